@@ -1,0 +1,59 @@
+"""A registry: things of one kind, found by name, so that a new one is one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from hashprobe.errors import unknown_name
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Things of one kind by name, in the order of their registration.
+
+    Args:
+        kind: What is registered, as a person says it; it appears in error messages.
+
+    Example:
+        >>> shapes: Registry[type] = Registry("shape")
+        >>> @shapes.register("square")
+        ... class Square: ...
+        >>> shapes["square"] is Square
+        True
+        >>> shapes["sqare"]
+        Traceback (most recent call last):
+        hashprobe.errors.HashprobeError: no shape is named 'sqare'; did you mean 'square'? Known: square.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._things: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that files its argument under ``name``; a name is given once."""
+
+        def file(thing: T) -> T:
+            if name in self._things:
+                raise RuntimeError(f"the {self.kind} {name!r} is registered twice")
+            self._things[name] = thing
+            return thing
+
+        return file
+
+    def __getitem__(self, name: str) -> T:
+        """Return what is filed under ``name``, or raise with the nearest known name."""
+        try:
+            return self._things[name]
+        except KeyError:
+            raise unknown_name(self.kind, name, self._things) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._things
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._things)
+
+    def __len__(self) -> int:
+        return len(self._things)
