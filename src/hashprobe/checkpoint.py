@@ -1,0 +1,93 @@
+"""Training state in one safetensors file: modules, optimizers, tensors and facts; written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from hashprobe.errors import HashprobeError
+from hashprobe.files import replacing
+
+FORMAT = "hashprobe.checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training needs to go on as if it had never stopped.
+
+    Attributes:
+        path: The file.
+        identity: Fingerprint of the training (settings, data, model); a file of another one is refused.
+        modules: Modules by name; their parameters and buffers are saved and restored.
+        optimizers: Optimizers by name.
+        tensors: Further tensors by name, restored in place.
+    """
+
+    path: Path
+    identity: str
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    def save(self, facts: Mapping[str, Any]) -> None:
+        """Write the state together with ``facts`` (anything JSON holds)."""
+        tensors = {f"tensor/{name}": tensor for name, tensor in self.tensors.items()}
+        for name, module in self.modules.items():
+            tensors |= {f"module/{name}/{key}": value for key, value in module.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()}
+        # Clones, because the file format refuses tensors that share memory.
+        owned = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+        metadata = {"format": FORMAT, "identity": self.identity, "facts": json.dumps(dict(facts))}
+        with replacing(self.path) as temporary:
+            save_file(owned, temporary, metadata=metadata)
+
+    def restore(self) -> dict[str, Any] | None:
+        """Load the state into the modules, optimizers and tensors; return the facts, or ``None`` if there is no file.
+
+        Raises:
+            HashprobeError: the file is damaged, or belongs to another training.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                saved = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise HashprobeError(f"{self.path} is damaged ({error}); delete it to train from the start.") from None
+        if metadata.get("format") != FORMAT:
+            raise HashprobeError(f"{self.path} is not a training checkpoint; delete it to train from the start.")
+        if metadata["identity"] != self.identity:
+            raise HashprobeError(
+                f"{self.path} belongs to a training with other settings, data or model; choose another output folder."
+            )
+        for name, module in self.modules.items():
+            module.load_state_dict(_below(saved, f"module/{name}/"))
+        for name, optimizer in self.optimizers.items():
+            _restore_optimizer(optimizer, _below(saved, f"optimizer/{name}/"))
+        for name, tensor in self.tensors.items():
+            tensor.copy_(saved[f"tensor/{name}"])
+        facts: dict[str, Any] = json.loads(metadata["facts"])
+        return facts
+
+
+def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in saved.items():
+        index, name = key.split("/", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,56 @@
+"""Images as the library takes them: NCHW, three channels, uint8 or float in [0, 1]; checked where they enter."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hashprobe.errors import HashprobeError
+
+ImagesLike: TypeAlias = torch.Tensor | npt.NDArray[Any] | Any
+
+
+def as_images(images: ImagesLike, device: torch.device | str | None = None) -> torch.Tensor:
+    """Return ``images`` as a float tensor in [0, 1], after checking that they are images.
+
+    Args:
+        images: ``(n, 3, height, width)``; uint8 in 0..255, or floating point in [0, 1]. A tensor, or anything
+            that numpy reads as an array. Not modified.
+        device: Where the result lives; that of ``images`` if not given.
+
+    Raises:
+        HashprobeError: another shape or type, NaN, or values outside [0, 1].
+    """
+    tensor = images if isinstance(images, torch.Tensor) else _from_array(np.asarray(images))
+    if tensor.ndim != 4 or tensor.shape[1] != 3:
+        raise HashprobeError(f"images must have shape (n, 3, height, width); found {tuple(tensor.shape)}.")
+    if tensor.dtype == torch.uint8:
+        return tensor.to(device=device).to(torch.float32).div_(255)
+    if not tensor.is_floating_point():
+        raise HashprobeError(f"images must be uint8 or floating point; found {tensor.dtype}.")
+    if tensor.numel():
+        low, high = (float(value) for value in torch.aminmax(tensor.detach()))
+        if low != low or high != high:
+            raise HashprobeError("images must lie in [0, 1]; found NaN.")
+        if low < 0 or high > 1:
+            raise HashprobeError(
+                f"images must lie in [0, 1]; found [{low:.3g}, {high:.3g}]. Normalised before the model, or 0 to 255 as float?"
+            )
+    return tensor.to(device=device)
+
+
+def _from_array(array: npt.NDArray[Any]) -> torch.Tensor:
+    if array.dtype.kind not in "buif":
+        raise HashprobeError(f"images must be uint8 or floating point; found {array.dtype}.")
+    return torch.from_numpy(np.array(array))  # a copy: memory-mapped rows are read-only
+
+
+def to_uint8(images: torch.Tensor) -> torch.Tensor:
+    """Round images in [0, 1] to 8 bit, as a PNG would hold them: ``round(255 x)``.
+
+    Rounding keeps an L-infinity budget of k/255; truncating would turn it into (k + 1)/255.
+    """
+    return images.detach().mul(255).round_().clamp_(0, 255).to(torch.uint8)
