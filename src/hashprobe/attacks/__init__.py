@@ -1,1 +1,11 @@
-"""To be written."""
+"""Attacks on hash models: one file an attack; importing this package registers them."""
+
+from hashprobe.attacks.base import ATTACKS, Attack, project
+from hashprobe.attacks.dhta import DHTA, P2P
+from hashprobe.attacks.fgsm import FGSM
+from hashprobe.attacks.ifgsm import IFGSM
+from hashprobe.attacks.loop import descend
+from hashprobe.attacks.noise import Noise
+from hashprobe.attacks.prosgan import ProSGAN
+
+__all__ = ["ATTACKS", "DHTA", "FGSM", "IFGSM", "P2P", "Attack", "Noise", "ProSGAN", "descend", "project"]

@@ -1,1 +1,20 @@
-"""To be written."""
+"""Hash models: backbone, hash layer, their own preprocessing; the losses that train them, and training."""
+
+from hashprobe.hashing.backbones import Backbone, build_backbone
+from hashprobe.hashing.frozen import frozen
+from hashprobe.hashing.losses import DPSH, HASH_LOSSES, HashLoss
+from hashprobe.hashing.model import HashModel, HashModelSpec
+from hashprobe.hashing.training import HashTrainingSettings, train_hash_model
+
+__all__ = [
+    "DPSH",
+    "HASH_LOSSES",
+    "Backbone",
+    "HashLoss",
+    "HashModel",
+    "HashModelSpec",
+    "HashTrainingSettings",
+    "build_backbone",
+    "frozen",
+    "train_hash_model",
+]

@@ -1,0 +1,37 @@
+"""FGSM: one sign step of the size of the budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from hashprobe.attacks.base import ATTACKS, Attack
+from hashprobe.attacks.loop import descend
+from hashprobe.errors import HashprobeError
+from hashprobe.hashing import HashModel
+
+
+@ATTACKS.register("FGSM")
+@dataclass(frozen=True, kw_only=True)
+class FGSM(Attack):
+    """One step of ``epsilon`` along the sign of the gradient (Goodfellow, Shlens and Szegedy, ICLR 2015).
+
+    With the anchor code it is "DHTA + FGSM" of the paper's Table 2.
+    """
+
+    forward_passes: ClassVar[int] = 1
+    backward_passes: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epsilon is None:
+            raise HashprobeError("FGSM steps by epsilon, so it has no unbounded form; give epsilon a number, as 8/255.")
+
+    def perturb(
+        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return images one step on; see :meth:`Attack.perturb`."""
+        assert self.epsilon is not None
+        return descend(model, images, goal, steps=1, step_size=self.epsilon, epsilon=self.epsilon, direction="sign")

@@ -1,0 +1,30 @@
+"""Noise: uniform noise of the budget's size; what an attack must beat to be one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from hashprobe.attacks.base import ATTACKS, Attack
+from hashprobe.hashing import HashModel
+
+
+@ATTACKS.register("Noise")
+@dataclass(frozen=True, kw_only=True)
+class Noise(Attack):
+    """Add ``U(−epsilon, epsilon)`` to every value; the target code is not looked at (paper, Table 1).
+
+    Attributes:
+        epsilon: Half the width of the noise, in [0, 1] units; ``None`` is not possible and means 1.
+    """
+
+    code: ClassVar[str] = "none"
+
+    def perturb(
+        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return noisy images; see :meth:`Attack.perturb`."""
+        noise = torch.rand(images.shape, generator=generator).to(images)
+        return images + (2 * noise - 1) * (1.0 if self.epsilon is None else self.epsilon)

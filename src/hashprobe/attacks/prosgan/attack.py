@@ -1,0 +1,133 @@
+"""ProS-GAN as an attack: a trained generator that needs one pass and never looks at the attacked model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hashprobe.attacks.base import Attack
+from hashprobe.attacks.prosgan.networks import Generator
+from hashprobe.attacks.prosgan.settings import ProSGANSettings
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json, replacing, write_json
+from hashprobe.hashing import HashModel
+from hashprobe.targets import PrototypeNet
+
+FORMAT = "hashprobe.prosgan/1"
+SPEC_FILE = "prosgan.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProSGAN(Attack):
+    """Prototype-supervised adversarial network (Wang et al., CVPR 2021), trained by ``train_generator``.
+
+    The target codes that it is called with are not looked at: they were learned. Target labels are what it reads.
+
+    Attributes:
+        generator: The trained generator.
+        prototypes: The trained PrototypeNet.
+        settings: How the generator was trained.
+        image_size: Side of the images that the generator takes.
+        epsilon: L∞ budget that the output is clipped to; ``None`` (published) for unbounded.
+    """
+
+    code: ClassVar[str] = "prototype"
+    needs_labels: ClassVar[bool] = True
+    forward_passes: ClassVar[int] = 1
+
+    epsilon: float | None = None
+    generator: Generator = field(repr=False)
+    prototypes: PrototypeNet = field(repr=False)
+    settings: ProSGANSettings
+    image_size: int
+
+    @torch.no_grad()
+    def perturb(
+        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return what the generator makes of images and labels; see :meth:`Attack.perturb`."""
+        assert labels is not None
+        if images.shape[2:] != (self.image_size, self.image_size):
+            raise HashprobeError(
+                f"this ProS-GAN takes images of {self.image_size}×{self.image_size}; found {images.shape[2]}×{images.shape[3]}."
+            )
+        if labels.shape[1] != self.prototypes.classes:
+            raise HashprobeError(f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}.")
+        semantics, _, _ = self.prototypes.to(images.device)(labels)
+        return (self.generator.to(images.device)(images * 2 - 1, semantics) + 1) / 2  # type: ignore[no-any-return]
+
+    def save(self, directory: Path | str, *, attacked: str) -> None:
+        """Write the networks and ``prosgan.json`` into ``directory``.
+
+        Args:
+            directory: The folder; made if it is not there.
+            attacked: Fingerprint of the attacked model (``HashModel.sha256``), kept for the record.
+        """
+        directory = Path(directory)
+        for name, network in (("generator", self.generator), ("prototypes", self.prototypes)):
+            with replacing(directory / f"{name}.safetensors") as temporary:
+                save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, temporary)
+        description = {
+            "format": FORMAT,
+            "bits": self.prototypes.bits,
+            "classes": self.prototypes.classes,
+            "hidden": self.prototypes.hidden,
+            "image_size": self.image_size,
+            "settings": self.settings.model_dump(mode="json"),
+            "attacked_model_sha256": attacked,
+        }
+        write_json(directory / SPEC_FILE, description)
+
+    @classmethod
+    def load(
+        cls, directory: Path | str, *, epsilon: float | None = None, bits: int | None = None, classes: int | None = None
+    ) -> ProSGAN:
+        """Load what :meth:`save` wrote.
+
+        Args:
+            directory: The folder.
+            epsilon: L∞ budget to clip to; ``None`` for unbounded.
+            bits: The code length that is expected; another one is an error.
+            classes: The number of classes that is expected; another one is an error.
+
+        Raises:
+            HashprobeError: files missing, damaged or of another kind, bit length or class count.
+        """
+        directory = Path(directory)
+        description = read_json(directory / SPEC_FILE)
+        if not isinstance(description, dict) or description.get("format") != FORMAT:
+            raise HashprobeError(f"{directory / SPEC_FILE} does not describe a trained ProS-GAN ({FORMAT!r}).")
+        for name, wanted in (("bits", bits), ("classes", classes)):
+            if wanted is not None and description[name] != wanted:
+                raise HashprobeError(f"{directory} holds a ProS-GAN for {description[name]} {name}; {wanted} were expected.")
+        settings = ProSGANSettings(**description["settings"])
+        prototypes = PrototypeNet(description["classes"], description["bits"], description["hidden"])
+        generator = Generator(
+            description["image_size"],
+            width=settings.width,
+            semantic_width=prototypes.semantic_width,
+            residual=settings.residual,
+            epsilon=settings.epsilon,
+        )
+        _load(generator, directory / "generator.safetensors")
+        _load(prototypes, directory / "prototypes.safetensors")
+        parts: dict[str, Any] = {"generator": generator, "prototypes": prototypes, "settings": settings}
+        return cls(**parts, image_size=description["image_size"], epsilon=epsilon)
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    try:
+        network.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise HashprobeError(f"{path} does not exist.") from None
+    except SafetensorError as error:
+        raise HashprobeError(f"{path} is not a whole safetensors file ({error}); a pickle is never loaded.") from None
+    except RuntimeError as error:
+        raise HashprobeError(f"{path} does not fit its description: {str(error).splitlines()[-1].strip()}") from None
+    network.requires_grad_(False).eval()

@@ -1,0 +1,62 @@
+"""Settings of ProS-GAN's training, with the named ones of the paper and of its authors' program."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hashprobe.errors import HashprobeError
+from hashprobe.registry import Registry
+
+
+class ProSGANSettings(BaseModel):
+    """How ProS-GAN is trained; the defaults are the paper's for FLICKR-25K (Section 4.2).
+
+    Attributes:
+        width: Channels of the generator's first convolution.
+        discriminator_width: Channels of the discriminator's first convolution.
+        epochs: Passes over the training images; the learning rate is constant for the first half and falls linearly to 0.
+        batch_size: Images a step.
+        learning_rate: Of both Adam optimizers.
+        reconstruction: β, weight of the mean squared error between adversarial and original image in [−1, 1].
+        hamming: α, weight of the Hamming term.
+        adversarial: γ, weight of the discriminator's term.
+        hamming_loss: ``inner_product`` (published): ``1 − mean(f(x̂) · h_t)``. ``unflipped``: mean of
+            ``max(0, margin − z(x̂) · h_t)``, which spends no effort on bits that have flipped already and has a gradient
+            where the tanh is saturated.
+        margin: How far past zero ``unflipped`` pushes a bit, in units of z.
+        discriminator_every: The discriminator is updated in every so many-th step.
+        class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
+        residual: See :class:`hashprobe.attacks.prosgan.networks.Generator`; ``False`` is published.
+        epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(64, ge=8, multiple_of=8)
+    discriminator_width: int = Field(64, ge=1)
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(24, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    reconstruction: float = Field(100.0, ge=0)
+    hamming: float = Field(1.0, ge=0)
+    adversarial: float = Field(1.0, ge=0)
+    hamming_loss: Literal["inner_product", "unflipped"] = "inner_product"
+    margin: float = Field(0.5, ge=0)
+    discriminator_every: int = Field(3, ge=1)
+    class_outputs: bool = True
+    residual: bool = False
+    epsilon: float | None = Field(None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _bounded_is_residual(self) -> ProSGANSettings:
+        if self.epsilon is not None and not self.residual:
+            raise HashprobeError("a bounded generator (epsilon) needs residual=True; the published output is unbounded.")
+        return self
+
+
+PROSGAN_SETTINGS: Registry[ProSGANSettings] = Registry("ProS-GAN setting")
+PROSGAN_SETTINGS.register("paper")(ProSGANSettings())
+# The authors' program multiplies the Hamming term by five, which the paper does not say.
+PROSGAN_SETTINGS.register("released")(ProSGANSettings(hamming=5.0))

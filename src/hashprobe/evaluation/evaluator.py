@@ -1,0 +1,220 @@
+"""Runs attacks on the queries of a data set under one protocol, and measures them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hashprobe import retrieval
+from hashprobe.attacks import Attack
+from hashprobe.data import RetrievalData
+from hashprobe.devices import versions
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation.rows import ResultRow
+from hashprobe.evaluation.scores import TargetScore, score_targets
+from hashprobe.hashing import HashModel
+from hashprobe.images import as_images, to_uint8
+from hashprobe.progress import progress_bar
+from hashprobe.seeds import torch_generator
+from hashprobe.targets import AnchorCode, P2PCode, TargetCode, draw_target_labels
+
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """An attacked query set: what is left of it once it has been measured.
+
+    Attributes:
+        codes: Packed codes of the adversarial images, as the attack returned them.
+        codes_png: Packed codes after rounding to 8 bit.
+        kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
+        linf: Largest change.
+        rms: Root of the mean squared change.
+        seconds: Time of the attack alone, all images.
+    """
+
+    codes: Codes
+    codes_png: Codes
+    kept: npt.NDArray[np.uint8]
+    linf: float
+    rms: float
+    seconds: float
+
+
+class Evaluator:
+    """Measures attacks on one model, one data set and one protocol; what they share is computed once.
+
+    Args:
+        model: The attacked model.
+        data: Queries and database.
+        protocol: Target label protocol.
+        seed: Of target labels, target codes and attacks.
+        database_codes: Packed database codes, where they are known already.
+        progress: Whether progress bars are shown.
+    """
+
+    def __init__(
+        self,
+        model: HashModel,
+        data: RetrievalData,
+        *,
+        protocol: str,
+        seed: int,
+        database_codes: Codes | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.model, self.data, self.protocol, self.seed, self.progress = model, data, protocol, seed, progress
+        self.target_labels = draw_target_labels(protocol, data.query.labels, data.database.labels, seed=seed)
+        if database_codes is not None:
+            self.database_codes = database_codes
+
+    @cached_property
+    def database_codes(self) -> Codes:
+        """Packed codes of the database."""
+        return self.model.codes(self.data.database.images, progress=self.progress)
+
+    @cached_property
+    def query_codes(self) -> Codes:
+        """Packed codes of the unchanged queries."""
+        return self.model.codes(self.data.query.images, progress=self.progress)
+
+    @cached_property
+    def model_sha256(self) -> str:
+        """Fingerprint of the model."""
+        return self.model.sha256()
+
+    @cached_property
+    def map_benign(self) -> float:
+        """MAP of the unchanged queries."""
+        return self.map_of(self.query_codes)
+
+    @cached_property
+    def map_chance(self) -> float:
+        """MAP of a random ranking."""
+        return float(np.mean(retrieval.chance_level(self.data.query.labels, self.data.database.labels)))
+
+    @cached_property
+    def chance(self) -> float:
+        """t-MAP of a random ranking."""
+        return float(np.mean(retrieval.chance_level(self.target_labels, self.data.database.labels)))
+
+    def map_of(self, codes: Codes) -> float:
+        """Return the MAP of query codes against the queries' own labels; a query without a relevant image counts as 0."""
+        labels = (self.data.query.labels, self.data.database.labels)
+        return float(retrieval.average_precision(codes, self.database_codes, *labels, bits=self.model.bits).mean())
+
+    def score(self, codes: Codes) -> TargetScore:
+        """Score packed query codes against the target labels."""
+        labels = (self.target_labels, self.data.database.labels)
+        return score_targets(codes, self.database_codes, *labels, bits=self.model.bits, seed=self.seed)
+
+    def target_code(self, name: str) -> TargetCode:
+        """Return the target code ``p2p`` or ``anchor`` over this database."""
+        kinds: dict[str, type[P2PCode | AnchorCode]] = {"p2p": P2PCode, "anchor": AnchorCode}
+        if name not in kinds:
+            raise HashprobeError(f"the target code {name!r} has to be trained or built first; here 'p2p' and 'anchor' are known.")
+        parts = {"codes": self.database_codes, "labels": self.data.database.labels, "bits": self.model.bits}
+        return kinds[name](**parts, seed=self.seed)  # type: ignore[arg-type]
+
+    def attack(
+        self, attack: Attack, goal: Codes, *, batch_size: int = 32, keep: npt.NDArray[np.intp] | None = None, title: str = "attack"
+    ) -> Attacked:
+        """Attack all queries.
+
+        Args:
+            attack: The attack.
+            goal: Packed target codes, one a query.
+            batch_size: Queries at a time.
+            keep: Rows of the queries whose adversarial images are kept.
+            title: What the progress bar says.
+        """
+        images, bits = self.data.query.images, self.model.bits
+        wanted = set() if keep is None else {int(row) for row in keep}
+        codes = np.empty((len(images), -(-bits // 8)), dtype=np.uint8)
+        codes_png, kept = codes.copy(), []
+        linf = squares = seconds = 0.0
+        with progress_bar(title, len(images), show=self.progress) as advance:
+            for start in range(0, len(images), batch_size):
+                rows = slice(start, min(start + batch_size, len(images)))
+                clean = as_images(images[rows], self.model.device)
+                generator = torch_generator(self.seed, "attack", repr(attack), start)
+                before = time.perf_counter()
+                adversarial = attack(self.model, clean, goal[rows], generator=generator, labels=self.target_labels[rows])
+                if adversarial.is_cuda:
+                    torch.cuda.synchronize()
+                seconds += time.perf_counter() - before
+                rounded = to_uint8(adversarial)
+                codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
+                change = (adversarial - clean).double()
+                linf, squares = max(linf, float(change.abs().max())), squares + float(change.square().sum())
+                kept += [rounded[row - start].cpu().numpy() for row in range(rows.start, rows.stop) if row in wanted]
+                advance(len(clean))
+        size = int(np.prod(images.shape))
+        stacked = np.stack(kept) if kept else np.empty((0, *images.shape[1:]), dtype=np.uint8)
+        return Attacked(codes, codes_png, stacked, linf, (squares / size) ** 0.5, seconds)
+
+    def row(
+        self,
+        name: str,
+        codes: Codes,
+        *,
+        attack: str,
+        code: str,
+        settings: str = "",
+        epsilon: float | None = None,
+        attacked: Attacked | None = None,
+        passes: tuple[int, int] = (0, 0),
+        own_labels: bool = True,
+    ) -> tuple[ResultRow, TargetScore]:
+        """Measure packed query codes and return the row and the score it was made from.
+
+        Args:
+            name: Name of the row.
+            codes: Packed query codes ``(n, ceil(K / 8))``.
+            attack: Name of the attack.
+            code: Name of the target code.
+            settings: The attack's numbers.
+            epsilon: Its budget.
+            attacked: What was measured on its images, where there are images.
+            passes: Forward and backward passes an image.
+            own_labels: Whether MAP against the queries' own labels means anything for these codes.
+        """
+        score = self.score(codes)
+        row = ResultRow(
+            row=name,
+            data=self.data.name,
+            split_sha256=self.data.split_sha256,
+            model=self.model_sha256,
+            bits=self.model.bits,
+            attack=attack,
+            attack_settings=settings,
+            code=code,
+            protocol=self.protocol,
+            seed=self.seed,
+            queries=len(codes),
+            epsilon=epsilon,
+            map=self.map_of(codes) if own_labels else None,
+            map_benign=self.map_benign,
+            map_chance=self.map_chance,
+            t_map=score.t_map,
+            t_map_low=score.low,
+            t_map_high=score.high,
+            chance=self.chance,
+            linf=attacked.linf if attacked else None,
+            rms=attacked.rms if attacked else None,
+            t_map_png=self.score(attacked.codes_png).t_map if attacked else None,
+            seconds_per_image=attacked.seconds / len(codes) if attacked else None,
+            forward_passes=passes[0],
+            backward_passes=passes[1],
+            device=str(self.model.device),
+            threads=torch.get_num_threads(),
+            versions=versions(),
+        )
+        return row, score
