@@ -1,0 +1,54 @@
+"""The examples run, as their readers would run them."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "wrap_your_own.py"
+
+
+Scores = Callable[..., dict[str, float]]
+
+
+@pytest.fixture
+def scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Scores]:
+    """Run the example with arguments; return what it printed, by name."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # So small a network gains little from a second thread and loses much where other work holds the cores.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def run(*arguments: str) -> dict[str, float]:
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLE), *arguments])
+        runpy.run_path(str(EXAMPLE), run_name="__main__")
+        printed = re.findall(r"^(\w+) +t-MAP (\d\.\d{3})$", capsys.readouterr().out, re.MULTILINE)
+        return {name: float(score) for name, score in printed}
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+def test_wrap_your_own_fits_on_a_page() -> None:
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_wrap_your_own_runs_with_random_weights(scores: Scores) -> None:
+    found = scores("--queries", "8")
+    assert list(found) == ["clean", "attacked", "chance"]
+    assert all(0 < score < 1 for score in found.values())
+
+
+@pytest.mark.real_data
+def test_wrap_your_own_moves_real_weights_towards_the_target(scores: Scores, real_data_root: Path) -> None:
+    weights = real_data_root / "weights" / "squeezenet1_0-imagenet-fp16.safetensors"
+    found = scores("--weights", str(weights), "--queries", "16")
+    assert found["attacked"] > found["clean"] + 0.02
