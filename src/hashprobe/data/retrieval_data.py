@@ -1,0 +1,131 @@
+"""Images, multi-hot labels and splits, as every other part of hashprobe sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.files import sha256_of
+
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+RowIndex: TypeAlias = "int | np.integer[Any] | slice | list[int] | npt.NDArray[Any]"
+
+
+class ImageRows:
+    """Rows of a store of images, read when they are asked for.
+
+    Behaves like an array ``(n, 3, height, width)`` of uint8 that is indexed along its first axis: a slice, a
+    list or an array of row numbers (or a mask) gives ``(m, 3, height, width)``, a single number
+    ``(3, height, width)``. What is returned is a copy in memory. ``np.asarray(rows)`` reads everything.
+
+    Args:
+        store: ``(m, 3, height, width)`` uint8, usually memory-mapped.
+        rows: The rows of ``store`` that are meant, in order; all of them if not given.
+    """
+
+    def __init__(self, store: UInt8Array, rows: npt.NDArray[np.integer[Any]] | None = None) -> None:
+        self._store = store
+        self._rows = np.arange(len(store)) if rows is None else np.asarray(rows, dtype=np.intp)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: RowIndex) -> UInt8Array:
+        rows = np.asarray(index, dtype=np.intp) if isinstance(index, list) else index
+        return np.array(self._store[self._rows[rows]])
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(n, 3, height, width)``."""
+        _, channels, height, width = self._store.shape
+        return len(self), channels, height, width
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """uint8."""
+        return self._store.dtype
+
+    @property
+    def ndim(self) -> int:
+        """4."""
+        return 4
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("image rows are read from a store; an array of them is always a copy")
+        return self[:].astype(dtype or np.uint8, copy=False)
+
+    def __repr__(self) -> str:
+        return f"ImageRows(shape={self.shape})"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images with their labels, in one order.
+
+    Attributes:
+        images: uint8 ``(n, 3, S, S)``, read lazily.
+        labels: uint8 ``(n, C)`` of 0 and 1; read-only.
+        names: Of each image: its path relative to the data's folder, or the name of a generated scene.
+    """
+
+    images: ImageRows
+    labels: UInt8Array
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.images) == len(self.labels) == len(self.names):
+            counts = f"{len(self.images)} images, {len(self.labels)} label rows, {len(self.names)} names"
+            raise ValueError(f"a split needs one label row and one name an image; found {counts}")
+        self.labels.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalData:
+    """A retrieval data set: queries, the database that is searched, and the training images.
+
+    An image belongs to the query or to the database, never to both; the training images are usually a part of
+    the database, as in the field's lists.
+
+    Attributes:
+        name: Of the data set.
+        class_names: The C classes, in the order of the labels' columns.
+        query: What is searched with.
+        database: What is searched in.
+        train: What hash models and attacks are trained on.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    query: Split
+    database: Split
+    train: Split
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of every image, in pixels."""
+        return self.query.images.shape[2]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, C."""
+        return len(self.class_names)
+
+    @cached_property
+    def split_sha256(self) -> str:
+        """SHA-256 over names and labels of the three splits; the image size does not enter."""
+        parts: list[bytes | str] = []
+        for split in (self.query, self.database, self.train):
+            parts += [
+                "\n".join(split.names),
+                str(split.labels.shape),
+                np.packbits(split.labels, axis=1).tobytes(),
+            ]
+        return sha256_of(*parts)
