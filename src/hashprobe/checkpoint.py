@@ -44,7 +44,10 @@ class Checkpoint:
             tensors |= {f"module/{name}/{key}": value for key, value in module.state_dict().items()}
         for name, optimizer in self.optimizers.items():
             for index, entries in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer/{name}/{index}/{key}": torch.as_tensor(value) for key, value in entries.items()}
+                tensors |= {
+                    f"optimizer/{name}/{index}/{key}": torch.as_tensor(value)
+                    for key, value in entries.items()
+                }
         # Clones, because the file format refuses tensors that share memory.
         owned = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
         metadata = {"format": FORMAT, "identity": self.identity, "facts": json.dumps(dict(facts))}
@@ -64,9 +67,13 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 saved = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
-            raise HashprobeError(f"{self.path} is damaged ({error}); delete it to train from the start.") from None
+            raise HashprobeError(
+                f"{self.path} is damaged ({error}); delete it to train from the start."
+            ) from None
         if metadata.get("format") != FORMAT:
-            raise HashprobeError(f"{self.path} is not a training checkpoint; delete it to train from the start.")
+            raise HashprobeError(
+                f"{self.path} is not a training checkpoint; delete it to train from the start."
+            )
         if metadata["identity"] != self.identity:
             raise HashprobeError(
                 f"{self.path} belongs to a training with other settings, data or model; choose another output folder."

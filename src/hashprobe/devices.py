@@ -29,7 +29,9 @@ def resolve_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise HashprobeError(f"device {name!r} cannot be used here ({reason}); try 'cpu' or 'auto'.") from None
+        raise HashprobeError(
+            f"device {name!r} cannot be used here ({reason}); try 'cpu' or 'auto'."
+        ) from None
     return device
 
 

@@ -48,7 +48,9 @@ class Attack(ABC):
 
     def __post_init__(self) -> None:
         if self.epsilon is not None and not 0 < self.epsilon <= 1:
-            raise HashprobeError(f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {self.epsilon}.")
+            raise HashprobeError(
+                f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {self.epsilon}."
+            )
 
     def __call__(
         self,
@@ -78,10 +80,18 @@ class Attack(ABC):
         goal = _goal(codes, len(clean), model.bits).to(model.device, clean.dtype)
         if self.needs_labels and (labels is None or len(labels) != len(clean)):
             found = "none" if labels is None else len(labels)
-            raise HashprobeError(f"{type(self).__name__} reads target labels: give labels=, one row an image ({len(clean)}; found {found}).")
-        target = None if labels is None else torch.from_numpy(np.asarray(labels, dtype=np.float32)).to(model.device)
+            raise HashprobeError(
+                f"{type(self).__name__} reads target labels: give labels=, one row an image ({len(clean)}; found {found})."
+            )
+        target = (
+            None
+            if labels is None
+            else torch.from_numpy(np.asarray(labels, dtype=np.float32)).to(model.device)
+        )
         with frozen(model):
-            adversarial = self.perturb(model, clean, goal, generator or torch.Generator().manual_seed(0), target)
+            adversarial = self.perturb(
+                model, clean, goal, generator or torch.Generator().manual_seed(0), target
+            )
         return project(adversarial.detach(), clean, self.epsilon)
 
     @abstractmethod

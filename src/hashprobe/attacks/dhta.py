@@ -45,11 +45,24 @@ class DHTA(Attack):
         return self.steps
 
     def perturb(
-        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return images after all steps; see :meth:`Attack.perturb`."""
-        size = {"steps": self.steps, "step_size": self.step_size}
-        return descend(model, images, goal, **size, epsilon=self.epsilon, direction="normalised", alpha=sharpening)  # type: ignore[arg-type]
+        return descend(
+            model,
+            images,
+            goal,
+            steps=self.steps,
+            step_size=self.step_size,
+            epsilon=self.epsilon,
+            direction="normalised",
+            alpha=sharpening,
+        )
 
 
 @ATTACKS.register("P2P")

@@ -27,11 +27,20 @@ class FGSM(Attack):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.epsilon is None:
-            raise HashprobeError("FGSM steps by epsilon, so it has no unbounded form; give epsilon a number, as 8/255.")
+            raise HashprobeError(
+                "FGSM steps by epsilon, so it has no unbounded form; give epsilon a number, as 8/255."
+            )
 
     def perturb(
-        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return images one step on; see :meth:`Attack.perturb`."""
         assert self.epsilon is not None
-        return descend(model, images, goal, steps=1, step_size=self.epsilon, epsilon=self.epsilon, direction="sign")
+        return descend(
+            model, images, goal, steps=1, step_size=self.epsilon, epsilon=self.epsilon, direction="sign"
+        )

@@ -37,9 +37,20 @@ class IFGSM(Attack):
         return self.steps
 
     def perturb(
-        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return images after all steps; see :meth:`Attack.perturb`."""
         return descend(
-            model, images, goal, steps=self.steps, step_size=self.step_size, epsilon=self.epsilon, direction="sign"
+            model,
+            images,
+            goal,
+            steps=self.steps,
+            step_size=self.step_size,
+            epsilon=self.epsilon,
+            direction="sign",
         )

@@ -23,7 +23,12 @@ class Noise(Attack):
     code: ClassVar[str] = "none"
 
     def perturb(
-        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return noisy images; see :meth:`Attack.perturb`."""
         noise = torch.rand(images.shape, generator=generator).to(images)

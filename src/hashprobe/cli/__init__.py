@@ -1,1 +1,5 @@
-"""To be written."""
+"""The command line: thin verbs over the library."""
+
+from hashprobe.cli.main import main
+
+__all__ = ["main"]

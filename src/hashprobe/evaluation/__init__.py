@@ -1,1 +1,16 @@
-"""To be written."""
+"""Runs attacks under protocols and budgets; result rows, curves and the gallery's material."""
+
+from hashprobe.evaluation.evaluator import Attacked, Evaluator
+from hashprobe.evaluation.gallery import choose_queries, gallery_entries
+from hashprobe.evaluation.rows import ResultRow
+from hashprobe.evaluation.scores import TargetScore, score_targets
+
+__all__ = [
+    "Attacked",
+    "Evaluator",
+    "ResultRow",
+    "TargetScore",
+    "choose_queries",
+    "gallery_entries",
+    "score_targets",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +107,9 @@ class Evaluator:
     def map_of(self, codes: Codes) -> float:
         """Return the MAP of query codes against the queries' own labels; a query without a relevant image counts as 0."""
         labels = (self.data.query.labels, self.data.database.labels)
-        return float(retrieval.average_precision(codes, self.database_codes, *labels, bits=self.model.bits).mean())
+        return float(
+            retrieval.average_precision(codes, self.database_codes, *labels, bits=self.model.bits).mean()
+        )
 
     def score(self, codes: Codes) -> TargetScore:
         """Score packed query codes against the target labels."""
@@ -119,12 +120,20 @@ class Evaluator:
         """Return the target code ``p2p`` or ``anchor`` over this database."""
         kinds: dict[str, type[P2PCode | AnchorCode]] = {"p2p": P2PCode, "anchor": AnchorCode}
         if name not in kinds:
-            raise HashprobeError(f"the target code {name!r} has to be trained or built first; here 'p2p' and 'anchor' are known.")
+            raise HashprobeError(
+                f"the target code {name!r} has to be trained or built first; here 'p2p' and 'anchor' are known."
+            )
         parts = {"codes": self.database_codes, "labels": self.data.database.labels, "bits": self.model.bits}
         return kinds[name](**parts, seed=self.seed)  # type: ignore[arg-type]
 
     def attack(
-        self, attack: Attack, goal: Codes, *, batch_size: int = 32, keep: npt.NDArray[np.intp] | None = None, title: str = "attack"
+        self,
+        attack: Attack,
+        goal: Codes,
+        *,
+        batch_size: int = 32,
+        keep: npt.NDArray[np.intp] | None = None,
+        title: str = "attack",
     ) -> Attacked:
         """Attack all queries.
 
@@ -146,7 +155,9 @@ class Evaluator:
                 clean = as_images(images[rows], self.model.device)
                 generator = torch_generator(self.seed, "attack", repr(attack), start)
                 before = time.perf_counter()
-                adversarial = attack(self.model, clean, goal[rows], generator=generator, labels=self.target_labels[rows])
+                adversarial = attack(
+                    self.model, clean, goal[rows], generator=generator, labels=self.target_labels[rows]
+                )
                 if adversarial.is_cuda:
                     torch.cuda.synchronize()
                 seconds += time.perf_counter() - before
@@ -154,7 +165,11 @@ class Evaluator:
                 codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
                 change = (adversarial - clean).double()
                 linf, squares = max(linf, float(change.abs().max())), squares + float(change.square().sum())
-                kept += [rounded[row - start].cpu().numpy() for row in range(rows.start, rows.stop) if row in wanted]
+                kept += [
+                    rounded[row - start].cpu().numpy()
+                    for row in range(rows.start, rows.stop)
+                    if row in wanted
+                ]
                 advance(len(clean))
         size = int(np.prod(images.shape))
         stacked = np.stack(kept) if kept else np.empty((0, *images.shape[1:]), dtype=np.uint8)

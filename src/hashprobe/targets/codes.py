@@ -70,7 +70,9 @@ def _carriers(database_labels: Labels, label: Labels) -> npt.NDArray[np.intp]:
     exact = np.flatnonzero((database_labels == label).all(axis=1))
     found = exact if len(exact) else np.flatnonzero((database_labels >= label).all(axis=1))
     if len(found) == 0 or not label.any():
-        raise HashprobeError(f"no database image has all classes of the target label {np.flatnonzero(label).tolist()}.")
+        raise HashprobeError(
+            f"no database image has all classes of the target label {np.flatnonzero(label).tolist()}."
+        )
     return found
 
 

@@ -81,4 +81,5 @@ def draw_target_labels(
     # The k-th allowed candidate of each row, with k uniform below the row's count.
     rank = (numpy_generator(seed, "target labels", protocol).random(len(queries)) * counts).astype(np.int64)
     chosen = (np.cumsum(allowed, axis=1) > rank[:, None]).argmax(axis=1)
-    return candidates[chosen]
+    drawn: Labels = candidates[chosen]
+    return drawn

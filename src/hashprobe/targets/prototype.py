@@ -20,7 +20,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack, unpack
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets.codes import Codes
-from hashprobe.targets.protocols import Labels, unique_labels
+from hashprobe.targets.protocols import unique_labels
 
 SEMANTIC_WIDTH = 512
 LOG_EVERY = 100
@@ -38,7 +38,9 @@ class PrototypeNet(nn.Module):
     def __init__(self, classes: int, bits: int, hidden: int = 4096) -> None:
         super().__init__()
         self.classes, self.bits, self.hidden, self.semantic_width = classes, bits, hidden, SEMANTIC_WIDTH
-        self.embed = nn.Sequential(nn.Linear(classes, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, SEMANTIC_WIDTH))
+        self.embed = nn.Sequential(
+            nn.Linear(classes, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, SEMANTIC_WIDTH)
+        )
         self.code_head = nn.Linear(SEMANTIC_WIDTH, bits)
         self.label_head = nn.Linear(SEMANTIC_WIDTH, classes)
 
@@ -130,16 +132,22 @@ def train_prototype_net(
         torch.manual_seed(seed)
         network = PrototypeNet(targets.shape[1], bits, settings.hidden).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
-    identity = sha256_of(settings.model_dump(), np.ascontiguousarray(codes).tobytes(), str(seed), str(tuple(targets.shape)))
+    identity = sha256_of(
+        settings.model_dump(), np.ascontiguousarray(codes).tobytes(), str(seed), str(tuple(targets.shape))
+    )
     state = Checkpoint(checkpoint or Path(), identity, {"network": network}, {"optimizer": optimizer})
     facts = state.restore() if checkpoint else None
     records: list[dict[str, Any]] = facts["records"] if facts else []
     first = records[-1]["step"] if records else 0
     with progress_bar("PrototypeNet", settings.steps, show=progress, done=first) as advance:
         for step in range(first, settings.steps):
-            rate = settings.learning_rate * 0.1 ** ((step >= settings.steps / 2) + (step >= settings.steps * 3 / 4))
+            rate = settings.learning_rate * 0.1 ** (
+                (step >= settings.steps / 2) + (step >= settings.steps * 3 / 4)
+            )
             optimizer.param_groups[0]["lr"] = rate
-            rows = numpy_generator(seed, "prototype batch", step).integers(len(targets), size=settings.batch_size)
+            rows = numpy_generator(seed, "prototype batch", step).integers(
+                len(targets), size=settings.batch_size
+            )
             batch = targets[rows]
             _, relaxed, predicted = network(batch)
             theta = relaxed @ train_codes.T / 2
@@ -147,13 +155,22 @@ def train_prototype_net(
             likelihood = (functional.softplus(theta) - similarity * theta).mean()
             quantisation = (torch.where(relaxed >= 0, 1.0, -1.0) - relaxed).square().sum(1).mean()
             classification = functional.mse_loss(predicted, batch)
-            loss = likelihood + settings.quantisation * quantisation + settings.classification * classification
+            loss = (
+                likelihood + settings.quantisation * quantisation + settings.classification * classification
+            )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
-                records.append({"step": step + 1, "loss": float(loss), "likelihood": float(likelihood), "learning_rate": rate})
+                records.append(
+                    {
+                        "step": step + 1,
+                        "loss": loss.item(),
+                        "likelihood": likelihood.item(),
+                        "learning_rate": rate,
+                    }
+                )
                 if checkpoint and (step + 1) % (5 * LOG_EVERY) == 0:
                     state.save({"records": records})
     if checkpoint:

@@ -49,7 +49,12 @@ class ProSGAN(Attack):
 
     @torch.no_grad()
     def perturb(
-        self, model: HashModel, images: torch.Tensor, goal: torch.Tensor, generator: torch.Generator, labels: torch.Tensor | None
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return what the generator makes of images and labels; see :meth:`Attack.perturb`."""
         assert labels is not None
@@ -58,7 +63,9 @@ class ProSGAN(Attack):
                 f"this ProS-GAN takes images of {self.image_size}×{self.image_size}; found {images.shape[2]}×{images.shape[3]}."
             )
         if labels.shape[1] != self.prototypes.classes:
-            raise HashprobeError(f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}.")
+            raise HashprobeError(
+                f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}."
+            )
         semantics, _, _ = self.prototypes.to(images.device)(labels)
         return (self.generator.to(images.device)(images * 2 - 1, semantics) + 1) / 2  # type: ignore[no-any-return]
 
@@ -72,7 +79,9 @@ class ProSGAN(Attack):
         directory = Path(directory)
         for name, network in (("generator", self.generator), ("prototypes", self.prototypes)):
             with replacing(directory / f"{name}.safetensors") as temporary:
-                save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, temporary)
+                save_file(
+                    {key: value.cpu().contiguous() for key, value in network.state_dict().items()}, temporary
+                )
         description = {
             "format": FORMAT,
             "bits": self.prototypes.bits,
@@ -86,7 +95,12 @@ class ProSGAN(Attack):
 
     @classmethod
     def load(
-        cls, directory: Path | str, *, epsilon: float | None = None, bits: int | None = None, classes: int | None = None
+        cls,
+        directory: Path | str,
+        *,
+        epsilon: float | None = None,
+        bits: int | None = None,
+        classes: int | None = None,
     ) -> ProSGAN:
         """Load what :meth:`save` wrote.
 
@@ -102,10 +116,14 @@ class ProSGAN(Attack):
         directory = Path(directory)
         description = read_json(directory / SPEC_FILE)
         if not isinstance(description, dict) or description.get("format") != FORMAT:
-            raise HashprobeError(f"{directory / SPEC_FILE} does not describe a trained ProS-GAN ({FORMAT!r}).")
+            raise HashprobeError(
+                f"{directory / SPEC_FILE} does not describe a trained ProS-GAN ({FORMAT!r})."
+            )
         for name, wanted in (("bits", bits), ("classes", classes)):
             if wanted is not None and description[name] != wanted:
-                raise HashprobeError(f"{directory} holds a ProS-GAN for {description[name]} {name}; {wanted} were expected.")
+                raise HashprobeError(
+                    f"{directory} holds a ProS-GAN for {description[name]} {name}; {wanted} were expected."
+                )
         settings = ProSGANSettings(**description["settings"])
         prototypes = PrototypeNet(description["classes"], description["bits"], description["hidden"])
         generator = Generator(
@@ -127,7 +145,11 @@ def _load(network: nn.Module, path: Path) -> None:
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     except SafetensorError as error:
-        raise HashprobeError(f"{path} is not a whole safetensors file ({error}); a pickle is never loaded.") from None
+        raise HashprobeError(
+            f"{path} is not a whole safetensors file ({error}); a pickle is never loaded."
+        ) from None
     except RuntimeError as error:
-        raise HashprobeError(f"{path} does not fit its description: {str(error).splitlines()[-1].strip()}") from None
+        raise HashprobeError(
+            f"{path} does not fit its description: {str(error).splitlines()[-1].strip()}"
+        ) from None
     network.requires_grad_(False).eval()

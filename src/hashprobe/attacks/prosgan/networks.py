@@ -56,11 +56,15 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         if image_size % SMALLEST_STRIDE or image_size < 32:
-            raise HashprobeError(f"the generator needs images whose side is a multiple of 16, at least 32; found {image_size}.")
+            raise HashprobeError(
+                f"the generator needs images whose side is a multiple of 16, at least 32; found {image_size}."
+            )
         if width % 8:
             raise HashprobeError(f"the generator's width must be a multiple of 8; found {width}.")
         if epsilon is not None and not residual:
-            raise HashprobeError("a bounded generator (epsilon) needs residual=True; the published output is unbounded.")
+            raise HashprobeError(
+                "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
+            )
         self.residual = residual
         self.scale = 2.0 * (1.0 if epsilon is None else epsilon)
         self.decoder = SemanticDecoder(image_size, width, semantic_width)
@@ -125,12 +129,19 @@ class Discriminator(nn.Sequential):
 
     def __init__(self, image_size: int, *, outputs: int, width: int = 64) -> None:
         if image_size % 32:
-            raise HashprobeError(f"the discriminator needs images whose side is a multiple of 32; found {image_size}.")
+            raise HashprobeError(
+                f"the discriminator needs images whose side is a multiple of 32; found {image_size}."
+            )
         channels = [3, *(width * 2**level for level in range(5))]
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
-            layers += [spectral_norm(nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1)), nn.LeakyReLU(0.01)]
-        super().__init__(*layers, nn.Conv2d(channels[-1], outputs, kernel_size=image_size // 32), nn.Flatten())
+            layers += [
+                spectral_norm(nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1)),
+                nn.LeakyReLU(0.01),
+            ]
+        super().__init__(
+            *layers, nn.Conv2d(channels[-1], outputs, kernel_size=image_size // 32), nn.Flatten()
+        )
 
 
 def _down(before: int, after: int) -> list[nn.Module]:

@@ -52,7 +52,9 @@ class ProSGANSettings(BaseModel):
     @model_validator(mode="after")
     def _bounded_is_residual(self) -> ProSGANSettings:
         if self.epsilon is not None and not self.residual:
-            raise HashprobeError("a bounded generator (epsilon) needs residual=True; the published output is unbounded.")
+            raise HashprobeError(
+                "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
+            )
         return self
 
 

@@ -94,8 +94,13 @@ def train_generator(
     )
     state = Checkpoint(
         checkpoint or Path(),
-        sha256_of(settings.model_dump(), data.split_sha256, str(train.images.shape), model.sha256(), str(seed)),
-        {"generator": accelerator.unwrap_model(generator), "discriminator": accelerator.unwrap_model(discriminator)},
+        sha256_of(
+            settings.model_dump(), data.split_sha256, str(train.images.shape), model.sha256(), str(seed)
+        ),
+        {
+            "generator": accelerator.unwrap_model(generator),
+            "discriminator": accelerator.unwrap_model(discriminator),
+        },
         {"generator": optimizer.optimizer, "discriminator": discriminator_optimizer.optimizer},
     )
     facts = state.restore() if checkpoint else None
@@ -116,7 +121,11 @@ def train_generator(
             order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
             rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
             drawn = numpy_generator(seed, "generator targets", step).integers(len(targets), size=len(rows))
-            images, labels, target = as_images(train.images[rows], device) * 2 - 1, train_labels[rows], targets[drawn]
+            images, labels, target = (
+                as_images(train.images[rows], device) * 2 - 1,
+                train_labels[rows],
+                targets[drawn],
+            )
             _set_learning_rate((optimizer, discriminator_optimizer), settings, step / steps)
 
             adversarial = generator(images, semantics[drawn])
@@ -152,7 +161,9 @@ def train_generator(
             if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
                 records.append({"step": step + 1, "epoch": (step + 1) / steps_an_epoch, **means.take()})
                 # Only here, where no mean is under way, does a checkpoint hold all that a record depends on.
-                if checkpoint and (time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS or step + 1 == steps):
+                if checkpoint and (
+                    time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS or step + 1 == steps
+                ):
                     state.save({"step": step + 1, "records": records})
                     saved_at = time.monotonic()
     if log:
@@ -177,7 +188,9 @@ def _networks(
         return generator, Discriminator(data.image_size, outputs=outputs, width=settings.discriminator_width)
 
 
-def _set_learning_rate(optimizers: tuple[torch.optim.Optimizer, ...], settings: ProSGANSettings, done: float) -> None:
+def _set_learning_rate(
+    optimizers: tuple[torch.optim.Optimizer, ...], settings: ProSGANSettings, done: float
+) -> None:
     """Constant for the first half, then linear to zero."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -1,0 +1,53 @@
+"""``flickr25k-64``: MIRFLICKR-25K at 64×64, sized for two CPU cores. The paper's own sizes are in ``targets``, ``hashing``
+and ``attacks.prosgan`` as defaults; here each is cut down, and ``docs/results/flickr25k-64.md`` says what that costs."""
+
+from __future__ import annotations
+
+from hashprobe.attacks.prosgan import ProSGANSettings
+from hashprobe.hashing import HashTrainingSettings
+from hashprobe.recipes.experiment import RECIPES, AttackCell, AttackedModel, Experiment
+from hashprobe.targets import PrototypeSettings
+
+FLICKR25K_64 = RECIPES.register("flickr25k-64")(
+    Experiment(
+        name="flickr25k-64",
+        title="ProS-GAN and its baselines against a 32-bit DPSH model on MIRFLICKR-25K at 64×64.",
+        data="flickr25k-128",
+        image_size=64,
+        model=AttackedModel(
+            bits=32,
+            training=HashTrainingSettings(
+                epochs=5,
+                batch_size=64,
+                optimizer="adamw",
+                learning_rate=1e-3,
+                schedule="cosine",
+                start="labels",
+                augment=True,
+                loss_settings={"eta": 50.0, "growth": 1.0},
+            ),
+        ),
+        prototype=PrototypeSettings(steps=2000, learning_rate=5e-4),
+        prosgan=ProSGANSettings(
+            width=16,
+            discriminator_width=16,
+            epochs=5,
+            batch_size=16,
+            learning_rate=1e-3,
+            reconstruction=10.0,
+            hamming=5.0,
+            hamming_loss="unflipped",
+            residual=True,
+        ),
+        protocols=("paper", "disjoint", "single"),
+        attacks=(
+            AttackCell(attack="Noise"),
+            AttackCell(attack="P2P", settings={"steps": 20}),
+            AttackCell(attack="DHTA", settings={"steps": 20}, gallery=True),
+            AttackCell(attack="FGSM"),
+            AttackCell(attack="I-FGSM", settings={"steps": 20}),
+            AttackCell(attack="ProS-GAN", settings={"epsilon": None}, gallery=True),
+            AttackCell(attack="ProS-GAN", settings={"epsilon": 8 / 255}),
+        ),
+    )
+)
