@@ -91,7 +91,8 @@ def night(generator: np.random.Generator, size: int) -> Colours:
     pen = ImageDraw.Draw(stars)
     for x, y, light in generator.random((int(generator.integers(10, 40)), 3)).tolist():
         left, up, radius = int(x * size), int(y * size), int(0.006 * size * light)
-        pen.ellipse([left - radius, up - radius, left + radius, up + radius], fill=int(110 + 120 * light))
+        box = [left - radius, up - radius, left + radius, up + radius]
+        pen.rectangle(box, fill=int(110 + 120 * light))
     glow = np.asarray(stars, dtype=np.float32)[:, :, None] / np.float32(255)
     lit: Colours = np.maximum(_gradient(top, bottom, size), glow)
     return lit

@@ -55,7 +55,7 @@ class SceneSettings(BaseModel):
     repeat: Share = 0.15
     stray: Share = 0.12
     any_background: Share = 0.2
-    colour_cast: Annotated[float, Field(ge=0, le=0.5)] = 0.18
+    colour_cast: Annotated[float, Field(ge=0, le=0.5)] = 0.14
     held_out: Share = 0.4
 
 
