@@ -74,11 +74,13 @@ class Attack(ABC):
         Raises:
             HashprobeError: images outside [0, 1], or codes or labels of another shape than the images and model ask for.
         """
-        clean = as_images(images, device=model.device)
+        clean = as_images(images, device=model.device).detach()
         goal = _goal(codes, len(clean), model.bits).to(model.device, clean.dtype)
         if self.needs_labels and (labels is None or len(labels) != len(clean)):
             found = "none" if labels is None else len(labels)
             raise HashprobeError(f"{type(self).__name__} reads target labels: give labels=, one row an image ({len(clean)}; found {found}).")
+        if labels is not None and np.ndim(labels) != 2:
+            raise HashprobeError(f"target labels must be multi-hot, of shape (n, C); found {np.shape(labels)}.")
         target = None if labels is None else torch.from_numpy(np.asarray(labels, dtype=np.float32)).to(model.device)
         with frozen(model):
             adversarial = self.perturb(model, clean, goal, generator or torch.Generator().manual_seed(0), target)

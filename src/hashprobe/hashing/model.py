@@ -127,7 +127,7 @@ class HashModel(nn.Module):
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return z, the K real outputs before the tanh, ``(n, K)``, for float images in [0, 1]; differentiable."""
-        outputs = self.network((images - self.mean) / self.std)
+        outputs = self.network(((images - self.mean) / self.std).to(self.mean.dtype))  # numpy's floats are float64
         if outputs.ndim != 2 or outputs.shape[1] != self.bits:
             raise HashprobeError(
                 f"the hash model must return (n, {self.bits}) for {self.bits} bits; its network returned {tuple(outputs.shape)}."

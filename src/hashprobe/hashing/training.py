@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator, torch_generator
+from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 
 
 class HashTrainingSettings(BaseModel):
@@ -101,9 +102,11 @@ def train_hash_model(
         _fill_bank(model, train, bank, settings, seed)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
-    with progress_bar("hash model", settings.epochs * len(train), show=progress, done=len(records) * len(train)) as advance:
+    units = settings.epochs * len(train)
+    with _own_randomness(model), progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance:
         for epoch in range(len(records), settings.epochs):
             model.train()
+            torch.manual_seed(derived_seed(seed, "dropout", epoch))  # AlexNet and VGG draw from torch's global generator
             order = numpy_generator(seed, "batches", epoch).permutation(len(train))
             total = 0.0
             for step, start in enumerate(range(0, len(train), settings.batch_size)):
@@ -121,7 +124,7 @@ def train_hash_model(
                 prepared_optimizer.zero_grad(set_to_none=True)
                 accelerator.backward(value)
                 prepared_optimizer.step()
-                total += float(value) * len(rows)
+                total += float(value.detach()) * len(rows)
                 advance(len(rows))
             records.append(
                 {"epoch": epoch + 1, "step": (epoch + 1) * steps_an_epoch, "loss": total / len(train), "learning_rate": rate}
@@ -132,6 +135,11 @@ def train_hash_model(
                 write_json_lines(log, records)
     model.eval()
     return records
+
+
+def _own_randomness(model: HashModel) -> AbstractContextManager[None]:
+    """Return a context after which torch's global generators are as they were before it."""
+    return torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else [])
 
 
 def mirror_and_shift(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -59,8 +59,10 @@ class ProSGAN(Attack):
             )
         if labels.shape[1] != self.prototypes.classes:
             raise HashprobeError(f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}.")
+        precision = self.generator.output.weight.dtype  # whatever that of the images is
         semantics, _, _ = self.prototypes.to(images.device)(labels)
-        return (self.generator.to(images.device)(images * 2 - 1, semantics) + 1) / 2  # type: ignore[no-any-return]
+        output = self.generator.to(images.device)((images * 2 - 1).to(precision), semantics.to(precision))
+        return ((output + 1) / 2).to(images.dtype)  # type: ignore[no-any-return]
 
     def save(self, directory: Path | str, *, attacked: str) -> None:
         """Write the networks and ``prosgan.json`` into ``directory``.
