@@ -1,0 +1,304 @@
+"""ProS-GAN: networks, losses, training that resumes, and files that come back or are refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from hashprobe.attacks import ProSGAN
+from hashprobe.attacks.prosgan import (
+    PROSGAN_SETTINGS,
+    Discriminator,
+    Generator,
+    ProSGANSettings,
+    train_generator,
+    training,
+)
+from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json, read_json_lines
+from hashprobe.targets import PrototypeNet
+from helpers import (
+    SIZE,
+    Interrupted,
+    conv_model,
+    interrupt_after,
+    random_codes,
+    random_images,
+    same_tensors,
+    tiny_data,
+)
+
+BITS = 12
+CLASSES = 3
+
+
+def networks(**changes: Any) -> tuple[Generator, PrototypeNet]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Generator(SIZE, width=8, **changes), PrototypeNet(CLASSES, BITS, hidden=16)
+
+
+def semantics(count: int) -> torch.Tensor:
+    return torch.randn(count, 512, generator=torch.Generator().manual_seed(0))
+
+
+class TestGenerator:
+    @pytest.mark.parametrize("size", [32, 64, 224])
+    def test_returns_images_of_the_size_it_took(self, size: int) -> None:
+        images = random_images(2, size=size) * 2 - 1
+        with torch.no_grad():
+            output = Generator(size, width=8)(images, semantics(2))
+        assert output.shape == images.shape
+        assert output.abs().max() < 1
+
+    def test_the_published_one_has_21_and_a_half_million_parameters(self) -> None:
+        with torch.device("meta"):
+            generator = Generator(224, width=64)
+        assert sum(parameter.numel() for parameter in generator.parameters()) == pytest.approx(
+            21.5e6, rel=0.01
+        )
+
+    def test_a_residual_one_starts_as_the_identity(self) -> None:
+        images = random_images(2) * 2 - 1
+        assert torch.equal(networks(residual=True)[0](images, semantics(2)), images)
+
+    @pytest.mark.parametrize("epsilon", [8 / 255, 0.3])
+    def test_a_bounded_one_stays_within_its_budget(self, epsilon: float) -> None:
+        generator, images = networks(residual=True, epsilon=epsilon)[0], random_images(2) * 2 - 1
+        torch.nn.init.normal_(generator.output.weight, std=10, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            moved = (generator(images, semantics(2)) - images).abs().max() / 2  # in [0, 1] units
+        assert float(moved) == pytest.approx(epsilon, rel=1e-3)
+        assert moved <= epsilon + 1e-6
+
+    def test_the_label_reaches_the_output(self) -> None:
+        generator, images = networks()[0], random_images(1) * 2 - 1
+        assert not torch.allclose(generator(images, semantics(2)[:1]), generator(images, semantics(2)[1:]))
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"image_size": 40}, "multiple of 16, at least 32; found 40"),
+            ({"image_size": 16}, "multiple of 16, at least 32; found 16"),
+            ({"image_size": 32, "width": 12}, "width must be a multiple of 8; found 12"),
+            ({"image_size": 32, "epsilon": 0.1}, "needs residual=True"),
+        ],
+    )
+    def test_what_cannot_be_built_is_refused(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(HashprobeError, match=message):
+            Generator(**arguments)
+
+
+class TestDiscriminator:
+    @pytest.mark.parametrize(("size", "width"), [(64, 4), (224, 8)])
+    @pytest.mark.parametrize("outputs", [1, 5])
+    def test_returns_one_row_an_image(self, size: int, width: int, outputs: int) -> None:
+        with torch.no_grad():
+            assert Discriminator(size, outputs=outputs, width=width)(random_images(2, size=size)).shape == (
+                2,
+                outputs,
+            )
+
+    def test_an_odd_size_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="multiple of 32; found 48"):
+            Discriminator(48, outputs=1)
+
+
+class TestLosses:
+    def test_the_hamming_terms(self) -> None:
+        logits, goal = torch.tensor([[0.2, -3.0], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [-1.0, 1.0]])
+        inner = 1 - (np.tanh(0.2) - np.tanh(3.0) - 0 + np.tanh(1.0)) / 4
+        assert float(hamming_loss(logits, goal, ProSGANSettings())) == pytest.approx(inner)
+        unflipped = (0.3 + 3.5 + 0.5 + 0) / 4
+        assert float(hamming_loss(logits, goal, ProSGANSettings(hamming_loss="unflipped"))) == pytest.approx(
+            unflipped
+        )
+
+    def test_the_discriminators_targets_and_loss(self) -> None:
+        labels = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        with_classes = discriminator_target(labels, generated=1, class_outputs=True)
+        assert with_classes.tolist() == [[1, 0, 1], [1, 1, 1]]
+        assert discriminator_target(labels, generated=0, class_outputs=False).tolist() == [[0], [0]]
+        wrong = discriminator_loss(torch.zeros(2, 3), with_classes, torch.ones(2, 3), with_classes)
+        assert float(wrong) == pytest.approx((5 / 6 + 1 / 6) / 2)
+
+
+class TestSettings:
+    def test_the_named_ones(self) -> None:
+        assert PROSGAN_SETTINGS["paper"] == ProSGANSettings()
+        assert PROSGAN_SETTINGS["released"] == ProSGANSettings(hamming=5.0)
+        assert (ProSGANSettings().reconstruction, ProSGANSettings().epochs, ProSGANSettings().batch_size) == (
+            100,
+            100,
+            24,
+        )
+
+    def test_a_bounded_generator_must_be_residual(self) -> None:
+        with pytest.raises(ValueError, match="needs residual=True"):
+            ProSGANSettings(epsilon=0.1)
+
+    def test_an_unknown_setting_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="epoch"):
+            ProSGANSettings(epoch=3)  # type: ignore[call-arg]
+
+
+SMALL = ProSGANSettings(
+    width=8, discriminator_width=2, epochs=2, batch_size=4, reconstruction=1.0, learning_rate=1e-3
+)
+
+
+class TestTraining:
+    @pytest.fixture(autouse=True)
+    def _often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        monkeypatch.setattr(training, "LOG_EVERY", 2)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {},
+            {"residual": True, "epsilon": 0.1, "class_outputs": False, "hamming_loss": "unflipped"},
+            {"adversarial": 0.0},
+        ],
+        ids=["published", "bounded", "alone"],
+    )
+    def test_goes_on_after_a_kill_as_if_it_had_not_stopped(
+        self, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, data, settings = conv_model(BITS), tiny_data(train=14), SMALL.model_copy(update=changes)
+        prototypes = networks()[1]
+        whole, expected = train_generator(model, data, prototypes, settings, seed=1)
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, torch.optim.Adam, 8)  # eight steps of G, three of D
+            with pytest.raises(Interrupted):
+                train_generator(model, data, prototypes, settings, seed=1, checkpoint=tmp_path / "state")
+        assert (tmp_path / "state").exists()
+        assert model.training
+        assert all(parameter.requires_grad for parameter in model.parameters())
+        resumed, records = train_generator(
+            model,
+            data,
+            prototypes,
+            settings,
+            seed=1,
+            checkpoint=tmp_path / "state",
+            log=tmp_path / "log.jsonl",
+        )
+        assert same_tensors(whole, resumed)
+        assert records == expected == read_json_lines(tmp_path / "log.jsonl")
+        assert [record["step"] for record in records] == [2, 4, 6, 8]
+        again, _ = train_generator(model, data, prototypes, settings, seed=1, checkpoint=tmp_path / "state")
+        assert same_tensors(whole, again)
+
+    def test_learns_to_turn_bits_and_leaves_model_and_prototypes(self) -> None:
+        model, data, prototypes = conv_model(BITS), tiny_data(train=8), networks()[1]
+        before, prototypes_before = (
+            model.sha256(),
+            {key: value.clone() for key, value in prototypes.state_dict().items()},
+        )
+        settings = SMALL.model_copy(update={"epochs": 12, "reconstruction": 0.0, "residual": True})
+        generator, records = train_generator(model, data, prototypes, settings, seed=0)
+        assert records[-1]["hamming"] < records[0]["hamming"]
+        assert records[-1]["bits"] > records[0]["bits"]
+        assert not generator.training
+        assert not any(parameter.requires_grad for parameter in generator.parameters())
+        assert model.sha256() == before
+        assert all(
+            torch.equal(value, prototypes_before[key]) for key, value in prototypes.state_dict().items()
+        )
+
+    def test_the_seed_alone_decides(self) -> None:
+        model, data, prototypes = conv_model(BITS), tiny_data(train=4), networks()[1]
+        settings = SMALL.model_copy(update={"epochs": 1})
+        state = torch.random.get_rng_state()
+        first, second, third = (
+            train_generator(model, data, prototypes, settings, seed=seed)[0] for seed in (0, 0, 1)
+        )
+        assert same_tensors(first, second)
+        assert not same_tensors(first, third)
+        assert torch.equal(state, torch.random.get_rng_state())
+
+    def test_a_prototype_net_of_other_bits_or_classes_is_refused(self) -> None:
+        with pytest.raises(
+            HashprobeError, match="PrototypeNet has 16 bits and 3 classes; model and data have 12 and 3"
+        ):
+            train_generator(conv_model(BITS), tiny_data(), PrototypeNet(CLASSES, 16, hidden=8), SMALL, seed=0)
+
+    @pytest.mark.parametrize("changed", ["model", "prototypes"])
+    def test_a_checkpoint_against_other_networks_is_refused(self, changed: str, tmp_path: Path) -> None:
+        settings, data, prototypes = SMALL.model_copy(update={"epochs": 1}), tiny_data(train=4), networks()[1]
+        train_generator(conv_model(BITS), data, prototypes, settings, seed=0, checkpoint=tmp_path / "state")
+        if changed == "prototypes":
+            prototypes = PrototypeNet(CLASSES, BITS, hidden=16)
+        other = conv_model(BITS, seed=int(changed == "model"))
+        with pytest.raises(HashprobeError, match="belongs to a training with other settings, data or model"):
+            train_generator(other, data, prototypes, settings, seed=0, checkpoint=tmp_path / "state")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    generator, prototypes = networks(residual=True, epsilon=0.2)
+    torch.nn.init.normal_(generator.output.weight, generator=torch.Generator().manual_seed(0))
+    settings = SMALL.model_copy(update={"residual": True, "epsilon": 0.2})
+    attack = ProSGAN(generator=generator, prototypes=prototypes, settings=settings, image_size=SIZE)
+    attack.save(tmp_path / "attack", attacked="abc")
+    return tmp_path / "attack"
+
+
+class TestFiles:
+    def test_comes_back(self, saved: Path) -> None:
+        loaded = ProSGAN.load(saved, epsilon=0.05, bits=BITS, classes=CLASSES)
+        generator, prototypes = networks(residual=True, epsilon=0.2)
+        torch.nn.init.normal_(generator.output.weight, generator=torch.Generator().manual_seed(0))
+        assert same_tensors(loaded.generator, generator)
+        assert same_tensors(loaded.prototypes, prototypes)
+        assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (0.05, SIZE, 0.2)
+        assert not any(parameter.requires_grad for parameter in loaded.generator.parameters())
+        images, labels = random_images(2), np.eye(CLASSES)[:2]
+        unbounded = ProSGAN.load(saved)(conv_model(BITS), images, random_codes(2, BITS), labels=labels)
+        with torch.no_grad():
+            semantics, _, _ = prototypes(torch.from_numpy(labels).float())
+            expected = (generator(images * 2 - 1, semantics) + 1) / 2
+        torch.testing.assert_close(unbounded, expected.clamp(0, 1))
+        assert 0.05 < (unbounded - images).abs().max() <= 0.2 + 1e-6
+        assert read_json(saved / "prosgan.json")["attacked_model_sha256"] == "abc"
+
+    def test_other_bits_or_classes_are_refused(self, saved: Path) -> None:
+        with pytest.raises(HashprobeError, match="holds a ProS-GAN for 12 bits; 32 were expected"):
+            ProSGAN.load(saved, bits=32)
+        with pytest.raises(HashprobeError, match="holds a ProS-GAN for 3 classes; 4 were expected"):
+            ProSGAN.load(saved, classes=4)
+
+    @pytest.mark.parametrize("name", ["prosgan.json", "generator.safetensors", "prototypes.safetensors"])
+    def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
+        (saved / name).unlink()
+        with pytest.raises(HashprobeError, match=f"{name} does not exist"):
+            ProSGAN.load(saved)
+
+    @pytest.mark.parametrize("content", [{"format": "hashprobe.hash-model/1"}, [1]])
+    def test_json_of_another_kind_is_refused(self, saved: Path, content: object) -> None:
+        (saved / "prosgan.json").write_text(json.dumps(content))
+        with pytest.raises(HashprobeError, match="does not describe a trained ProS-GAN"):
+            ProSGAN.load(saved)
+
+    def test_a_pickle_or_a_truncated_file_is_refused(self, saved: Path) -> None:
+        path = saved / "generator.safetensors"
+        for content in (path.read_bytes()[:-10], pickle.dumps({})):
+            path.write_bytes(content)
+            with pytest.raises(
+                HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
+            ):
+                ProSGAN.load(saved)
+
+    def test_tensors_of_another_network_are_refused(self, saved: Path) -> None:
+        (saved / "generator.safetensors").write_bytes((saved / "prototypes.safetensors").read_bytes())
+        with pytest.raises(HashprobeError, match="does not fit its description"):
+            ProSGAN.load(saved)

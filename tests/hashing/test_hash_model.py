@@ -1,0 +1,280 @@
+"""HashModel: codes, normalisation, and files that come back or are refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hashprobe.errors import HashprobeError
+from hashprobe.hashing import HashModel, build_backbone, frozen
+from helpers import conv_model, linear_model, random_images, same_tensors
+
+
+class Outputs(nn.Module):
+    """Returns the same outputs for every image."""
+
+    def __init__(self, outputs: list[float]) -> None:
+        super().__init__()
+        self.outputs = nn.Parameter(torch.tensor(outputs))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.outputs.expand(len(images), -1)
+
+
+class TestCodes:
+    def test_the_first_bit_is_the_highest_and_sign_of_zero_is_plus(self) -> None:
+        model = HashModel.wrap(Outputs([0.0, -1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, 2.0]), bits=10)
+        codes = model.codes(random_images(2))
+        assert codes.dtype == np.uint8
+        assert codes.tolist() == [[0b10100000, 0b01000000]] * 2
+
+    def test_normalisation_is_applied_once(self) -> None:
+        model = linear_model(8, std=0.25)
+        images = random_images(5)
+        weight = model.network[1].weight
+        expected = ((images - 0.5) / 0.25).flatten(1) @ weight.T
+        torch.testing.assert_close(model.logits(images), expected)
+        torch.testing.assert_close(model.relaxed(images, 0.3), torch.tanh(0.3 * expected))
+        torch.testing.assert_close(model(images), torch.tanh(expected))
+        assert np.array_equal(model.codes(images), np.packbits(expected.detach().numpy() >= 0, axis=1))
+
+    def test_batches_do_not_matter(self) -> None:
+        model, images = conv_model(12), random_images(7)
+        assert np.array_equal(model.codes(images, batch_size=3), model.codes(images))
+
+    def test_uint8_tensors_and_arrays_give_the_codes_of_floats(self) -> None:
+        model = linear_model(12)
+        images = (random_images(4) * 255).round().to(torch.uint8)
+        expected = model.codes(images.float() / 255)
+        assert np.array_equal(model.codes(images), expected)
+        assert np.array_equal(model.codes(images.numpy()), expected)
+
+    def test_float64_images_are_taken(self) -> None:
+        model, images = linear_model(12), random_images(3)
+        assert np.array_equal(model.codes(images.numpy().astype(np.float64)), model.codes(images))
+
+    def test_no_image_gives_no_code(self) -> None:
+        assert linear_model(12).codes(torch.zeros(0, 3, 32, 32)).shape == (0, 2)
+
+    def test_mode_and_parameters_are_left_alone(self) -> None:
+        model = conv_model(12)
+        model.network.backbone[1].eval()
+        model.network.hash_layer.weight.requires_grad_(False)
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.codes(random_images(3))
+        assert model.training
+        assert not model.network.backbone[1].training
+        assert not model.network.hash_layer.weight.requires_grad
+        assert model.network.hash_layer.bias.requires_grad
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+    def test_a_network_of_another_width_is_refused(self) -> None:
+        model = HashModel.wrap(Outputs([0.0] * 9), bits=8)
+        with pytest.raises(
+            HashprobeError, match=r"must return \(n, 8\) for 8 bits; its network returned \(2, 9\)"
+        ):
+            model.codes(random_images(2))
+
+    @pytest.mark.parametrize(("mean", "std"), [((0.0,), (1.0,) * 3), ((0.0,) * 3, (1.0, 0.0, 1.0))])
+    def test_a_normalisation_that_is_none_is_refused(
+        self, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
+        with pytest.raises(HashprobeError, match="mean and std must be three numbers each, std positive"):
+            HashModel.wrap(Outputs([0.0]), bits=1, mean=mean, std=std)
+
+
+class TestFrozen:
+    def test_restores_after_an_exception(self) -> None:
+        model = conv_model()
+        model.network.hash_layer.bias.requires_grad_(False)
+
+        def fail() -> None:
+            with frozen(model):
+                assert not any(module.training for module in model.modules())
+                assert not any(parameter.requires_grad for parameter in model.parameters())
+                raise RuntimeError("in the middle")
+
+        with pytest.raises(RuntimeError, match="in the middle"):
+            fail()
+        assert all(module.training for module in model.modules())
+        assert [name for name, parameter in model.named_parameters() if not parameter.requires_grad] == [
+            "network.hash_layer.bias"
+        ]
+
+
+class TestFingerprint:
+    def test_changes_with_a_weight_a_buffer_and_the_normalisation(self) -> None:
+        seen = {conv_model().sha256()}
+        for change in ("weight", "buffer", "mean"):
+            model = conv_model()
+            with torch.no_grad():
+                if change == "weight":
+                    model.network.hash_layer.weight[0, 0] += 1e-6
+                elif change == "buffer":
+                    model.network.backbone[1].running_mean[0] += 1e-6
+                else:
+                    model.mean[0] += 1e-3
+            seen.add(model.sha256())
+        assert len(seen) == 4
+
+    def test_is_that_of_an_equal_model_in_any_mode(self) -> None:
+        assert conv_model().sha256() == conv_model().eval().sha256()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    linear_model(8, std=0.5).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+class TestFiles:
+    def test_a_wrapped_module_comes_back(self, saved: Path) -> None:
+        model = linear_model(8, std=0.5)
+        loaded = HashModel.load(saved, bits=8, module=linear_model(8, seed=5).network)
+        assert loaded.sha256() == model.sha256()
+        assert not loaded.training
+        images = random_images(3)
+        assert torch.equal(loaded.logits(images), model.logits(images))
+
+    def test_a_built_model_comes_back(self, tmp_path: Path) -> None:
+        model = HashModel.build("squeezenet1_1", bits=16, seed=1, mean=(0.4, 0.5, 0.6))
+        model.save(tmp_path / "model")
+        loaded = HashModel.load(tmp_path / "model")
+        assert same_tensors(model.network, loaded.network)
+        assert loaded.spec == model.spec
+        assert loaded.sha256() == model.sha256()
+        images = random_images(2, size=64)
+        assert np.array_equal(loaded.codes(images), model.codes(images))
+
+    def test_another_code_length_is_refused(self, saved: Path) -> None:
+        with pytest.raises(HashprobeError, match="holds a model of 8 bits; 16 were expected"):
+            HashModel.load(saved, bits=16, module=linear_model(16).network)
+
+    def test_a_wrapped_module_must_be_given(self, saved: Path) -> None:
+        with pytest.raises(
+            HashprobeError, match=r"holds a wrapped module; give it to load as well: load\(.*, module=…\)"
+        ):
+            HashModel.load(saved)
+
+    def test_another_module_is_refused(self, saved: Path) -> None:
+        with pytest.raises(HashprobeError, match="does not fit its network"):
+            HashModel.load(saved, module=linear_model(8, size=16).network)
+
+    def test_a_pickle_is_refused_and_never_run(self, tmp_path: Path, saved: Path) -> None:
+        class Touch:
+            def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+                return (Path.touch, (tmp_path / "was run",))
+
+        pickled = pickle.dumps(Touch())
+        (tmp_path / "model.pt").write_bytes(pickled)
+        with pytest.raises(
+            HashprobeError, match=r"is a file; give the folder .* \(a pickle is never loaded\)"
+        ):
+            HashModel.load(tmp_path / "model.pt")
+        (saved / "model.safetensors").write_bytes(pickled)
+        with pytest.raises(
+            HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
+        ):
+            HashModel.load(saved, module=linear_model(8).network)
+        assert not (tmp_path / "was run").exists()
+
+    def test_a_truncated_file_is_refused(self, saved: Path) -> None:
+        weights = saved / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+        with pytest.raises(HashprobeError, match="is not a whole safetensors file"):
+            HashModel.load(saved, module=linear_model(8).network)
+
+    @pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+    def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
+        (saved / name).unlink()
+        with pytest.raises(HashprobeError, match=f"{name} does not exist"):
+            HashModel.load(saved, module=linear_model(8).network)
+
+    @pytest.mark.parametrize(
+        ("content", "found"),
+        [({"format": "hashprobe.prosgan/1"}, "'hashprobe.prosgan/1'"), ({}, "None"), ([1], "'list'")],
+    )
+    def test_json_of_another_kind_is_refused(self, saved: Path, content: object, found: str) -> None:
+        (saved / "model.json").write_text(json.dumps(content))
+        with pytest.raises(
+            HashprobeError, match=rf"describes {found}, not a hash model \('hashprobe\.hash-model/1'\)"
+        ):
+            HashModel.load(saved, module=linear_model(8).network)
+
+
+class TestBuild:
+    def test_the_bundled_weights_fit_and_the_seed_decides_the_hash_layer(self) -> None:
+        model = HashModel.build("efficientnet_lite0", bits=16, weights="bundled", seed=3)
+        assert model.mean.flatten().tolist() == [0.5] * 3
+        assert model.std.flatten().tolist() == [0.5] * 3
+        assert model.codes(random_images(2, size=64)).shape == (2, 2)
+        other = HashModel.build("efficientnet_lite0", bits=16, weights="bundled", seed=4)
+        assert same_tensors(model.network.backbone, other.network.backbone)
+        assert not same_tensors(model.network.hash_layer, other.network.hash_layer)
+
+    def test_the_same_seed_gives_the_same_model_and_leaves_the_global_one(self) -> None:
+        state = torch.random.get_rng_state()
+        first = HashModel.build("squeezenet1_1", bits=8, seed=2)
+        assert first.sha256() == HashModel.build("squeezenet1_1", bits=8, seed=2).sha256()
+        assert first.sha256() != HashModel.build("squeezenet1_1", bits=8, seed=3).sha256()
+        assert torch.equal(state, torch.random.get_rng_state())
+
+    @pytest.mark.parametrize("bits", [0, 1025])
+    def test_code_lengths_have_limits(self, bits: int) -> None:
+        with pytest.raises(HashprobeError, match=f"bits must be a whole number from 1 to 1024; found {bits}"):
+            HashModel.build("squeezenet1_1", bits=bits)
+
+    @pytest.mark.parametrize(
+        ("name", "weights", "message"),
+        [
+            ("resnet81", "none", "no backbone is named 'resnet81'; did you mean 'resnet18'"),
+            ("timm/resnet_18", "none", r"no timm network is named 'resnet_18'; did you mean 'resnet18'"),
+            ("squeezenet1_1", "bundled", "only 'efficientnet_lite0' has bundled weights"),
+            (
+                "squeezenet1_1",
+                "imagnet",
+                "weights 'imagnet' are neither 'none', 'bundled', 'pretrained' nor a file",
+            ),
+        ],
+    )
+    def test_what_does_not_exist_is_named(self, name: str, weights: str, message: str) -> None:
+        with pytest.raises(HashprobeError, match=message):
+            build_backbone(name, weights)
+
+    @pytest.mark.parametrize(
+        ("name", "features"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)]
+    )
+    def test_features_are_as_wide_as_said(self, name: str, features: int) -> None:
+        with torch.device("meta"):
+            backbone = build_backbone(name)
+            assert backbone.features == features
+            assert backbone.network.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
+
+    def test_weights_from_a_file_must_fit(self, tmp_path: Path) -> None:
+        from safetensors.torch import save_file
+
+        tensors = build_backbone("squeezenet1_1").network.state_dict()
+        path = tmp_path / "weights.safetensors"
+        save_file(
+            {**tensors, "classifier.1.weight": torch.zeros(1)}, path
+        )  # a classifier that is left over is passed by
+        loaded = build_backbone("squeezenet1_1", str(path)).network.state_dict()
+        assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+        first = next(iter(tensors))
+        save_file({**tensors, first: torch.zeros(1)}, path)
+        with pytest.raises(
+            HashprobeError, match=rf"does not fit 'squeezenet1_1': '{first}' has shape \(1,\), expected"
+        ):
+            build_backbone("squeezenet1_1", str(path))
+        save_file({name: tensor for name, tensor in tensors.items() if name != first}, path)
+        with pytest.raises(HashprobeError, match=f"1 tensors are missing, the first is '{first}'"):
+            build_backbone("squeezenet1_1", str(path))
+        path.write_bytes(pickle.dumps(1))
+        with pytest.raises(HashprobeError, match=r"is not a safetensors file .*; a pickle is never loaded"):
+            build_backbone("squeezenet1_1", str(path))

@@ -1,0 +1,287 @@
+"""Errors, files, registry, checkpoints, images and seeds: what everything else stands on."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from torch import nn
+
+from hashprobe import progress as progress_module
+from hashprobe.checkpoint import Checkpoint
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.files import read_json, read_json_lines, replacing, sha256_of, write_json, write_json_lines
+from hashprobe.images import as_images, to_uint8
+from hashprobe.progress import progress_bar
+from hashprobe.registry import Registry
+from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
+
+
+class TestErrors:
+    def test_an_unknown_name_is_answered_with_the_nearest_known_one_whatever_its_case(self) -> None:
+        error = unknown_name("attack", "ifgsm", ["I-FGSM", "DHTA"])
+        assert str(error) == "no attack is named 'ifgsm'; did you mean 'I-FGSM'? Known: DHTA, I-FGSM."
+
+    def test_a_far_name_is_answered_with_the_known_ones_alone(self) -> None:
+        assert str(unknown_name("attack", "zzzz", ["DHTA"])) == "no attack is named 'zzzz'. Known: DHTA."
+
+    def test_errors_are_value_errors(self) -> None:
+        assert issubclass(HashprobeError, ValueError)
+
+
+class TestRegistry:
+    def test_keeps_the_order_and_finds_by_name(self) -> None:
+        shapes: Registry[int] = Registry("shape")
+        shapes.register("square")(4)
+        shapes.register("circle")(0)
+        assert list(shapes) == ["square", "circle"]
+        assert len(shapes) == 2
+        assert shapes["square"] == 4
+        assert "circle" in shapes
+        assert "line" not in shapes
+
+    def test_names_the_nearest(self) -> None:
+        shapes: Registry[int] = Registry("shape")
+        shapes.register("square")(4)
+        with pytest.raises(
+            HashprobeError, match=r"no shape is named 'sqare'; did you mean 'square'\? Known: square\."
+        ):
+            shapes["sqare"]
+
+    def test_a_name_is_given_once(self) -> None:
+        shapes: Registry[int] = Registry("shape")
+        shapes.register("square")(4)
+        with pytest.raises(RuntimeError, match="the shape 'square' is registered twice"):
+            shapes.register("square")(5)
+        assert shapes["square"] == 4
+
+
+class TestFiles:
+    def test_an_exception_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
+        path = tmp_path / "result.txt"
+        path.write_text("old")
+
+        def fail() -> None:
+            with replacing(path) as temporary:
+                temporary.write_text("half of the n")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+        assert path.read_text() == "old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_the_new_file_appears_at_the_end_with_its_parents(self, tmp_path: Path) -> None:
+        path = tmp_path / "a" / "b" / "result.txt"
+        with replacing(path) as temporary:
+            temporary.write_text("new")
+            assert not path.exists()
+        assert path.read_text() == "new"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_a_refusal_of_the_operating_system_is_one_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(
+            HashprobeError, match=r"could not write .*result\.txt: .*; what was there before is unchanged"
+        ):
+            write_json(tmp_path / "file" / "result.txt", 1)
+
+    def test_json_comes_back(self, tmp_path: Path) -> None:
+        value = {"name": "é", "numbers": [1, 2.5, None]}
+        write_json(tmp_path / "value.json", value)
+        assert read_json(tmp_path / "value.json") == value
+
+    def test_json_has_no_nan(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write_json(tmp_path / "value.json", float("nan"))
+        assert not (tmp_path / "value.json").exists()
+
+    def test_json_lines_come_back_without_blank_lines(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.jsonl"
+        write_json_lines(path, [{"a": 1}, {"b": "é"}])
+        path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        assert read_json_lines(path) == [{"a": 1}, {"b": "é"}]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [('{"a": 1}\n{"a": \n', "line 2 is not JSON"), ("[1]\n", "line 1 holds list, not a JSON object")],
+    )
+    def test_a_wrong_line_is_named(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / "rows.jsonl").write_text(text)
+        with pytest.raises(HashprobeError, match=message):
+            read_json_lines(tmp_path / "rows.jsonl")
+
+    @pytest.mark.parametrize("read", [read_json, read_json_lines])
+    def test_a_missing_file_is_named(self, tmp_path: Path, read: object) -> None:
+        assert callable(read)
+        with pytest.raises(HashprobeError, match=r"nowhere\.json does not exist"):
+            read(tmp_path / "nowhere.json")
+
+    def test_what_is_not_json_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_bytes(b"\x80\x04")
+        with pytest.raises(HashprobeError, match=r"x\.json is not a JSON file"):
+            read_json(tmp_path / "x.json")
+
+    def test_sha256_tells_parts_apart_and_sorts_mappings(self) -> None:
+        assert sha256_of("ab", "c") != sha256_of("a", "bc")
+        assert sha256_of({"a": 1, "b": 2}) == sha256_of({"b": 2, "a": 1})
+        assert sha256_of("a") == sha256_of(b"a")
+
+
+def _state(
+    path: Path, identity: str, seed: int
+) -> tuple[Checkpoint, nn.Module, torch.optim.Adam, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        bank = torch.rand(4)
+    optimizer = torch.optim.Adam(module.parameters())
+    return (
+        Checkpoint(path, identity, {"m": module}, {"o": optimizer}, {"bank": bank}),
+        module,
+        optimizer,
+        bank,
+    )
+
+
+def _one_step(module: nn.Module, optimizer: torch.optim.Adam) -> None:
+    module(torch.arange(12.0).view(4, 3)).square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+class TestCheckpoint:
+    def test_brings_modules_optimizers_tensors_and_facts_back(self, tmp_path: Path) -> None:
+        saved, module, optimizer, bank = _state(tmp_path / "c", "id", seed=1)
+        _one_step(module, optimizer)
+        saved.save({"step": 1, "records": [{"loss": 0.1}]})
+        fresh, other, other_optimizer, other_bank = _state(tmp_path / "c", "id", seed=2)
+        assert fresh.restore() == {"step": 1, "records": [{"loss": 0.1}]}
+        _one_step(module, optimizer)
+        _one_step(other, other_optimizer)
+        for name, tensor in module.state_dict().items():
+            assert torch.equal(tensor, other.state_dict()[name]), name
+        assert torch.equal(bank, other_bank)
+
+    def test_without_a_file_nothing_is_restored(self, tmp_path: Path) -> None:
+        assert _state(tmp_path / "c", "id", seed=1)[0].restore() is None
+
+    def test_another_training_is_refused(self, tmp_path: Path) -> None:
+        _state(tmp_path / "c", "id", seed=1)[0].save({})
+        with pytest.raises(HashprobeError, match="belongs to a training with other settings, data or model"):
+            _state(tmp_path / "c", "another", seed=1)[0].restore()
+
+    def test_a_truncated_file_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "c"
+        _state(path, "id", seed=1)[0].save({})
+        path.write_bytes(path.read_bytes()[:-8])
+        with pytest.raises(HashprobeError, match=r"is damaged .*; delete it to train from the start"):
+            _state(path, "id", seed=1)[0].restore()
+
+    def test_another_safetensors_file_is_refused(self, tmp_path: Path) -> None:
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(1)}, tmp_path / "c")
+        with pytest.raises(HashprobeError, match="is not a training checkpoint"):
+            _state(tmp_path / "c", "id", seed=1)[0].restore()
+
+
+class TestImages:
+    def test_uint8_becomes_float_in_0_to_1(self) -> None:
+        given_images = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+        images = as_images(given_images)
+        assert images.dtype == torch.float32
+        assert images.flatten().tolist() == pytest.approx([0, 0.2, 1])
+        assert given_images.flatten().tolist() == [0, 51, 255]
+
+    def test_arrays_and_read_only_arrays_are_taken(self) -> None:
+        array = np.full((2, 3, 4, 4), 0.5, dtype=np.float32)
+        array.setflags(write=False)
+        assert torch.equal(as_images(array), torch.full((2, 3, 4, 4), 0.5))
+
+    def test_no_image_is_no_error(self) -> None:
+        assert as_images(torch.zeros(0, 3, 4, 4)).shape == (0, 3, 4, 4)
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (torch.zeros(3, 4, 4), r"must have shape \(n, 3, height, width\); found \(3, 4, 4\)"),
+            (torch.zeros(2, 4, 4, 3), r"must have shape \(n, 3, height, width\); found \(2, 4, 4, 3\)"),
+            (
+                torch.zeros(1, 3, 2, 2, dtype=torch.int64),
+                r"must be uint8 or floating point; found torch\.int64",
+            ),
+            (np.full((1, 3, 2, 2), "x"), "must be uint8 or floating point; found <U1"),
+            (torch.full((1, 3, 2, 2), float("nan")), r"must lie in \[0, 1\]; found NaN"),
+            (
+                torch.full((1, 3, 2, 2), -2.1),
+                r"must lie in \[0, 1\]; found \[-2\.1, -2\.1\]\. Normalised before the model",
+            ),
+            (
+                torch.full((1, 3, 2, 2), 255.0),
+                r"must lie in \[0, 1\]; found \[255, 255\]\. .*0 to 255 as float",
+            ),
+            (torch.full((1, 3, 2, 2), float("inf")), r"must lie in \[0, 1\]; found \[inf, inf\]"),
+        ],
+    )
+    def test_what_is_no_image_is_refused(self, images: object, message: str) -> None:
+        with pytest.raises(HashprobeError, match=message):
+            as_images(images)
+
+    @given(st.integers(0, 255), st.integers(0, 16), st.floats(-1, 1))
+    def test_rounding_keeps_a_budget_of_whole_levels(self, level: int, budget: int, share: float) -> None:
+        clean = torch.tensor([level / 255])
+        adversarial = (clean + share * budget / 255).clamp(0, 1)
+        assert abs(int(to_uint8(adversarial)) - level) <= budget
+
+
+class TestSeeds:
+    def test_same_names_same_draw(self) -> None:
+        assert numpy_generator(3, "a", 1).random() == numpy_generator(3, "a", 1).random()
+        first, second = (torch.rand(2, generator=torch_generator(3, "a", 1)) for _ in range(2))
+        assert torch.equal(first, second)
+
+    def test_other_names_or_seeds_draw_something_else(self) -> None:
+        seeds = {
+            derived_seed(*parts)
+            for parts in [(0, "a", "b"), (0, "ab"), (0, "b", "a"), (1, "a", "b"), (0, "a", 1), (0, "a", 11)]
+        }
+        assert len(seeds) == 6
+        assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+class TestProgress:
+    def test_silent_unless_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with progress_bar("work", 2, show=False) as advance:
+            advance(2)
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_line_now_and_then_without_a_terminal(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+        with progress_bar("work", 10, show=True, done=4) as advance:
+            advance(3)
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("work: 7 of 10, ")
+        assert "left" in captured.err
+
+    def test_a_bar_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        terminal = Terminal()
+        monkeypatch.setattr(progress_module.sys, "stderr", terminal)
+        monkeypatch.setattr(progress_module, "Console", lambda **_: Console(file=terminal, width=100))
+        with progress_bar("work", 10, show=True, done=4) as advance:
+            advance(6)
+        assert "work" in terminal.getvalue()
+        assert "10/10" in terminal.getvalue()
