@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 REAL_DATA = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -15,3 +16,9 @@ def real_data_root() -> Path:
     if not (REAL_DATA / "data").is_dir():
         pytest.skip(f"the real data pack is not at {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """The tests' networks are tiny: a second thread costs more than it brings, most of all when busy."""
+    torch.set_num_threads(1)

@@ -76,7 +76,7 @@ class Attack(ABC):
         Raises:
             HashprobeError: images outside [0, 1], or codes or labels of another shape than the images and model ask for.
         """
-        clean = as_images(images, device=model.device)
+        clean = as_images(images, device=model.device).detach()
         goal = _goal(codes, len(clean), model.bits).to(model.device, clean.dtype)
         if self.needs_labels and (labels is None or len(labels) != len(clean)):
             found = "none" if labels is None else len(labels)

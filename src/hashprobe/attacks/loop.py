@@ -13,6 +13,7 @@ from hashprobe.hashing import HashModel
 Direction = Literal["sign", "normalised"]
 
 
+@torch.enable_grad()
 def descend(
     model: HashModel,
     images: torch.Tensor,

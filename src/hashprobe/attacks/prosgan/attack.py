@@ -67,7 +67,8 @@ class ProSGAN(Attack):
                 f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}."
             )
         semantics, _, _ = self.prototypes.to(images.device)(labels)
-        return (self.generator.to(images.device)(images * 2 - 1, semantics) + 1) / 2  # type: ignore[no-any-return]
+        output = self.generator.to(images.device)((images * 2 - 1).to(precision), semantics.to(precision))
+        return ((output + 1) / 2).to(images.dtype)  # type: ignore[no-any-return]
 
     def save(self, directory: Path | str, *, attacked: str) -> None:
         """Write the networks and ``prosgan.json`` into ``directory``.

@@ -16,7 +16,7 @@ from torch.nn import functional
 from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
-from hashprobe.checkpoint import Checkpoint
+from hashprobe.checkpoint import Checkpoint, weights_sha256
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
@@ -92,6 +92,7 @@ def train_generator(
     generator, discriminator, optimizer, discriminator_optimizer = accelerator.prepare(
         generator, discriminator, optimizer, discriminator_optimizer
     )
+    attacked = (model.sha256(), weights_sha256(prototypes))
     state = Checkpoint(
         checkpoint or Path(),
         sha256_of(

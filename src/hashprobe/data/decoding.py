@@ -1,0 +1,80 @@
+"""From the bytes of an image file to uint8 RGB of one size."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from hashprobe.data.retrieval_data import UInt8Array
+
+DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
+SMALLEST_SIDE = 32
+# Formats that Pillow decodes by itself; others would start programs (EPS) or show only a preview.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+
+
+class UnusableImage(Exception):
+    """An image cannot be used; the message continues a sentence that begins with its name."""
+
+
+def decode_image(data: bytes, size: int) -> UInt8Array:
+    """Decode an image, turn it upright, resize its shorter side to ``size`` and cut out the middle.
+
+    Resizing is bicubic with antialiasing. Grey, palette and CMYK images become RGB; what is transparent
+    becomes white.
+
+    Returns:
+        ``(3, size, size)`` uint8.
+
+    Raises:
+        UnusableImage: not an image, a damaged one, or one smaller than 32 pixels.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if min(image.size) >= SMALLEST_SIDE:
+                return _to_square(_to_rgb(_turn_upright(image)), size)
+            width, height = image.size
+    except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
+        if "truncated" in str(error).lower():
+            raise UnusableImage("is truncated; copy it again") from None
+        kinds = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
+        raise UnusableImage(f"is not a whole {kinds} image ({_reason(error)})") from None
+    raise UnusableImage(
+        f"is {width} x {height} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
+    )
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except Exception:  # damaged EXIF data does not make the picture unusable
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, which convert() would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point, of unknown range")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_square(image: Image.Image, size: int) -> UInt8Array:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    resized = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+
+def _reason(error: Exception) -> str:
+    """Return what a decoder said, without the address of the buffer that Pillow names for a file."""
+    return (
+        "unknown format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
+    )

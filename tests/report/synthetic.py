@@ -1,0 +1,286 @@
+"""A run directory made from a seed: soft random pictures, codes, rows and curves that agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hashprobe import retrieval
+from hashprobe.files import write_json, write_json_lines
+
+BITS, SIZE = 32, 32
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '</script><img src=x onerror="alert(1)">',
+    'it\'s "quoted" & more',
+    "\u202egnp.tac\u202c",
+    "חתול",
+    "x" * 300,
+    "$\\frac{1}{0}$ | `code` \x00 \x1b",
+    "<!--",
+)
+CODES = ("P2P code", "Anchor code", "Prototype code")
+ATTACKS: tuple[tuple[str, str, float | None, float], ...] = (
+    ("Original", "none", None, 0.50),
+    ("Noise", "none", 8 / 255, 0.51),
+    ("P2P", "p2p", 8 / 255, 0.66),
+    ("DHTA", "anchor", 8 / 255, 0.72),
+    ("FGSM", "anchor", 8 / 255, 0.58),
+    ("I-FGSM", "anchor", 4 / 255, 0.70),
+    ("I-FGSM", "prototype", 8 / 255, 0.79),
+    ("ProS-GAN", "prototype", None, 0.76),
+    ("ProS-GAN", "prototype", 8 / 255, 0.68),
+)
+
+Encode = Callable[[np.ndarray], np.ndarray]
+
+
+def write_run(
+    directory: Path,
+    *,
+    queries: int = 4,
+    database: int = 60,
+    rows: int = 0,
+    protocols: tuple[str, ...] = ("paper", "disjoint"),
+    names: tuple[str, ...] = ("dog", "cat", "car", "tree", "boat"),
+    encode: Encode | None = None,
+    size: int = SIZE,
+    seed: int = 0,
+) -> Path:
+    """Write a whole run directory.
+
+    Args:
+        directory: Where.
+        queries: Queries in the gallery.
+        database: Database pictures.
+        rows: Further result rows, of other seeds, for a long table.
+        protocols: Target label protocols.
+        names: Class names, which also name the files.
+        encode: Packed codes of uint8 images ``(n, 3, h, w)``; random projections if not given.
+        size: Side of the pictures.
+        seed: Of everything.
+    """
+    rng = np.random.default_rng(seed)
+    results = [_row(spec, protocol, rng) for protocol in protocols for spec in _specs()]
+    results += [
+        {
+            **_row(_specs()[i % len(_specs())], protocols[i % len(protocols)], rng),
+            "seed": i,
+            "row": f"more-{i}",
+        }
+        for i in range(1, rows + 1)
+    ]
+    write_json_lines(directory / "results.jsonl", results)
+    named = [row for row in results if not row["row"].startswith("more-")]
+    write_json_lines(directory / "curves.jsonl", [_curve(row) for row in named])
+    for name, losses in (("hash-model", ("loss",)), ("prosgan", ("loss", "reconstruction", "hamming"))):
+        log = [
+            {"step": step, "epoch": step // 50}
+            | {loss: float(3 / (1 + step / 40) + 0.2 * rng.random()) for loss in losses}
+            for step in range(0, 400, 4)
+        ]
+        write_json_lines(directory / "training" / f"{name}.jsonl", log)
+    _write_gallery(
+        directory / "gallery", results, queries, database, names, encode or projections(size), size, rng
+    )
+    _write_rest(directory, names)
+    return directory
+
+
+def projections(size: int) -> Encode:
+    """Signs of random projections of the centred picture."""
+    matrix = np.random.default_rng(99).normal(size=(3 * size * size, BITS))
+
+    def encode(images: np.ndarray) -> np.ndarray:
+        return retrieval.pack((images.reshape(len(images), -1) / 255 - 0.5) @ matrix)
+
+    return encode
+
+
+def soft_pictures(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Colour fields without hard edges, uint8 ``(n, 3, size, size)``."""
+    coarse = rng.integers(0, 256, size=(count, 4, 4, 3), dtype=np.uint8)
+    pictures = [Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC) for one in coarse]
+    return np.stack([np.asarray(one).transpose(2, 0, 1) for one in pictures])
+
+
+def _specs() -> list[tuple[str, str, float | None, float]]:
+    return [
+        ATTACKS[0],
+        *((code, code.split()[0].lower(), None, 0.74 + 0.03 * i) for i, code in enumerate(CODES)),
+        *ATTACKS[1:],
+    ]
+
+
+def _row(
+    spec: tuple[str, str, float | None, float], protocol: str, rng: np.random.Generator
+) -> dict[str, Any]:
+    attack, code, epsilon, t_map = spec
+    t_map += {"paper": 0.08, "disjoint": 0.0, "single": -0.4}.get(protocol, 0.0) + 0.01 * float(rng.random())
+    changes = not attack.endswith(" code") and attack != "Original"
+    size = (epsilon or 0.31) if changes else 0.0
+    budget = "unbounded" if epsilon is None else f"{round(255 * epsilon)}of255"
+    pictures = not attack.endswith(" code")
+    return {
+        "row": f"{attack.lower().replace(' ', '-')}-{code}-{budget}-{protocol}",
+        "data": "soft pictures",
+        "split_sha256": "5" * 64,
+        "model": "a" * 64,
+        "bits": BITS,
+        "attack": attack,
+        "attack_settings": f"{attack}(epsilon={epsilon})",
+        "code": code,
+        "protocol": protocol,
+        "seed": 0,
+        "queries": 256,
+        "epsilon": epsilon,
+        "map": 0.55 if pictures else None,
+        "map_benign": 0.71,
+        "map_chance": 0.44,
+        "t_map": t_map,
+        "t_map_low": t_map - 0.02,
+        "t_map_high": t_map + 0.021,
+        "chance": {"paper": 0.57, "disjoint": 0.49, "single": 0.11}.get(protocol, 0.5),
+        "linf": size if pictures else None,
+        "rms": 0.6 * size if pictures else None,
+        "t_map_png": t_map - 0.001 if pictures else None,
+        "seconds_per_image": 0.002 * (1 + 40 * (attack == "I-FGSM")) if changes else None,
+        "forward_passes": (100 if attack == "I-FGSM" else 1) * changes,
+        "backward_passes": (100 if attack == "I-FGSM" else 0) * changes,
+        "device": "cpu",
+        "threads": 2,
+        "versions": {"hashprobe": "0", "torch": "2"},
+    }
+
+
+def _curve(row: dict[str, Any]) -> dict[str, Any]:
+    recall = np.linspace(0.0, 1.0, 33)
+    top = min(1.0, row["t_map"] + 0.12)
+    precision = row["chance"] + (top - row["chance"]) * (1 - recall) ** 0.7
+    at = [1, 2, 5, 10, 20, 50]
+    return {
+        "row": row["row"],
+        "recall": recall.tolist(),
+        "precision": precision.tolist(),
+        "at": at,
+        "precision_at": [top - 0.01 * i for i in range(len(at))],
+    }
+
+
+def _write_gallery(
+    folder: Path,
+    results: list[dict[str, Any]],
+    queries: int,
+    database: int,
+    names: tuple[str, ...],
+    encode: Encode,
+    size: int,
+    rng: np.random.Generator,
+) -> None:
+    pictures, stored = soft_pictures(queries, size, rng), soft_pictures(database, size, rng)
+    labels = [sorted({int(i) for i in rng.integers(len(names), size=2)}) for _ in range(queries + database)]
+    for place, image in enumerate(stored):
+        _write_png(folder / f"images/d{place}.png", image)
+    for place, image in enumerate(pictures):
+        _write_png(folder / f"images/q{place}.png", image)
+    known, before = encode(stored), encode(pictures)
+    entries = []
+    shown = [
+        row
+        for row in results
+        if row["attack"] in ("ProS-GAN", "I-FGSM") and not row["row"].startswith("more-")
+    ]
+    for row in shown:
+        change = rng.choice([-1, 1], size=pictures.shape) * round(255 * (row["epsilon"] or 0.1))
+        adversarial = np.clip(pictures.astype(int) + change, 0, 255).astype(np.uint8)
+        codes = encode(adversarial)
+        for query in range(queries):
+            image = f"images/{row['row']}-q{query}.png"
+            _write_png(folder / image, adversarial[query])
+            target = [(labels[query][0] + 1) % len(names)]
+            found = [
+                _returned(code, known, labels[queries:], labels[query], target, names)
+                for code in (before[query], codes[query])
+            ]
+            entries.append(
+                {name: row[name] for name in ("row", "attack", "code", "protocol", "epsilon")}
+                | {
+                    "query": query,
+                    "query_name": f"queries/{names[query % len(names)]}-{query}.jpg",
+                    "query_labels": [names[i] for i in labels[query]],
+                    "target_labels": [names[i] for i in target],
+                    "query_image": f"images/q{query}.png",
+                    "adversarial_image": image,
+                    "code_hex": codes[query].tobytes().hex(),
+                    "target_average_precision_before": 0.3,
+                    "target_average_precision": 0.25 if query == 0 else 0.3 + 0.1 * query / queries,
+                    "before": found[0],
+                    "after": found[1],
+                }
+            )
+    write_json(folder / "gallery.json", {"image_size": size, "entries": entries})
+
+
+def _returned(
+    code: np.ndarray,
+    known: np.ndarray,
+    labels: list[list[int]],
+    own: list[int],
+    target: list[int],
+    names: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    distances = np.bitwise_count(known ^ code).sum(axis=1)
+    return [
+        {
+            "name": f"database/{names[place % len(names)]}-{place}.jpg",
+            "image": f"images/d{place}.png",
+            "distance": int(distances[place]),
+            "hit": bool(set(labels[place]) & set(target)),
+            "relevant": bool(set(labels[place]) & set(own)),
+            "labels": [names[i] for i in labels[place]],
+        }
+        for place in np.argsort(distances, kind="stable")[:10]
+    ]
+
+
+def _write_rest(directory: Path, names: tuple[str, ...]) -> None:
+    experiment = {
+        "recipe": "synthetic",
+        "command": "hashprobe quickstart --out runs/quickstart --seed 0",
+        "settings": {"image_size": SIZE, "model": {"bits": BITS, "backbone": "linear"}},
+        "seed": 0,
+        "versions": {"hashprobe": "0", "torch": "2"},
+        "threads": 2,
+        "device": "cpu",
+        "data": {
+            "name": "soft pictures",
+            "split_sha256": "5" * 64,
+            "queries": 256,
+            "database": 2000,
+            "class_names": list(names),
+        },
+        "model": {"bits": BITS, "backbone": "linear", "sha256": "a" * 64},
+        "seconds": {"data": 3.0, "attacks": 61.5},
+    }
+    write_json(directory / "experiment.json", experiment)
+    findings = [
+        {"severity": "warning", "message": f"two pictures of {names[0]} are alike"},
+        {"severity": "ok", "message": "no empty split"},
+    ]
+    write_json(directory / "audit.json", {"findings": findings})
+    models = ("dpsh-32", names[-1])
+    transfer = [
+        {"from": a, "to": b, "t_map": 0.8 if a == b else 0.61, "chance": 0.49, "protocol": "disjoint"}
+        for a in models
+        for b in models
+    ]
+    write_json_lines(directory / "transfer.jsonl", transfer)
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image.transpose(1, 2, 0)).save(path)

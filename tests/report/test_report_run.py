@@ -1,0 +1,126 @@
+"""Reading a run directory: what must be there, what may be absent, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import write_run
+
+from hashprobe.errors import HashprobeError
+from hashprobe.report import Run, write_report
+
+
+def minimal_row(**changes: Any) -> dict[str, Any]:
+    row = {"row": "a", "attack": "FGSM", "protocol": "paper", "t_map": 0.6, "chance": 0.5, "epsilon": 0.03}
+    return {**row, **changes}
+
+
+def write_rows(directory: Path, *rows: dict[str, Any]) -> Path:
+    (directory / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return directory
+
+
+def test_a_whole_run_is_read(run_directory: Path) -> None:
+    run = Run.read(run_directory)
+    assert len(run.rows) == 24
+    assert run.rows[0].protocol == "disjoint"
+    assert set(run.curves) == {row.row for row in run.rows}
+    assert set(run.training) == {"hash-model", "prosgan"}
+    assert run.gallery is not None
+    assert run.gallery.queries == [0, 1, 2, 3]
+    assert len(run.transfer) == 4
+
+
+def test_results_alone_are_enough(tmp_path: Path) -> None:
+    run = Run.read(write_rows(tmp_path, minimal_row()))
+    assert run.gallery is None
+    assert not run.curves
+    assert write_report(tmp_path).is_file()
+
+
+def test_rows_in_memory_are_enough() -> None:
+    assert Run.from_rows([minimal_row()]).rows[0].attack == "FGSM"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "no result row"),
+        ([{"attack": "FGSM"}], "row 1 lacks protocol, t_map, chance, epsilon"),
+        ([minimal_row(), minimal_row(row="b", t_map="high")], "row 2: t_map must be a number; found 'high'"),
+        ([minimal_row(t_map=61.0)], r"t_map must be a fraction in \[0, 1\]; found 61.0. A percentage\?"),
+        ([minimal_row(chance=None)], "chance must be a number; found None"),
+        ([minimal_row(rms=-1)], "rms must not be negative"),
+        ([minimal_row(bits="many")], "bits must be a whole number; found 'many'"),
+        ([minimal_row(), minimal_row()], "ids must be unique"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
+    write_rows(tmp_path, *rows)
+    with pytest.raises(HashprobeError, match=said) as caught:
+        write_report(tmp_path)
+    assert "results.jsonl" in str(caught.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text(json.dumps(minimal_row()) + "\n{half")
+    with pytest.raises(HashprobeError, match=r"results.jsonl, line 2 is not JSON"):
+        Run.read(tmp_path)
+
+
+def test_missing_results_are_said(tmp_path: Path) -> None:
+    with pytest.raises(HashprobeError, match=r"results\.jsonl does not exist"):
+        write_report(tmp_path)
+    with pytest.raises(HashprobeError, match="is not a folder"):
+        write_report(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda entry: entry.pop("row"), "entry 1 is malformed"),
+        (
+            lambda entry: entry.update(query_image="images/gone.png"),
+            "'images/gone.png', which does not exist",
+        ),
+        (lambda entry: entry.update(query_image="../results.jsonl"), "which lies outside"),
+        (lambda entry: entry["after"][0].update(distance="near"), "entry 1 is malformed"),
+    ],
+)
+def test_a_wrong_gallery_is_named(tmp_path: Path, change: Any, said: str) -> None:
+    write_run(tmp_path, queries=1)
+    path = tmp_path / "gallery" / "gallery.json"
+    gallery = json.loads(path.read_text())
+    change(gallery["entries"][0])
+    path.write_text(json.dumps(gallery))
+    with pytest.raises(HashprobeError, match=said):
+        Run.read(tmp_path)
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path, queries=1)
+    (tmp_path / "gallery/images/q0.png").write_text("not a picture")
+    with pytest.raises(HashprobeError, match=r"q0\.png could not be read as a picture"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_curves_of_unequal_length_are_named(tmp_path: Path) -> None:
+    write_rows(tmp_path, minimal_row())
+    (tmp_path / "curves.jsonl").write_text(json.dumps({"row": "a", "recall": [0, 1], "precision": [1]}))
+    with pytest.raises(HashprobeError, match="recall has 2 values and precision 1"):
+        Run.read(tmp_path)
+
+
+def test_an_old_report_survives_a_failure(tmp_path: Path, run_directory: Path) -> None:
+    shutil.copytree(run_directory, tmp_path / "run")
+    (tmp_path / "run/report.html").write_text("old")
+    (tmp_path / "run/results.jsonl").write_text("{")
+    with pytest.raises(HashprobeError):
+        write_report(tmp_path / "run")
+    assert (tmp_path / "run/report.html").read_text() == "old"
