@@ -293,7 +293,7 @@ class TestFiles:
         for content in (path.read_bytes()[:-10], pickle.dumps({})):
             path.write_bytes(content)
             with pytest.raises(
-                HashprobeError, match="is not a whole safetensors file .*; a pickle is never loaded"
+                HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
             ):
                 ProSGAN.load(saved)
 

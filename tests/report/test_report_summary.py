@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hashprobe.report.rows import Row, best_rows, epsilon_text, row_names
+from hashprobe.report.run import Curve
+from hashprobe.report.summary import summarise
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.report import Run
-from hashprobe.report.rows import Row, best_rows, epsilon_text, row_names
-from hashprobe.report.run import Curve
-from hashprobe.report.summary import summarise
 
 
 def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class TestTraining:
     def test_the_first_loss_is_the_formula(
         self, separable: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> None:
-        """With one target label every batch is that label, and a learning rate of next to nothing leaves the network as it was."""
+        """With one target label every batch is that label, and a learning rate of next to nothing leaves the network alone."""
         _, codes, labels = separable
         settings = PrototypeSettings(
             steps=1, batch_size=3, learning_rate=1e-12, hidden=8, quantisation=0.5, classification=2

@@ -83,6 +83,10 @@ class Attack(ABC):
             raise HashprobeError(
                 f"{type(self).__name__} reads target labels: give labels=, one row an image ({len(clean)}; found {found})."
             )
+        if labels is not None and np.ndim(labels) != 2:
+            raise HashprobeError(
+                f"target labels must be multi-hot, of shape (n, C); found {np.shape(labels)}."
+            )
         target = (
             None
             if labels is None

@@ -132,9 +132,12 @@ def train_prototype_net(
         torch.manual_seed(seed)
         network = PrototypeNet(targets.shape[1], bits, settings.hidden).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
-    identity = sha256_of(
-        settings.model_dump(), np.ascontiguousarray(codes).tobytes(), str(seed), str(tuple(targets.shape))
+    given = (
+        np.ascontiguousarray(codes).tobytes(),
+        train_labels.cpu().numpy().tobytes(),
+        targets.cpu().numpy().tobytes(),
     )
+    identity = sha256_of(settings.model_dump(), *given, str(seed), str(bits), str(tuple(targets.shape)))
     state = Checkpoint(checkpoint or Path(), identity, {"network": network}, {"optimizer": optimizer})
     facts = state.restore() if checkpoint else None
     records: list[dict[str, Any]] = facts["records"] if facts else []
@@ -163,14 +166,8 @@ def train_prototype_net(
             optimizer.step()
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
-                records.append(
-                    {
-                        "step": step + 1,
-                        "loss": loss.item(),
-                        "likelihood": likelihood.item(),
-                        "learning_rate": rate,
-                    }
-                )
+                values = {"loss": float(loss.detach()), "likelihood": float(likelihood.detach())}
+                records.append({"step": step + 1, **values, "learning_rate": rate})
                 if checkpoint and (step + 1) % (5 * LOG_EVERY) == 0:
                     state.save({"records": records})
     if checkpoint:

@@ -66,6 +66,7 @@ class ProSGAN(Attack):
             raise HashprobeError(
                 f"this ProS-GAN knows {self.prototypes.classes} classes; the target labels have {labels.shape[1]}."
             )
+        precision = self.generator.output.weight.dtype  # whatever that of the images is
         semantics, _, _ = self.prototypes.to(images.device)(labels)
         output = self.generator.to(images.device)((images * 2 - 1).to(precision), semantics.to(precision))
         return ((output + 1) / 2).to(images.dtype)  # type: ignore[no-any-return]

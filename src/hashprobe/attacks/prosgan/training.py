@@ -95,9 +95,7 @@ def train_generator(
     attacked = (model.sha256(), weights_sha256(prototypes))
     state = Checkpoint(
         checkpoint or Path(),
-        sha256_of(
-            settings.model_dump(), data.split_sha256, str(train.images.shape), model.sha256(), str(seed)
-        ),
+        sha256_of(settings.model_dump(), data.split_sha256, str(train.images.shape), str(seed), *attacked),
         {
             "generator": accelerator.unwrap_model(generator),
             "discriminator": accelerator.unwrap_model(discriminator),
