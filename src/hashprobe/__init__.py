@@ -7,8 +7,8 @@ Example:
     32
 """
 
-from hashprobe import attacks, data, evaluation, hashing, retrieval, targets
+from hashprobe import attacks, data, evaluation, hashing, report, retrieval, targets
 from hashprobe._version import __version__
 from hashprobe.hashing import HashModel
 
-__all__ = ["HashModel", "__version__", "attacks", "data", "evaluation", "hashing", "retrieval", "targets"]
+__all__ = ["HashModel", "__version__", "attacks", "data", "evaluation", "hashing", "report", "retrieval", "targets"]

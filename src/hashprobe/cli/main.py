@@ -16,6 +16,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import ResultRow
 from hashprobe.files import replacing
 from hashprobe.recipes import RECIPES, Experiment, Run
+from hashprobe.report import write_report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 data_app = typer.Typer(no_args_is_help=True, help="List data sets and look at them.")
@@ -71,6 +72,15 @@ def reproduce(
     _run(RECIPES[name], folder, seed, device, f"hashprobe reproduce {name} --out {folder} --seed {seed}")
 
 
+@app.command()
+def report(directory: Annotated[Path, typer.Argument(help="Folder of a run, with results.jsonl.")]) -> None:
+    """Write report.html of a folder of results.
+
+    Example: hashprobe report runs/quickstart
+    """
+    print(f"wrote {write_report(directory)}")
+
+
 @data_app.command("list")
 def list_data() -> None:
     """List the data sets that are known by name.
@@ -107,7 +117,7 @@ def _run(experiment: Experiment, out: Path, seed: int, device: str, command: str
         print(f"  {part}: about {minutes:g} min on two cores")
     run = Run(experiment, out, seed=seed, device=device, command=command, progress=True, say=_say)
     _print_rows(run())
-    print(f"wrote {out / 'results.jsonl'}")
+    print(f"wrote {out / 'results.jsonl'} and {write_report(out)}")
 
 
 def _say(line: str) -> None:

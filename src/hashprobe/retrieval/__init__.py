@@ -1,28 +1,38 @@
-"""Packed codes, exact Hamming ranking, metrics. Numbers in, numbers out: no model and no image is known here."""
+"""Retrieval measured exactly: packed codes, Hamming rankings and their metrics. Numbers in, numbers out.
 
+No model and no image is known here.
+"""
+
+from hashprobe.retrieval.average_precision import average_precision, average_precision_from_counts
+from hashprobe.retrieval.bootstrap import bootstrap_interval
+from hashprobe.retrieval.chance import chance_level
 from hashprobe.retrieval.codes import pack, unpack
-from hashprobe.retrieval.levels import LevelCounts, count_levels
-from hashprobe.retrieval.metrics import (
-    average_precision,
-    average_precision_from_counts,
-    bootstrap_interval,
-    chance_level,
+from hashprobe.retrieval.curves import (
     precision_at,
     precision_recall_curve,
+    precision_within_radius,
     recall_at,
 )
-from hashprobe.retrieval.order import top_k
+from hashprobe.retrieval.labels import PackedLabels, pack_labels
+from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
+from hashprobe.retrieval.order import hits_in_order
+from hashprobe.retrieval.search import top_k
 
 __all__ = [
     "LevelCounts",
+    "PackedLabels",
     "average_precision",
     "average_precision_from_counts",
     "bootstrap_interval",
     "chance_level",
     "count_levels",
+    "count_levels_of_sets",
+    "hits_in_order",
     "pack",
+    "pack_labels",
     "precision_at",
     "precision_recall_curve",
+    "precision_within_radius",
     "recall_at",
     "top_k",
     "unpack",

@@ -1,132 +1,192 @@
-"""The kernel: for each query and each Hamming level, how many database items there are and how many are relevant.
+"""How many items, and how many relevant ones, lie at each Hamming distance of each query.
 
-Every metric but database-order ranking derives from these counts. They need no sort and no distance matrix.
+Every metric of a Hamming ranking follows from these counts, exactly, whatever the order within a distance.
+They need no sort and no distance matrix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.progress import progress_bar
-from hashprobe.retrieval.codes import PackedCodes, check_codes
+from hashprobe.retrieval.blocks import Bytes, pass_over
+from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.kernels import count_keys
+from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
 
-MAX_CLASSES = 1024
-QUERIES_AT_A_TIME = 256
-
-Words = npt.NDArray[np.uint64]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class LevelCounts:
-    """Counts per query (rows) and Hamming distance 0..K (columns).
+    """Items by Hamming distance.
 
     Attributes:
-        items: Database items at that distance, int64 ``(n, K + 1)``.
-        relevant: Those that share a label with the query (or its target), int64 ``(n, K + 1)``.
+        items: int64 ``(n_queries, K + 1)``: database items at distance 0 ... K from each query.
+        relevant: int64 ``(n_queries, K + 1)``: those of them that share a label with the query (or its
+            target).
     """
 
-    items: npt.NDArray[np.int64]
-    relevant: npt.NDArray[np.int64]
+    items: Int64Array
+    relevant: Int64Array
 
     @property
-    def relevant_total(self) -> npt.NDArray[np.int64]:
-        """Relevant items of each query, ``(n,)``."""
-        total: npt.NDArray[np.int64] = self.relevant.sum(axis=1)
+    def relevant_total(self) -> Int64Array:
+        """How many items are relevant to each query, ``(n_queries,)``."""
+        total: Int64Array = self.relevant.sum(axis=1)
         return total
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, rows: slice) -> LevelCounts:
+        """Return the counts of a slice of the queries."""
+        return LevelCounts(self.items[rows], self.relevant[rows])
+
+
+@dataclass(frozen=True)
+class RankingInput:
+    """Queries and a database that fit each other; the database has not been read yet."""
+
+    query_codes: PackedCodes
+    query_labels: Bytes
+    database: PackedCodes
+    database_labels: LabelSource
+    bits: int
+
+
+def check_ranking(
+    queries: Any, database: Any, query_labels: Any, database_labels: Any, bits: int
+) -> RankingInput:
+    """Check queries and database against each other.
+
+    Raises:
+        HashprobeError: codes of another width, labels of another number of rows or classes, nothing to rank.
+    """
+    query_codes, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
+    check_spare_bits("queries", query_codes, bits)
+    wanted = pack_labels(query_labels, "query_labels")
+    labels = check_labels("database_labels", database_labels)
+    if not len(codes):
+        raise HashprobeError("database is empty; there is nothing to rank.")
+    for name, rows, of, expected in (
+        ("query_labels", len(wanted), "queries", len(query_codes)),
+        ("database_labels", len(labels), "database", len(codes)),
+    ):
+        if rows != expected:
+            raise HashprobeError(
+                f"{name} has {rows} rows but {of} has {expected}; each code needs its labels."
+            )
+    if wanted.classes != class_count(labels):
+        raise HashprobeError(
+            f"query_labels has {wanted.classes} classes but database_labels has {class_count(labels)}; "
+            "both must have one column a class, in the same order."
+        )
+    packed = np.ascontiguousarray(wanted.packed)
+    return RankingInput(np.ascontiguousarray(query_codes), packed, codes, labels, int(bits))
 
 
 def count_levels(
-    queries: PackedCodes,
-    database: PackedCodes,
-    query_labels: npt.NDArray[Any],
-    database_labels: npt.NDArray[Any],
+    queries: Any,
+    database: Any,
+    query_labels: Any,
+    database_labels: Any,
     *,
     bits: int,
+    threads: int | None = None,
     progress: bool = False,
 ) -> LevelCounts:
-    """Count items and relevant items per query and Hamming level.
+    """Count items and relevant items at each Hamming distance of each query.
+
+    The database is read once, block by block, and may be memory-mapped; a block and the counts are all that
+    is held.
 
     Args:
-        queries: Packed codes ``(n, ceil(bits / 8))``.
-        database: Packed codes ``(N, ceil(bits / 8))``.
-        query_labels: Multi-hot ``(n, C)``: what counts as relevant for each query; target labels for t-MAP.
-        database_labels: Multi-hot ``(N, C)``.
-        bits: Code length K, 1 to 1024.
-        progress: Whether a progress bar is shown.
+        queries: Packed codes, uint8 ``(n, ceil(K / 8))``; see :func:`pack`.
+        database: Packed codes, uint8 ``(N, ceil(K / 8))``.
+        query_labels: Multi-hot ``(n, C)``, or :class:`PackedLabels`: an item is relevant when it shares a
+            label. Target labels for t-MAP.
+        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        bits: K, 1 to 1024.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
 
     Raises:
-        HashprobeError: shapes that do not fit, an empty database, or labels that are not 0/1.
+        HashprobeError: shapes or values do not fit; the message says which.
     """
-    query_words = as_words(check_codes("queries", queries, bits))
-    database_words = as_words(check_codes("database", database, bits))
-    wanted, given = check_labels(query_labels, database_labels, len(query_words), len(database_words))
-    items = np.zeros((len(query_words), bits + 1), dtype=np.int64)
-    relevant = np.zeros_like(items)
-    with progress_bar("ranking", len(query_words), show=progress) as advance:
-        for start in range(0, len(query_words), QUERIES_AT_A_TIME):
-            rows = slice(start, start + QUERIES_AT_A_TIME)
-            _count(query_words[rows], database_words, wanted[rows], given, items[rows], relevant[rows])
-            advance(len(query_words[rows]))
-    return LevelCounts(items, relevant)
+    given = check_ranking(queries, database, query_labels, database_labels, bits)
+    return count_checked(given, threads=threads, progress=progress)
 
 
-def as_words(packed: npt.NDArray[np.uint8]) -> Words:
-    """Return bytes ``(n, b)`` as 64-bit words ``(n, ceil(b / 8))``, padded with zeros."""
-    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
+def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -> LevelCounts:
+    """Do the work of :func:`count_levels` on checked input."""
+    keys = np.zeros((len(given.query_codes), 2 * (given.bits + 1)), dtype=np.int64)
+
+    def work(run: slice, codes: Bytes, labels: Bytes, scratch: npt.NDArray[Any], offset: int) -> None:
+        count_keys(given.query_codes[run], given.query_labels[run], codes, labels, scratch, keys[run])
+
+    pass_over(
+        given.database,
+        given.database_labels,
+        work,
+        bits=given.bits,
+        queries=len(keys),
+        threads=threads,
+        progress=progress,
+        description="counting distances",
+    )
+    return LevelCounts(keys[:, 0::2] + keys[:, 1::2], keys[:, 1::2].copy())
 
 
-def check_labels(
-    query_labels: npt.NDArray[Any], database_labels: npt.NDArray[Any], queries: int, items: int
-) -> tuple[Words, Words]:
-    """Check multi-hot labels against each other and the codes, and pack them into words."""
-    pair = []
-    for name, labels, count in (
-        ("query labels", query_labels, queries),
-        ("database labels", database_labels, items),
-    ):
-        array = np.asarray(labels)
-        if array.ndim != 2 or len(array) != count:
-            raise HashprobeError(f"{name} must have shape ({count}, C), one row a code; found {array.shape}.")
-        if not 1 <= array.shape[1] <= MAX_CLASSES:
-            raise HashprobeError(f"{name} must have 1 to {MAX_CLASSES} classes; found {array.shape[1]}.")
-        if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
-            raise HashprobeError(f"{name} must be multi-hot, 0 or 1; found other values.")
-        pair.append(array.astype(bool))
-    if pair[0].shape[1] != pair[1].shape[1]:
-        raise HashprobeError(
-            f"query labels have {pair[0].shape[1]} classes and database labels {pair[1].shape[1]}; they must agree."
-        )
-    if items == 0:
-        raise HashprobeError("the database is empty; there is nothing to rank.")
-    return as_words(np.packbits(pair[0], axis=1)), as_words(np.packbits(pair[1], axis=1))
+def count_levels_of_sets(
+    query_sets: Mapping[str, tuple[Any, Any]],
+    database: Any,
+    database_labels: Any,
+    *,
+    bits: int,
+    threads: int | None = None,
+    progress: bool = False,
+) -> dict[str, LevelCounts]:
+    """Count levels for several query sets in one pass over the database.
 
+    An experiment ranks the same database for the benign queries and for each attack's, by own and by target
+    labels.
 
-@numba.njit(cache=True, inline="always")
-def _ones(word):  # type: ignore[no-untyped-def]
-    """Count the ones of a 64-bit word: sums of neighbouring bits, pairs, nibbles, then all bytes by one product."""
-    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    Args:
+        query_sets: By name, a pair of packed codes ``(n, ceil(K / 8))`` and labels ``(n, C)``; the same codes
+            may come with several labels.
+        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not.
+        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        bits: K, 1 to 1024.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
 
-
-@numba.njit(parallel=True, cache=True)
-def _count(queries, database, wanted, given, items, relevant):  # type: ignore[no-untyped-def]
-    for query in numba.prange(len(queries)):
-        for item in range(len(database)):
-            distance = np.uint64(0)
-            for word in range(queries.shape[1]):
-                distance += _ones(queries[query, word] ^ database[item, word])
-            shared = np.uint64(0)
-            for word in range(wanted.shape[1]):
-                shared |= wanted[query, word] & given[item, word]
-            items[query, distance] += 1
-            relevant[query, distance] += np.int64(shared != 0)
+    Raises:
+        HashprobeError: no set, or shapes or values that do not fit.
+    """
+    if not query_sets:
+        raise HashprobeError("query_sets is empty; give at least one pair of codes and labels.")
+    given = []
+    for name, (codes, labels) in query_sets.items():
+        try:
+            given.append(check_ranking(codes, database, labels, database_labels, bits))
+        except HashprobeError as error:
+            raise HashprobeError(f"query set {name!r}: {error}") from None
+    together = RankingInput(
+        np.concatenate([one.query_codes for one in given]),
+        np.concatenate([one.query_labels for one in given]),
+        given[0].database,
+        given[0].database_labels,
+        given[0].bits,
+    )
+    counts = count_checked(together, threads=threads, progress=progress)
+    ends = np.cumsum([len(one.query_codes) for one in given])
+    return {
+        name: counts[int(end) - len(one.query_codes) : int(end)]
+        for name, one, end in zip(query_sets, given, ends, strict=True)
+    }

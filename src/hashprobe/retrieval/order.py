@@ -1,71 +1,111 @@
-"""Rankings in which items at equal distance stand in database order: nearest neighbours, and AP as published."""
+"""Rankings whose ties follow the database's order: a second pass instead of a sort.
+
+An item's rank is the number of nearer items plus its place among those equally near. The counts know the
+first, and a pass in database order the second. Nothing of size queries x database is held.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.codes import PackedCodes, check_codes
-from hashprobe.retrieval.levels import as_words, check_labels
+from hashprobe.retrieval.blocks import Bytes, pass_over
+from hashprobe.retrieval.kernels import walk_in_order
+from hashprobe.retrieval.levels import Int64Array, LevelCounts, RankingInput, check_ranking, count_checked
+
+Float64Array = npt.NDArray[np.float64]
 
 
-def hamming_distances(query: PackedCodes, database: PackedCodes) -> npt.NDArray[np.int64]:
-    """Return the Hamming distances of one packed code ``(b,)`` to all of a database ``(N, b)``, ``(N,)``."""
-    distances: npt.NDArray[np.int64] = np.bitwise_count(as_words(query[None]) ^ as_words(database)).sum(
-        axis=1, dtype=np.int64
-    )
-    return distances
+def check_cuts(ns: Sequence[int]) -> Int64Array:
+    """Return cut-offs as int64 ``(m,)``, or say that they are not whole numbers of at least 1."""
+    cuts = np.asarray(ns)
+    if cuts.ndim != 1 or not cuts.size or cuts.dtype.kind not in "iu" or (cuts < 1).any():
+        raise HashprobeError(f"cut-offs must be whole numbers of at least 1; found {ns!r}.")
+    return cuts.astype(np.int64)
 
 
-def top_k(
-    queries: PackedCodes, database: PackedCodes, k: int, *, bits: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the k nearest items of each query; at equal distance the lower database index comes first.
-
-    Args:
-        queries: Packed codes ``(n, ceil(bits / 8))``.
-        database: Packed codes ``(N, ceil(bits / 8))``.
-        k: How many; at most N are returned.
-        bits: Code length K.
-
-    Returns:
-        ``(indices, distances)``, each int64 ``(n, min(k, N))``.
-    """
-    asked, items = check_codes("queries", queries, bits), check_codes("database", database, bits)
-    if k < 1:
-        raise HashprobeError(f"k must be at least 1; found {k}.")
-    size = min(k, len(items))
-    indices = np.empty((len(asked), size), dtype=np.int64)
-    distances = np.empty_like(indices)
-    for row, query in enumerate(asked):
-        far = hamming_distances(query, items)
-        # Distance and index in one number, so that a partial sort breaks ties by index.
-        keys = far * len(items) + np.arange(len(items))
-        nearest = np.sort(np.partition(keys, size - 1)[:size])
-        indices[row], distances[row] = nearest % len(items), nearest // len(items)
-    return indices, distances
-
-
-def average_precision_in_order(
-    queries: PackedCodes,
-    database: PackedCodes,
-    query_labels: npt.NDArray[Any],
-    database_labels: npt.NDArray[Any],
+def hits_in_order(
+    queries: Any,
+    database: Any,
+    query_labels: Any,
+    database_labels: Any,
+    ns: Sequence[int],
     *,
     bits: int,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Return each query's AP with ties in database order (0 without relevant items), and its number of relevant items."""
-    asked, items = check_codes("queries", queries, bits), check_codes("database", database, bits)
-    wanted, given = check_labels(query_labels, database_labels, len(asked), len(items))
-    precision = np.zeros(len(asked))
-    total = np.zeros(len(asked), dtype=np.int64)
-    for row, query in enumerate(asked):
-        order = np.argsort(hamming_distances(query, items), kind="stable")
-        places = np.flatnonzero((given & wanted[row]).any(axis=1)[order]) + 1
-        total[row] = len(places)
-        if len(places):
-            precision[row] = (np.arange(1, len(places) + 1) / places).mean()
-    return precision, total
+    threads: int | None = None,
+    progress: bool = False,
+) -> Int64Array:
+    """Count the relevant items among the first n, with ties in database order.
+
+    Divided by n this is precision@n under ``ties="order"``; divided by the relevant items of the query,
+    recall@n. The means of both over the queries, n running, are the precision-recall curve of the field's
+    scripts.
+
+    Args:
+        queries: Packed codes ``(n, ceil(K / 8))``.
+        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; read twice.
+        query_labels: Multi-hot ``(n, C)``, or :class:`PackedLabels`.
+        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        ns: The cut-offs ``(m,)``.
+        bits: K, 1 to 1024.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
+
+    Returns:
+        int64 ``(n, m)``.
+    """
+    cuts, back = np.unique(check_cuts(ns), return_inverse=True)
+    given = check_ranking(queries, database, query_labels, database_labels, bits)
+    counts = count_checked(given, threads=threads, progress=progress)
+    _, within = walk(given, counts, cuts, 0, threads=threads, progress=progress)
+    return within[:, back]
+
+
+def walk(
+    given: RankingInput,
+    counts: LevelCounts,
+    cuts: Int64Array,
+    limit: int,
+    *,
+    threads: int | None,
+    progress: bool,
+) -> tuple[Float64Array, Int64Array]:
+    """Rank the database in its own order within each distance.
+
+    Args:
+        given: Checked input.
+        counts: What was counted for it.
+        cuts: Ascending ranks ``(m,)``.
+        limit: Ranks above it add no precision.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
+
+    Returns:
+        The sum of precision@rank over the relevant items within ``limit``, ``(n,)``; and the relevant items
+        within each cut, ``(n, m)``.
+    """
+    ranked = np.cumsum(counts.items, axis=1) - counts.items
+    hits = np.cumsum(counts.relevant, axis=1) - counts.relevant
+    gained = np.zeros(len(counts))
+    marks = np.zeros((len(counts), len(cuts) + 1), dtype=np.int64)
+
+    def work(run: slice, codes: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
+        own = given.query_codes[run], given.query_labels[run]
+        sums = ranked[run], hits[run], limit, gained[run], cuts, marks[run]
+        walk_in_order(*own, codes, labels, keys, *sums)
+
+    pass_over(
+        given.database,
+        given.database_labels,
+        work,
+        bits=given.bits,
+        queries=len(counts),
+        threads=threads,
+        progress=progress,
+        description="ranking in database order",
+    )
+    return gained, np.cumsum(marks, axis=1)[:, :-1]

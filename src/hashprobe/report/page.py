@@ -1,0 +1,142 @@
+"""The report as one file: everything in it, nothing fetched, written whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hashprobe._version import __version__
+from hashprobe.files import write_text
+from hashprobe.report import payload
+from hashprobe.report.figures import write_figures
+from hashprobe.report.pictures import Pictures, embed
+from hashprobe.report.run import Run
+from hashprobe.report.sections import audit_findings, made_of, transfer_tables
+from hashprobe.report.summary import summarise
+
+LIMIT = 8 * 1024 * 1024
+"""Bytes of a page: what a mail attachment may have."""
+
+SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
+
+
+def write_report(directory: Path) -> Path:
+    """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
+
+    Args:
+        directory: A run directory; ``results.jsonl`` must be in it, everything else is shown when present.
+
+    Returns:
+        The path of the page: one file that needs no other and no network.
+
+    Raises:
+        HashprobeError: the directory holds no results, a file in it is malformed, or writing failed.
+    """
+    directory = Path(directory)
+    run = Run.read(directory)
+    path = directory / "report.html"
+    write_text(path, render(run))
+    write_figures(run, directory / "figures")
+    return path
+
+
+def render(run: Run, limit: int = LIMIT) -> str:
+    """Return the page of a run as HTML.
+
+    Args:
+        run: The run.
+        limit: Bytes that the page may have if it shows pictures.
+    """
+    environment = Environment(
+        loader=PackageLoader("hashprobe.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    source = environment.loader.get_source if environment.loader else None
+    assert source is not None
+    style = source(environment, "report.css")[0]
+    script = (
+        '(() => {\n"use strict";\n'
+        + "\n".join(source(environment, name)[0] for name in SCRIPTS)
+        + "\n})();\n"
+    )
+    data: dict[str, Any] = {
+        "table": payload.table(run.rows),
+        "charts": payload.chart_sets(run),
+        "training": payload.training_sets(run),
+        "transfer": payload.rounded(transfer_tables(run.transfer)),
+        "gallery": None,
+    }
+
+    def page(gallery: Mapping[str, Any] | None) -> str:
+        return environment.get_template("report.html").render(
+            title=_title(run),
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            data=json_for_html({**data, "gallery": gallery}),
+            summary=summarise(run),
+            gallery=gallery,
+            training=data["training"],
+            transfer=data["transfer"],
+            audit=audit_findings(run.audit),
+            made=made_of(run),
+            plain=payload.plain,
+            version=__version__,
+        )
+
+    if run.gallery is None:
+        return page(None)
+    without = payload.gallery(run.gallery, _unembedded(run), run.rows)
+    left = limit - len(page({**without, "pictures": []}).encode()) - 1024
+    return page(payload.gallery(run.gallery, embed(run.gallery, left), run.rows))
+
+
+def _unembedded(run: Run) -> Pictures:
+    """Every picture without its bytes, to learn how large the rest of the page is."""
+    assert run.gallery is not None
+    pictures = Pictures(queries=run.gallery.queries)
+    for entry in run.gallery.entries:
+        for name in (
+            entry.query_image,
+            entry.adversarial_image,
+            *(n.image for n in (*entry.before, *entry.after)),
+        ):
+            if name not in pictures.index:
+                pictures.add(name, "")
+    return pictures
+
+
+def json_for_html(value: Any) -> Markup:
+    """Return JSON that stays text inside a script element, whatever its strings hold (``</script>``, ``<!--``)."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
+def _policy(style: str, script: str) -> str:
+    """Forbid every request, and every script and style but the page's own."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; img-src data: blob:; script-src 'sha256-{hashes[0]}'; "
+        f"style-src 'sha256-{hashes[1]}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _title(run: Run) -> str:
+    data = run.experiment.get("data")
+    name = data.get("name") if isinstance(data, dict) else None
+    recipe = run.experiment.get("recipe")
+    return payload.plain(
+        " · ".join(str(part) for part in ("hashprobe", recipe, name or run.rows[0].data) if part)
+    )

@@ -1,0 +1,139 @@
+"""What the page's script works on: the run as compact JSON values."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from hashprobe.report import charts
+from hashprobe.report.gallery import Gallery, Neighbour
+from hashprobe.report.pictures import Pictures
+from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
+from hashprobe.report.run import Run
+
+_HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: str) -> str:
+    """Make control characters visible: those that reverse text, and those that have no shape at all.
+
+    A file may be named so that it reads as another one; a report must not pass that on.
+    """
+    return "".join(
+        f"\\u{ord(char):04x}"
+        if char in _HIDDEN_DIRECTION or unicodedata.category(char) in ("Cc", "Cs")
+        else char
+        for char in text
+    )
+
+
+def rounded(value: Any, digits: int = 5) -> Any:
+    """Round every float within lists, tuples and mappings to so many significant digits; make names plain."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {plain(str(key)): rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    return plain(value) if isinstance(value, str) else value
+
+
+def table(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the rows by column; texts, which recur, as places in a list of the different ones."""
+    best = best_rows(rows)
+    columns: dict[str, Any] = {}
+    for field in fields(Row):
+        values = [getattr(row, field.name) for row in rows]
+        texts = any(isinstance(value, str) for value in values)
+        columns[field.name] = _interned(values) if texts else rounded(values)
+    columns["budget"] = _interned([row.budget for row in rows])
+    columns["name"] = _interned(row_names(rows) if len(rows) <= 1000 else [row.attack for row in rows])
+    return {
+        "count": len(rows),
+        "columns": columns,
+        "best": [place for place, row in enumerate(rows) if row.row in best],
+        "protocols": protocols(rows),
+    }
+
+
+def _interned(values: Sequence[Any]) -> dict[str, Any]:
+    places: dict[Any, int] = {}
+    index = [places.setdefault(value, len(places)) for value in values]
+    return {"texts": [plain(str(value)) for value in places], "index": index}
+
+
+def chart_sets(run: Run) -> list[dict[str, Any]]:
+    """Return, for each protocol and setting, the charts of its rows."""
+    names = setting_names(run.rows)
+    groups: dict[tuple[str, Setting], list[Row]] = {}
+    for row in run.rows:
+        groups.setdefault((row.protocol, setting_of(row)), []).append(row)
+    sets = []
+    for (protocol, setting), rows in groups.items():
+        drawn = (
+            charts.precision_recall(run, rows),
+            charts.precision_at(run, rows),
+            charts.over_epsilon(rows),
+            charts.over_time(rows),
+            charts.over_passes(rows),
+        )
+        shown = [rounded(asdict(chart), 4) for chart in drawn if chart.lines]
+        sets.append({"protocol": plain(protocol), "setting": plain(names[setting]), "charts": shown})
+    return sets
+
+
+def training_sets(run: Run) -> list[dict[str, Any]]:
+    """Return the training charts by log."""
+    sets = []
+    for name, log in run.training.items():
+        drawn = [rounded(asdict(chart), 4) for chart in charts.training(name, log)]
+        if drawn:
+            sets.append({"name": plain(name), "charts": drawn})
+    return sets
+
+
+def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the gallery's entries whose pictures are embedded; database pictures once, by place."""
+    places = {row.row: place for place, row in enumerate(rows)}
+    kept = set(pictures.queries)
+    items: dict[str, int] = {}
+    details: list[dict[str, Any]] = []
+
+    def returned(neighbour: Neighbour) -> list[int]:
+        if neighbour.image not in items:
+            items[neighbour.image] = len(details)
+            labels = [plain(label) for label in neighbour.labels]
+            details.append(
+                {"name": plain(neighbour.name), "picture": pictures.index[neighbour.image], "labels": labels}
+            )
+        return [items[neighbour.image], neighbour.distance, int(neighbour.hit), int(neighbour.relevant)]
+
+    entries = [
+        {
+            "row": places[entry.row],
+            "query": entry.query,
+            "name": plain(entry.query_name),
+            "labels": [plain(label) for label in entry.query_labels],
+            "target": [plain(label) for label in entry.target_labels],
+            "picture": pictures.index[entry.query_image],
+            "adversarial": pictures.index[entry.adversarial_image],
+            "code": entry.code_hex,
+            "scores": rounded([entry.precision_before, entry.precision_after]),
+            "before": [returned(neighbour) for neighbour in entry.before],
+            "after": [returned(neighbour) for neighbour in entry.after],
+        }
+        for entry in gallery.entries
+        if entry.query in kept and entry.row in places
+    ]
+    return {
+        "entries": entries,
+        "items": details,
+        "pictures": pictures.uris,
+        "imageSize": gallery.image_size,
+        "compressed": pictures.database_compressed,
+        "queries": len(kept),
+        "allQueries": len(gallery.queries),
+    }

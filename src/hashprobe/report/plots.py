@@ -1,0 +1,260 @@
+"""The report's plots with matplotlib, for papers and notebooks: each function returns a figure.
+
+Figures are made without pyplot, so nothing is kept open and no display is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from hashprobe.errors import HashprobeError
+from hashprobe.report import charts
+from hashprobe.report.charts import Chart, Line
+from hashprobe.report.payload import plain
+from hashprobe.report.rows import PROTOCOL_ORDER, Row, protocols, setting_names, setting_of
+from hashprobe.report.run import Run
+from hashprobe.report.sections import transfer_tables
+
+PALETTE = ("#c2410c", "#0b6bb5", "#0f7a5a", "#8a6a00", "#8f3f97", "#4f56c4", "#007c85", "#a3244b")
+GREY, INK, FAINT = "#6b717c", "#16181d", "#d9dce1"
+DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)))
+MARKERS = "osD^vP<X>"
+
+STYLE: Any = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hashprobe",
+    "pdf.fonttype": 42,
+}
+
+
+STYLED = matplotlib.rc_context(STYLE)
+"""Decorates what draws: the style holds while it draws, and the caller's settings come back."""
+
+
+@STYLED
+def precision_recall(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+    """Precision over recall of the target label, one line a row, chance as a line.
+
+    Args:
+        run: A run.
+        protocol: Target label protocol; the headline one if not given.
+        setting: A name of ``setting_names`` where the run compares several models or seeds; the first if not given.
+
+    Raises:
+        HashprobeError: the run has no such rows.
+    """
+    return draw(charts.precision_recall(run, select(run, protocol, setting)))
+
+
+@STYLED
+def precision_at(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+    """Share of target pictures among the first N returned, over N. Arguments as in :func:`precision_recall`."""
+    return draw(charts.precision_at(run, select(run, protocol, setting)))
+
+
+@STYLED
+def over_epsilon(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+    """t-MAP over the budget, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_epsilon(select(run, protocol, setting)))
+
+
+@STYLED
+def over_time(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+    """t-MAP over seconds an image, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_time(select(run, protocol, setting)))
+
+
+@STYLED
+def over_passes(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+    """t-MAP over passes an image, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_passes(select(run, protocol, setting)))
+
+
+@STYLED
+def training(run: Run, name: str) -> Figure:
+    """All numbers of one training log over its steps, one panel each.
+
+    Raises:
+        HashprobeError: the run has no such log, or it holds nothing to draw.
+    """
+    if name not in run.training:
+        raise HashprobeError(
+            f"the run has no training log {name!r}; it has {', '.join(run.training) or 'none'}."
+        )
+    drawn = charts.training(name, run.training[name])
+    if not drawn:
+        raise HashprobeError(f"the training log {name!r} holds fewer than two numbers of a kind.")
+    across = min(3, len(drawn))
+    down = -(-len(drawn) // across)
+    figure = _figure(3.2 * across, 2.4 * down)
+    for place, chart in enumerate(drawn, start=1):
+        _draw(figure.add_subplot(down, across, place), chart, legend=False)
+    return figure
+
+
+@STYLED
+def transfer(run: Run, protocol: str | None = None) -> Figure:
+    """t-MAP of attacks made on one model (rows) and evaluated on another (columns), as a heat map.
+
+    Raises:
+        HashprobeError: the run has no transfer rows under that protocol.
+    """
+    tables = [t for t in transfer_tables(run.transfer) if protocol is None or t["protocol"] == protocol]
+    if not tables:
+        raise HashprobeError("the run has no transfer rows" + (f" under {protocol!r}." if protocol else "."))
+    table = min(tables, key=lambda t: _rank(t["protocol"]))
+    values = [[float("nan") if cell is None else 100 * cell[0] for cell in row] for row in table["cells"]]
+    figure = _figure(2.4 + 0.9 * len(table["to"]), 1.6 + 0.55 * len(table["from"]))
+    axes = figure.add_subplot()
+    drawn = axes.imshow(values, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
+    for down, row in enumerate(table["cells"]):
+        for across, cell in enumerate(row):
+            if cell is not None:
+                colour = "white" if cell[0] > 0.7 else INK
+                text = f"{100 * cell[0]:.1f}\n(chance {100 * cell[1]:.1f})"
+                axes.text(across, down, text, ha="center", va="center", color=colour, fontsize=7.5)
+    axes.set_xticks(range(len(table["to"])), [_text(name) for name in table["to"]], rotation=30, ha="right")
+    axes.set_yticks(range(len(table["from"])), [_text(name) for name in table["from"]])
+    axes.set_xlabel("evaluated on")
+    axes.set_ylabel("made on")
+    axes.set_title(_text(f"Transfer, {table['protocol']}"))
+    figure.colorbar(drawn, label="t-MAP, %")
+    return figure
+
+
+def _rank(protocol: str) -> int:
+    return PROTOCOL_ORDER.index(protocol) if protocol in PROTOCOL_ORDER else len(PROTOCOL_ORDER)
+
+
+def select(run: Run, protocol: str | None = None, setting: str | None = None) -> list[Row]:
+    """Return the rows of one protocol and one setting, which may be drawn together.
+
+    Raises:
+        HashprobeError: there is none.
+    """
+    protocol = protocol if protocol is not None else protocols(run.rows)[0]
+    names = setting_names(run.rows)
+    setting = setting if setting is not None else next(iter(names.values()))
+    rows = [row for row in run.rows if row.protocol == protocol and names[setting_of(row)] == setting]
+    if not rows:
+        known = f"protocols: {', '.join(protocols(run.rows))}; settings: {'; '.join(dict.fromkeys(names.values()))}"
+        raise HashprobeError(
+            f"the run has no row under protocol {protocol!r} and setting {setting!r}. It has {known}."
+        )
+    return rows
+
+
+@STYLED
+def draw(chart: Chart) -> Figure:
+    """Draw one chart.
+
+    Raises:
+        HashprobeError: the chart has no line.
+    """
+    if not chart.lines:
+        raise HashprobeError(f"there is nothing to draw for {chart.title!r}: the run holds no values for it.")
+    figure = _figure(5.2, 3.3)
+    _draw(figure.add_subplot(), chart, legend=len(chart.lines) > 1)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _draw(axes: Axes, chart: Chart, *, legend: bool) -> None:
+    scale = 100.0 if chart.percent else 1.0
+    for line in chart.lines:
+        _draw_line(axes, line, scale)
+    for level, name, dash in (
+        (chart.chance, "chance", (0, (4, 3))),
+        (chart.reference, "unchanged queries", (0, (1, 2))),
+    ):
+        if level is not None:
+            axes.axhline(
+                scale * level,
+                color=GREY,
+                linewidth=1,
+                linestyle=dash,
+                label=f"{name} {scale * level:.1f}",
+                zorder=1,
+            )
+    if chart.x_scale == "log":
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+    if chart.percent:
+        axes.set_ylim(0, 100)
+    if chart.x_ticks:
+        axes.set_xticks([x for x, _ in chart.x_ticks], [text for _, text in chart.x_ticks])
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(_text(chart.x_label))
+    axes.set_ylabel(_text(chart.y_label))
+    axes.set_title(_text(chart.title))
+    if legend:
+        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _draw_line(axes: Axes, line: Line, scale: float) -> None:
+    colour = GREY if line.colour < 0 else PALETTE[line.colour % len(PALETTE)]
+    y = [scale * value for value in line.y]
+    marker = MARKERS[line.colour % len(MARKERS)] if line.points else None
+    axes.plot(
+        line.x,
+        y,
+        color=colour,
+        linestyle=DASHES[line.dash],
+        linewidth=1.5,
+        marker=marker,
+        markersize=5,
+        label=_text(line.name),
+    )
+    if line.low:
+        below = [scale * max(0.0, middle - low) for middle, low in zip(line.y, line.low, strict=True)]
+        above = [scale * max(0.0, high - middle) for middle, high in zip(line.y, line.high, strict=True)]
+        axes.errorbar(line.x, y, yerr=[below, above], fmt="none", ecolor=colour, elinewidth=1, capsize=2)
+
+
+def _text(text: str) -> str:
+    """Show a name as it is: a dollar sign starts no formula, and a long name ends in an ellipsis."""
+    text = plain(text).replace("$", r"\$")
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def figures(run: Run) -> Mapping[str, Figure]:
+    """Return every figure that the run has values for, by file stem."""
+    made: dict[str, Figure] = {}
+    names = setting_names(run.rows)
+    first = next(iter(names.values()))
+    for protocol in protocols(run.rows):
+        own = [row for row in run.rows if row.protocol == protocol]
+        setting = first if any(names[setting_of(row)] == first for row in own) else names[setting_of(own[0])]
+        rows = select(run, protocol, setting)
+        drawn: Sequence[Chart] = (
+            charts.precision_recall(run, rows),
+            charts.precision_at(run, rows),
+            charts.over_epsilon(rows),
+            charts.over_time(rows),
+            charts.over_passes(rows),
+        )
+        made.update({f"{chart.name}-{protocol}": draw(chart) for chart in drawn if chart.lines})
+    for name, log in run.training.items():
+        if charts.training(name, log):
+            made[f"training-{name}"] = training(run, name)
+    for table in transfer_tables(run.transfer):
+        made[f"transfer-{table['protocol']}" if table["protocol"] else "transfer"] = transfer(
+            run, table["protocol"]
+        )
+    return made

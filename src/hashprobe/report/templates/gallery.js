@@ -1,0 +1,159 @@
+// The gallery: one query under one attack at a time, what it returned before and after, and shelves of the extremes.
+
+const SHELF = 8;
+
+function startGallery() {
+  const gallery = data.gallery;
+  if (!gallery || !gallery.entries.length) return;
+  const { entries, items } = gallery;
+  const picture = (place) => gallery.pictures[place];
+  const pixelated = gallery.imageSize && gallery.imageSize <= 96;
+  const attackOf = (entry) => { // the row's name without its protocol, which the target menu tells
+    const parts = [cell("attack", entry.row), cell("code", entry.row)].filter((text) => text && text !== "none");
+    return `${parts.join(", ")} (${cell("budget", entry.row)})`;
+  };
+  const targetOf = (entry) => `${cell("protocol", entry.row)} ${cell("seed", entry.row)} ${entry.target.join(", ")}`;
+  const gain = (entry) => (entry.scores[1] ?? 0) - (entry.scores[0] ?? 0);
+  const hits = (list) => list.filter(([, , hit]) => hit).length;
+  const failed = (entry) => gain(entry) <= 0 || hits(entry.after) === 0;
+  const same = (a, b) => attackOf(a) === attackOf(b) && cell("protocol", a.row) === cell("protocol", b.row);
+  const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
+  const reals = entries.filter((entry) => !["Original", "Noise"].includes(cell("attack", entry.row)));
+  let current = null, flipped = false;
+
+  /** Choose an entry of the query that is as like the wanted one as there is. */
+  function choose(query, like, target) {
+    const own = entries.filter((entry) => entry.query === query);
+    const score = (entry) => (target !== undefined && targetOf(entry) === target ? 8 : 0) + (cell("protocol", entry.row) === cell("protocol", like.row) ? 4 : 0) + (attackOf(entry) === attackOf(like) ? 2 : 0);
+    show(own.reduce((best, entry) => (score(entry) > score(best) ? entry : best)));
+  }
+
+  function show(entry) {
+    current = entry;
+    flip(false);
+    setOptions(byId("pick-query"), queries.map((q) => [q.query, `${q.name || `query ${q.query}`}: ${q.labels.join(", ") || "no label"}`]), entry.query);
+    const own = entries.filter((other) => other.query === entry.query), protocols = data.table.protocols.length > 1;
+    const targets = [...new Map(own.map((other) => [targetOf(other), other]))];
+    setOptions(byId("pick-target"), targets.map(([key, other]) => [key, other.target.join(", ") + (protocols ? ` (${cell("protocol", other.row)})` : "")]), targetOf(entry));
+    const attacks = own.filter((other) => targetOf(other) === targetOf(entry));
+    setOptions(byId("pick-attack"), attacks.map((other) => [entries.indexOf(other), attackOf(other)]), entries.indexOf(entry));
+    drawPictures(entry);
+    for (const [id, list] of [["before", entry.before], ["after", entry.after]]) {
+      byId(id).replaceChildren(...list.map((returned, place) => tile(returned, place)));
+      byId(`${id}-count`).textContent = `${hits(list)} of ${list.length} carry the target label`;
+    }
+    drawShelves(entry);
+    byId("viewer-status").textContent = `${entry.labels.join(", ")} attacked towards ${entry.target.join(", ")} by ${attackOf(entry)}: ${hits(entry.after)} of ${entry.after.length} returned carry the target label, ${hits(entry.before)} before.`;
+  }
+
+  function drawPictures(entry) {
+    const query = byId("query-picture"), adversarial = byId("adversarial-picture");
+    query.src = picture(entry.picture);
+    adversarial.src = picture(entry.adversarial);
+    query.alt = `Query: a picture labelled ${entry.labels.join(", ") || "nothing"}`;
+    adversarial.alt = `The same picture after ${attackOf(entry)}, aimed at ${entry.target.join(", ")}`;
+    for (const image of [query, adversarial]) image.classList.toggle("pixels", Boolean(pixelated));
+    byId("query-caption").replaceChildren(name(entry.labels.join(", ") || "no label"));
+    byId("adversarial-caption").replaceChildren(name(attackOf(entry)));
+    Promise.all([query.decode(), adversarial.decode()]).then(() => current === entry && difference(entry, query, adversarial)).catch(() => {});
+    const fact = (term, kind, ...value) => make("div", { class: kind }, make("dt", {}, term), make("dd", { class: kind ? null : "figure" }, ...value));
+    const [before, after] = entry.scores;
+    byId("facts").replaceChildren(
+      fact("Target label", "target", name(entry.target.join(", "))),
+      fact("Target label among the first ten", "", `${hits(entry.before)} before, ${hits(entry.after)} after`),
+      fact("Average precision for the target label, %", "", `${percent(before)} before, ${percent(after)} after`),
+      fact("Target drawn", "plain", name(cell("protocol", entry.row))));
+  }
+
+  /** Draw grey plus the change times a factor, from the pixels of the two pictures; say the factor and the change. */
+  function difference(entry, query, adversarial) {
+    const width = query.naturalWidth, height = query.naturalHeight, canvas = byId("difference");
+    const pixels = (image) => {
+      const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { willReadFrequently: true });
+      context.drawImage(image, 0, 0);
+      return context.getImageData(0, 0, width, height).data;
+    };
+    const from = pixels(query), to = pixels(adversarial);
+    let largest = 0, squares = 0;
+    for (let i = 0; i < from.length; i++) {
+      if (i % 4 === 3) continue;
+      largest = Math.max(largest, Math.abs(to[i] - from[i]));
+      squares += (to[i] - from[i]) ** 2;
+    }
+    const chosen = byId("factor").value, factor = chosen === "auto" ? Math.max(1, Math.min(127, Math.floor(127 / Math.max(largest, 1)))) : Number(chosen);
+    Object.assign(canvas, { width, height });
+    canvas.classList.toggle("pixels", Boolean(pixelated));
+    const drawn = new ImageData(width, height);
+    for (let i = 0; i < from.length; i++) drawn.data[i] = i % 4 === 3 ? 255 : 128 + factor * (to[i] - from[i]);
+    canvas.getContext("2d").putImageData(drawn, 0, 0);
+    const rms = Math.sqrt(squares / (0.75 * from.length));
+    const said = `× ${factor}; largest change ${largest} of 255, RMS ${rms.toFixed(1)}`;
+    byId("difference-caption").textContent = said;
+    canvas.setAttribute("aria-label", `Difference between the adversarial picture and the query, amplified ${said}`);
+  }
+
+  function tile([item, distance, hit, relevant], place) {
+    const { name: title, picture: shown, labels } = items[item], words = labels.join(", ") || "no label";
+    const alt = `${place + 1}: ${words}; distance ${distance}${hit ? "; carries the target label" : ""}${relevant ? "; shares a label with the query" : ""}`;
+    const image = make("img", { src: picture(shown), alt, title, class: pixelated ? "pixels" : null });
+    const tags = make("span", { class: "tags", "aria-hidden": "true" }, `d ${distance}`, ...(hit ? [make("span", { class: "tag-hit" }, "✓ target")] : []), ...(relevant ? [make("span", { class: "tag-relevant" }, "● query")] : []));
+    return make("li", { class: hit ? "hit" : null }, make("div", { class: "tile" }, image), make("span", { class: "mark", title: words }, tags, name(words)));
+  }
+
+  function drawShelves(entry) {
+    const own = entries.filter((other) => same(other, entry)), byGain = [...own].sort((a, b) => gain(b) - gain(a));
+    const lost = byGain.filter(failed).reverse();
+    const label = `${attackOf(entry)}, ${cell("protocol", entry.row)}`;
+    const worst = byGain.slice(-SHELF).reverse();
+    byId("shelves").replaceChildren(make("h3", {}, "Best, worst and failed for ", name(label)),
+      shelf("best", `Best: the largest rise in average precision for the target label.`, byGain.slice(0, SHELF)),
+      shelf("worst", `Worst: the smallest rise, or a fall.`, worst),
+      shelf("failed", lost.length ? `Failed: ${lost.length} of ${own.length} queries. Average precision did not rise, or none of the first ${entry.after.length} returned carries the target label.${lost.length > 3 * SHELF ? ` The ${3 * SHELF} worst are shown.` : ""}` : `Failed: none of ${own.length} queries. Average precision rose for all of them, and a picture with the target label was among the first ${entry.after.length} returned.`, lost.slice(0, 3 * SHELF)));
+  }
+
+  function shelf(kind, text, chosen) {
+    return make("div", { class: "shelf", "data-shelf": kind }, make("p", {}, text), make("ol", {}, ...chosen.map((entry) => {
+      const top = items[entry.after[0]?.[0]]?.picture ?? entry.adversarial;
+      const images = [entry.adversarial, top].map((place) => make("img", { src: picture(place), alt: "", class: pixelated ? "pixels" : null }));
+      const words = `${entry.labels.join(", ") || "no label"} → ${entry.target.join(", ")}`;
+      return make("li", {}, make("button", { type: "button", "aria-current": entry === current ? "true" : null, title: words, onclick: () => {
+        show(entry);
+        byId("viewer").scrollIntoView({ block: "start" });
+        byId("pick-query").focus({ preventScroll: true });
+      } }, ...images, make("span", {}, name(words)), make("span", {}, make("b", {}, `${percent(entry.scores[0], 0)} → ${percent(entry.scores[1], 0)}`))));
+    })));
+  }
+
+  function flip(on) {
+    if (on === flipped) return;
+    flipped = on;
+    const image = byId("adversarial-picture");
+    image.src = picture(on ? current.picture : current.adversarial);
+    image.classList.toggle("flipped", on);
+    byId("flip").setAttribute("aria-pressed", String(on));
+    byId("adversarial-title").textContent = on ? "Query" : "Adversarial";
+  }
+
+  function step(by) {
+    const place = queries.findIndex((q) => q.query === current.query);
+    choose(queries[(place + by + queries.length) % queries.length].query, current);
+  }
+
+  const button = byId("flip");
+  button.addEventListener("pointerdown", (event) => { button.setPointerCapture(event.pointerId); flip(true); });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) button.addEventListener(end, () => flip(false));
+  button.addEventListener("contextmenu", (event) => event.preventDefault());
+  button.addEventListener("keydown", (event) => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); flip(true); } });
+  button.addEventListener("keyup", () => flip(false));
+  byId("pick-query").onchange = (event) => choose(Number(event.target.value), current);
+  byId("pick-target").onchange = (event) => choose(current.query, current, event.target.value);
+  byId("pick-attack").onchange = (event) => show(entries[Number(event.target.value)]);
+  byId("factor").onchange = () => difference(current, byId("query-picture"), byId("adversarial-picture"));
+  byId("previous").onclick = () => step(-1);
+  byId("next").onclick = () => step(1);
+  byId("viewer").hidden = false;
+  const headline = reals.filter((entry) => cell("protocol", entry.row) === data.table.protocols[0]);
+  const open = headline.length ? headline : reals.length ? reals : entries;
+  const strongest = open.reduce((best, entry) => (cell("t_map", entry.row) > cell("t_map", best.row) ? entry : best));
+  show(open.filter((entry) => entry.row === strongest.row).reduce((best, entry) => (gain(entry) > gain(best) ? entry : best)));
+}

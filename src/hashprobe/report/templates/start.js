@@ -1,0 +1,44 @@
+// Starts the page: theme, table, gallery, charts, heat maps.
+
+function startTheme() {
+  const root = document.documentElement, button = byId("theme"), system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const label = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Use ${dark() ? "light" : "dark"} colours`); };
+  button.hidden = false;
+  button.onclick = () => { root.dataset.theme = dark() ? "light" : "dark"; label(); };
+  system.addEventListener("change", label);
+  label();
+}
+
+function startTransfer() {
+  for (const table of data.transfer) {
+    const body = table.cells.map((row, down) => make("tr", {}, make("th", { scope: "row" }, name(table.from[down])), ...row.map(heat)));
+    const head = make("tr", {}, make("td", {}, "made on ↓, evaluated on →"), ...table.to.map((model) => make("th", { scope: "col" }, name(model))));
+    byId("transfer-tables").append(...(table.protocol ? [make("h3", {}, name(table.protocol))] : []),
+      make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Transfer, ${table.protocol}` }, make("table", { class: "heat" }, make("thead", {}, head), make("tbody", {}, ...body))));
+  }
+}
+
+/** A cell coloured by how far t-MAP lies above chance, on the way to a perfect score. */
+function heat(cellValue) {
+  if (!cellValue) return make("td", {}, "–");
+  const [value, chance] = cellValue, above = Math.max(0, (value - chance) / Math.max(1 - chance, 1e-9));
+  const element = make("td", {}, percent(value), make("small", {}, `chance ${percent(chance)}`));
+  element.style.background = `color-mix(in oklab, #b8400a ${Math.round(100 * above)}%, #fdf3ec)`;
+  element.style.color = above > 0.55 ? "#ffffff" : "#16181d";
+  return element;
+}
+
+function startCommand() {
+  const button = byId("copy-command");
+  if (!button) return;
+  button.hidden = false;
+  button.onclick = async () => { if (await copy(byId("command").textContent)) button.textContent = "Copied"; };
+}
+
+startTheme();
+startTable();
+startGallery();
+startCurves();
+startTransfer();
+startCommand();

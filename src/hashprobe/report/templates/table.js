@@ -1,0 +1,176 @@
+// The result table: filter, sort, copy. Rows are drawn up to a page at a time, so that thousands stay quick.
+
+const PAGE = 200;
+
+/** The value of a column in a row, whether its texts are interned or not. */
+function cell(column, row) {
+  const values = data.table.columns[column];
+  return Array.isArray(values) ? values[row] : values.texts[values.index[row]];
+}
+
+const levels = (value) => (value === null ? "–" : String(Number((255 * value).toFixed(1))));
+const seconds = (value) => (value === null ? "–" : value < 1 ? `${brief(1000 * value)} ms` : `${brief(value)} s`);
+const count = (value) => (value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 1 }));
+const short = (value) => (/^[0-9a-f]{40,}$/.test(value) ? value.slice(0, 8) : value || "–");
+const isCode = (row) => cell("budget", row) === "no picture";
+
+// key, heading, what it means, how it is written; the ones without "always" appear when they differ or are asked for.
+const COLUMNS = [
+  { key: "attack", head: "Attack", help: "Original: unchanged queries. … code: the target code itself is the query.", always: true },
+  { key: "code", head: "Code", help: "How the target code was made", always: true },
+  { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true },
+  { key: "budget", head: "Budget", help: "Largest change of a pixel value that was allowed", always: true, order: budgetOrder },
+  { key: "t_map", head: "t-MAP, %", help: "Mean average precision for the target label", write: (v) => percent(v), always: true },
+  { key: "interval", head: "95 % interval", help: "Bootstrap over queries; the tick marks chance", always: true, value: (row) => cell("t_map_low", row), write: (_, row) => interval(row) },
+  { key: "chance", head: "Chance, %", help: "t-MAP of a random ranking", write: (v) => percent(v), always: true },
+  { key: "map", head: "MAP, %", help: "For the query's own labels, after the attack", write: (v) => percent(v), always: true },
+  { key: "map_benign", head: "MAP benign, %", help: "For the query's own labels, without attack", write: (v) => percent(v) },
+  { key: "map_chance", head: "MAP chance, %", help: "MAP of a random ranking", write: (v) => percent(v) },
+  { key: "linf", head: "L∞, of 255", help: "Largest change of a pixel value", write: levels, always: true },
+  { key: "rms", head: "RMS", help: "Perceptibility: root of the mean squared change, pixel values in [0, 1]", write: (v) => (v === null ? "–" : v.toFixed(4)), always: true },
+  { key: "t_map_png", head: "t-MAP 8 bit, %", help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
+  { key: "seconds_per_image", head: "Time", help: "An image", write: seconds, always: true },
+  { key: "forward_passes", head: "Forward", help: "Forward passes an image", write: (v) => count(v), always: true },
+  { key: "backward_passes", head: "Backward", help: "Backward passes an image", write: (v) => count(v), always: true },
+  { key: "data", head: "Data", help: "Data set" },
+  { key: "model", head: "Model", help: "Hash model", write: short },
+  { key: "bits", head: "Bits", help: "Length of the hash code", write: (v) => count(v) },
+  { key: "seed", head: "Seed", help: "Of target labels, codes and attack", write: (v) => String(v ?? "–") },
+  { key: "queries", head: "Queries", help: "Number of queries", write: (v) => count(v), optional: true },
+  { key: "device", head: "Device", help: "Where it ran", optional: true },
+  { key: "threads", head: "Threads", help: "CPU threads", write: (v) => count(v), optional: true },
+  { key: "attack_settings", head: "Settings", help: "The attack's numbers", optional: true },
+  { key: "row", head: "Row", help: "The id in results.jsonl", optional: true },
+];
+const NUMBERS = new Set(["interval", "seconds_per_image"]);
+
+function budgetOrder(row) {
+  const text = cell("budget", row);
+  return { none: -2, "no picture": -1, unbounded: Infinity }[text] ?? cell("epsilon", row);
+}
+
+function interval(row) {
+  const low = cell("t_map_low", row), high = cell("t_map_high", row);
+  return low === null || high === null ? "–" : `${percent(low)}–${percent(high)}`;
+}
+
+/** A bar from 0 to 100 with the interval, the value, and a tick at chance. */
+function intervalBar(row) {
+  const x = (fraction) => 2 + 146 * fraction;
+  const value = cell("t_map", row), chance = cell("chance", row);
+  const low = cell("t_map_low", row) ?? value, high = cell("t_map_high", row) ?? value;
+  const colour = isCode(row) || cell("attack", row) === "Original" ? "var(--grey)" : "var(--target)";
+  return makeSvg("svg", { viewBox: "0 0 150 18", role: "img", "aria-label": `${interval(row)}, chance ${percent(chance)}` },
+    makeSvg("line", { x1: 2, x2: 148, y1: 9, y2: 9, stroke: "var(--line)", "stroke-width": 2 }),
+    makeSvg("line", { x1: x(Math.min(chance, value)), x2: x(Math.max(chance, value)), y1: 9, y2: 9, stroke: colour, "stroke-width": 2, opacity: 0.45 }),
+    makeSvg("line", { x1: x(low), x2: x(Math.max(high, low + 0.005)), y1: 9, y2: 9, stroke: colour, "stroke-width": 6 }),
+    makeSvg("circle", { cx: x(value), cy: 9, r: 4.5, fill: colour }),
+    makeSvg("line", { x1: x(chance), x2: x(chance), y1: 1, y2: 17, stroke: "var(--ink)", "stroke-width": 1.5 }));
+}
+
+function startTable() {
+  const rows = Array.from({ length: data.table.count }, (_, row) => row);
+  const best = new Set(data.table.best);
+  const distinct = (key) => new Set(rows.map((row) => cell(key, row)));
+  const varies = new Map(COLUMNS.map((column) => [column.key, column.value ? true : distinct(column.key).size > 1]));
+  const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false };
+
+  const value = (column, row) => (column.order ?? column.value ?? ((r) => cell(column.key, r)))(row);
+  const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? 0) === "number";
+  const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
+  const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
+  const columns = () => COLUMNS.filter((column) => state.all || column.always || (varies.get(column.key) && !column.optional));
+
+  function chosen() {
+    const kept = rows.filter((row) => Object.entries(state.filters).every(([key, wanted]) => wanted === "" || String(cell(key, row)) === wanted));
+    if (state.sort === null) return kept;
+    const column = COLUMNS.find((candidate) => candidate.key === state.sort), sign = state.down ? -1 : 1;
+    const keys = new Map(kept.map((row) => [row, value(column, row)]));
+    return kept.sort((a, b) => {
+      const x = keys.get(a), y = keys.get(b);
+      if (x === y) return a - b;
+      if (x === null) return 1; // absent values last, either way
+      if (y === null) return -1;
+      return sign * (typeof x === "string" ? x.localeCompare(y) : x - y);
+    });
+  }
+
+  function sortBy(key) {
+    const downFirst = rightward(COLUMNS.find((column) => column.key === key));
+    if (state.sort !== key) Object.assign(state, { sort: key, down: downFirst });
+    else if (state.down === downFirst) state.down = !state.down;
+    else state.sort = null;
+    draw(key);
+  }
+
+  function draw(focus) {
+    const shown = columns(), kept = chosen(), page = kept.slice(0, state.limit);
+    const head = make("tr", {}, ...shown.map((column) => {
+      const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
+      const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, column.head);
+      const heading = make("th", { scope: "col", "aria-sort": sorted, class: rightward(column) && column.key !== "interval" ? "n" : null }, button);
+      if (column.key === "interval") heading.colSpan = 2;
+      return heading;
+    }));
+    byId("table").replaceChildren(make("thead", {}, head), make("tbody", {}, ...page.map((row) => line(shown, row))));
+    if (focus) byId("table").querySelector(`[data-key="${focus}"]`).focus();
+    byId("table-count").textContent = `${page.length.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} rows`;
+    byId("more-rows").hidden = page.length === kept.length;
+    byId("more-rows").textContent = `Show all ${kept.length.toLocaleString("en-US")}`;
+  }
+
+  function line(shown, row) {
+    const cells = shown.flatMap((column, place) => {
+      const text = write(column, row);
+      if (column.key === "interval") return [make("td", { class: "interval" }, intervalBar(row)), make("td", { class: "n dim" }, text)];
+      const kind = [rightward(column) ? "n" : "", column.key === "t_map" ? "t" : ""].join(" ").trim();
+      const long = text.length > 30 ? text : null;
+      return [make(place === 0 ? "th" : "td", { class: kind || null, scope: place === 0 ? "row" : null, title: long }, rightward(column) ? text : name(text))];
+    });
+    return make("tr", { class: best.has(row) ? "best" : isCode(row) ? "yardstick" : null, id: `row-${row}` }, ...cells);
+  }
+
+  for (const [key, label] of [["protocol", "Protocol"], ["budget", "Budget"], ["attack", "Attack"], ["code", "Code"], ["data", "Data"], ["model", "Model"], ["bits", "Bits"], ["seed", "Seed"]]) {
+    const values = [...distinct(key)];
+    if (values.length < 2) continue;
+    if (key === "budget") values.sort((a, b) => budgetOrder(rows.find((r) => cell(key, r) === a)) - budgetOrder(rows.find((r) => cell(key, r) === b)));
+    if (key === "protocol") state.filters[key] = data.table.protocols[0];
+    const options = [["", "all"], ...values.map((v) => [String(v), key === "model" ? short(v) : String(v || "–")])];
+    byId("filters").append(menu(label, options, state.filters[key] ?? "", (wanted) => {
+      state.filters[key] = wanted;
+      state.limit = PAGE;
+      draw();
+    }));
+  }
+  byId("more-rows").onclick = () => { state.limit = Infinity; draw(); };
+  byId("all-columns").onchange = (event) => { state.all = event.target.checked; draw(); };
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.onclick = async () => {
+      const cells = chosen().map((row) => ({ best: best.has(row), cells: columns().map((column) => write(column, row)) }));
+      const right = columns().map(rightward);
+      const done = await copy(WRITERS[button.dataset.copy](columns().map((column) => column.head), cells, right));
+      byId("copy-status").textContent = done ? `Copied ${cells.length} rows as ${button.textContent}.` : "";
+    };
+  }
+  draw();
+}
+
+const WRITERS = {
+  markdown(heads, rows, right) {
+    const safe = (text) => text.replace(/[\\|`*_<\[\]]/g, "\\$&");
+    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && heads[i] === "t-MAP, %" ? `**${safe(text)}**` : safe(text))));
+    return [heads.map(safe), right.map((r) => (r ? "---:" : "---")), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + "\n";
+  },
+  latex(heads, rows, right) {
+    const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "∞": "$_\\infty$", "–": "--", "…": "\\dots{}" };
+    const safe = (text) => text.replace(/[\\~^∞–…]|[&%$#_{}]/g, (char) => special[char] ?? "\\" + char);
+    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && heads[i] === "t-MAP, %" ? `\\textbf{${safe(text)}}` : safe(text))));
+    const body = [heads.map(safe), ...lines].map((cells) => `  ${cells.join(" & ")} \\\\`);
+    body.splice(1, 0, "  \\midrule");
+    return `\\begin{tabular}{${right.map((r) => (r ? "r" : "l")).join("")}}\n  \\toprule\n${body.join("\n")}\n  \\bottomrule\n\\end{tabular}\n`;
+  },
+  csv(heads, rows) {
+    const safe = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    return [heads, ...rows.map((row) => row.cells)].map((cells) => cells.map(safe).join(",")).join("\r\n") + "\r\n";
+  },
+};

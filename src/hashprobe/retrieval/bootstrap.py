@@ -1,0 +1,50 @@
+"""An interval for a mean over queries."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.errors import HashprobeError
+
+_VALUES_AT_ONCE = 1 << 20
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike, *, seed: int, confidence: float = 0.95, resamples: int = 2000
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean: queries are drawn anew, with replacement.
+
+    It says how far the mean would move with other queries of the same kind, not with another model or
+    database.
+
+    Args:
+        values: One value a query, ``(n,)``.
+        seed: Of the draws; the same seed gives the same interval.
+        confidence: Share of the resampled means inside, between 0 and 1.
+        resamples: How many times the queries are drawn.
+
+    Returns:
+        Lower and upper end.
+
+    Raises:
+        HashprobeError: no values, a value that is not finite, or a setting out of range.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not array.size:
+        raise HashprobeError(f"values must have shape (n,) with at least one; found {array.shape}.")
+    if not np.isfinite(array).all():
+        raise HashprobeError(f"values must be finite; value {int(np.argmin(np.isfinite(array)))} is not.")
+    if not 0 < confidence < 1:
+        raise HashprobeError(f"confidence must lie between 0 and 1; found {confidence}.")
+    if resamples < 1:
+        raise HashprobeError(f"resamples must be at least 1; found {resamples}.")
+    generator = np.random.default_rng(seed)
+    rows = max(1, _VALUES_AT_ONCE // array.size)
+    means = np.empty(resamples)
+    for start in range(0, resamples, rows):
+        drawn = generator.integers(0, array.size, (min(rows, resamples - start), array.size))
+        means[start : start + rows] = array[drawn].mean(axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)

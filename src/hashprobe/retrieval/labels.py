@@ -1,0 +1,105 @@
+"""Label sets as packed bits, so that "shares a label" is one AND."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.errors import HashprobeError
+from hashprobe.retrieval.codes import as_array
+
+MAX_CLASSES = 1024
+ROWS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class PackedLabels:
+    """Multi-hot labels, one bit a class; taken wherever multi-hot labels are.
+
+    Attributes:
+        packed: uint8 ``(n, ceil(C / 8))``; the first class is the highest bit of the first byte.
+        classes: C.
+    """
+
+    packed: npt.NDArray[np.uint8]
+    classes: int
+
+    def __post_init__(self) -> None:
+        width = -(-self.classes // 8)
+        if self.packed.dtype != np.uint8 or self.packed.ndim != 2 or self.packed.shape[1] != width:
+            raise HashprobeError(
+                f"packed labels of {self.classes} classes must be uint8 of shape (n, {width}); found "
+                f"{self.packed.dtype} of shape {self.packed.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def unpack(self) -> npt.NDArray[np.uint8]:
+        """Return the labels multi-hot, uint8 ``(n, C)``."""
+        return np.unpackbits(self.packed, axis=1, count=self.classes)
+
+
+LabelSource = npt.NDArray[Any] | PackedLabels
+
+
+def pack_labels(labels: Any, name: str = "labels") -> PackedLabels:
+    """Pack multi-hot labels.
+
+    Args:
+        labels: ``(n, C)`` of 0 and 1, any real dtype or booleans; 1 <= C <= 1024.
+        name: What they are, for the message.
+
+    Raises:
+        HashprobeError: another shape, or a value that is neither 0 nor 1 (its row is named).
+    """
+    source = check_labels(name, labels)
+    packed = np.empty((len(source), -(-class_count(source) // 8)), dtype=np.uint8)
+    for start in range(0, len(source), ROWS_AT_ONCE):
+        packed[start : start + ROWS_AT_ONCE] = packed_rows(name, source, start, start + ROWS_AT_ONCE)
+    return PackedLabels(packed, class_count(source))
+
+
+def check_labels(name: str, labels: Any) -> LabelSource:
+    """Return ``labels`` as packed labels or as an array of shape ``(n, C)``; nothing of it is read yet."""
+    if isinstance(labels, PackedLabels):
+        return labels
+    array = labels if isinstance(labels, np.ndarray) else as_array(labels)
+    if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CLASSES:
+        raise HashprobeError(
+            f"{name} must be multi-hot of shape (n, C) with 1 <= C <= {MAX_CLASSES}; "
+            f"found shape {array.shape}."
+        )
+    if array.dtype.kind not in "biuf":
+        raise HashprobeError(f"{name} must be multi-hot, of 0 and 1; found {array.dtype}.")
+    return array
+
+
+def class_count(labels: LabelSource) -> int:
+    """Return C."""
+    return labels.classes if isinstance(labels, PackedLabels) else int(labels.shape[1])
+
+
+def packed_rows(name: str, labels: LabelSource, start: int, stop: int) -> npt.NDArray[np.uint8]:
+    """Return the rows from ``start`` to ``stop`` packed, uint8 ``(rows, ceil(C / 8))``.
+
+    Raises:
+        HashprobeError: a value is neither 0 nor 1 (its row is named).
+    """
+    if isinstance(labels, PackedLabels):
+        return labels.packed[start:stop]
+    rows = labels[start:stop]
+    if rows.dtype != np.bool_:
+        ones = rows == 1
+        wrong = ~(ones | (rows == 0))
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise HashprobeError(
+                f"{name} must hold 0 and 1 alone; row {start + row}, class {column} holds "
+                f"{rows[row, column]}."
+            )
+        rows = ones
+    return np.packbits(rows, axis=1)

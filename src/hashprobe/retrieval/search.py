@@ -1,0 +1,96 @@
+"""The nearest items themselves, with their indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.errors import HashprobeError
+from hashprobe.retrieval.blocks import Bytes, pass_over
+from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.kernels import count_keys, place_nearest
+from hashprobe.retrieval.levels import Int64Array
+
+
+def top_k(
+    queries: Any,
+    database: Any,
+    k: int,
+    *,
+    bits: int,
+    threads: int | None = None,
+    progress: bool = False,
+) -> tuple[Int64Array, Int64Array]:
+    """Return the k nearest items of each query, exactly; equal distances in the order of the database.
+
+    Two passes: the first counts items by distance, the second writes each near item straight to its place.
+
+    Args:
+        queries: Packed codes, uint8 ``(n, ceil(K / 8))``.
+        database: Packed codes, uint8 ``(N, ceil(K / 8))``, memory-mapped or not.
+        k: How many items; at most N are returned.
+        bits: K, 1 to 1024.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
+
+    Returns:
+        Indices into the database and Hamming distances, each int64 ``(n, min(k, N))``.
+
+    Raises:
+        HashprobeError: codes that do not fit, or ``k`` below 1.
+    """
+    asked, codes = check_search(queries, database, k, bits)
+    ids = np.zeros((len(asked), min(k, len(codes))), dtype=np.int64)
+    distances = np.zeros_like(ids)
+    ranked = _nearer(asked, codes, bits, threads, progress)
+
+    def work(run: slice, block: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
+        place_nearest(asked[run], block, keys, ranked[run], offset, ids[run], distances[run])
+
+    pass_over(
+        codes,
+        None,
+        work,
+        bits=bits,
+        queries=len(asked),
+        threads=threads,
+        progress=progress,
+        description="finding neighbours",
+    )
+    return ids, distances
+
+
+def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[PackedCodes, PackedCodes]:
+    """Return queries and database as packed codes that fit each other, or say what is wrong."""
+    asked, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
+    check_spare_bits("queries", asked, bits)
+    if k < 1:
+        raise HashprobeError(f"k must be at least 1; found {k}.")
+    if not len(codes):
+        raise HashprobeError("database is empty; there is nothing to search.")
+    return np.ascontiguousarray(asked), codes
+
+
+def _nearer(
+    asked: PackedCodes, codes: PackedCodes, bits: int, threads: int | None, progress: bool
+) -> Int64Array:
+    """Return how many items are nearer than each distance, ``(n_queries, K + 1)``."""
+    counted = np.zeros((len(asked), 2 * (bits + 1)), dtype=np.int64)
+
+    def work(run: slice, block: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
+        count_keys(asked[run], asked[run, :0], block, labels, keys, counted[run])
+
+    pass_over(
+        codes,
+        None,
+        work,
+        bits=bits,
+        queries=len(asked),
+        threads=threads,
+        progress=progress,
+        description="counting distances",
+    )
+    items = counted[:, 0::2]
+    return np.asarray(np.cumsum(items, axis=1) - items)

@@ -1,0 +1,115 @@
+"""What a Hamming level is worth under each way of ordering its items: closed forms, no loop over items."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.retrieval.levels import LevelCounts
+
+Ties = Literal["expected", "optimistic", "pessimistic", "order"]
+
+Float64Array = npt.NDArray[np.float64]
+
+# Up to here the harmonic numbers are summed; beyond, the terms of their expansion reach the last bit.
+_SUMMED = 64
+_HARMONIC = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, _SUMMED + 1))])
+
+
+def check_ties(ties: str) -> None:
+    """Refuse an unknown tie policy, with the nearest known one."""
+    if ties not in get_args(Ties):
+        raise unknown_name("tie policy", ties, get_args(Ties))
+
+
+def refuse_order(ties: str, instead: str) -> None:
+    """Say that counts do not know the database's order, and what does."""
+    check_ties(ties)
+    if ties == "order":
+        raise HashprobeError(
+            f"ties='order' cannot be had from counts, which do not know the database's order; use {instead}."
+        )
+
+
+def harmonic_difference(start: npt.NDArray[Any], count: npt.NDArray[Any]) -> Float64Array:
+    """Return ``1/(start + 1) + ... + 1/(start + count)``, elementwise, to nearly full precision.
+
+    A difference of tabled harmonic numbers would lose digits behind many items, and the table would be as
+    long as the database; the expansion H(n) = ln n + 1/2n - 1/12n^2 + 1/120n^4 - 1/252n^6 (plus a constant)
+    needs neither.
+    """
+    low = np.asarray(start, dtype=np.int64)
+    high = low + np.asarray(count, dtype=np.int64)
+    middle = np.clip(_SUMMED, low, high)  # the table serves up to here, the expansion from here on
+    summed = _HARMONIC[np.minimum(middle, _SUMMED)] - _HARMONIC[np.minimum(low, _SUMMED)]
+    a, b = np.maximum(middle, 1).astype(np.float64), np.maximum(high, 1).astype(np.float64)
+    expanded = np.log1p((b - a) / a) + _beyond_logarithm(b) - _beyond_logarithm(a)
+    result: Float64Array = summed + np.where(high > middle, expanded, 0.0)
+    return result
+
+
+def _beyond_logarithm(n: Float64Array) -> Float64Array:
+    square = n * n
+    return 1 / (2 * n) - 1 / (12 * square) + 1 / (120 * square**2) - 1 / (252 * square**3)
+
+
+def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) -> Float64Array:
+    """Return, for each query and level, the sum of precision@rank over the level's relevant items.
+
+    With n items, r of them relevant, behind N items and R relevant ones, a random order puts a relevant item
+    at place j with probability r / n and then (j - 1)(r - 1) / (n - 1) relevant ones before it, so that the
+    expectation is the sum over j of (r / n) (R + 1 + (j - 1)(r - 1) / (n - 1)) / (N + j).
+
+    Args:
+        counts: Items by level.
+        ties: ``expected``, ``optimistic`` or ``pessimistic``.
+        limit: Only ranks up to it count; it may cut a level.
+
+    Returns:
+        float64 ``(n_queries, K + 1)``.
+    """
+    n, r = counts.items, counts.relevant
+    behind, found = np.cumsum(n, axis=1) - n, np.cumsum(r, axis=1) - r
+    places = n if limit is None else np.clip(limit - behind, 0, n)
+    if ties == "expected":
+        slope = (r - 1) / np.maximum(n - 1, 1)
+        first = found + 1 - slope * (behind + 1)
+        whole = slope * places + first * harmonic_difference(behind, places)
+        gained: Float64Array = np.where(r > 0, r / np.maximum(n, 1) * whole, 0.0)
+        return gained
+    before = np.zeros_like(n) if ties == "optimistic" else n - r
+    hits = np.clip(places - before, 0, r)
+    offset = behind + before
+    # r relevant items in a row behind `offset` items: the j-th adds (found + j) / (offset + j).
+    return np.asarray(hits + (found - offset) * harmonic_difference(offset, hits), dtype=np.float64)
+
+
+def hits_within(counts: LevelCounts, ranks: npt.NDArray[Any], ties: Ties) -> Float64Array:
+    """Return how many relevant items the first ranks hold; under ``expected``, on average.
+
+    Args:
+        counts: Items by level.
+        ranks: ``(m,)``; real numbers are allowed and lie between the whole ones in proportion.
+        ties: ``expected``, ``optimistic`` or ``pessimistic``.
+
+    Returns:
+        float64 ``(n_queries, m)``.
+    """
+    edges, found = np.cumsum(counts.items, axis=1), np.cumsum(counts.relevant, axis=1)
+    last = counts.items.shape[1] - 1
+    hits = np.empty((len(counts), len(ranks)))
+    for q in range(len(counts)):
+        level = np.minimum(np.searchsorted(edges[q], ranks), last)
+        n, r = counts.items[q, level], counts.relevant[q, level]
+        inside = np.clip(ranks - (edges[q, level] - n), 0, n)
+        if ties == "expected":
+            part = inside * r / np.maximum(n, 1)
+        elif ties == "optimistic":
+            part = np.minimum(inside, r)
+        else:
+            part = np.maximum(inside - (n - r), 0)
+        hits[q] = found[q, level] - r + part
+    return hits
