@@ -11,4 +11,14 @@ from hashprobe import attacks, data, evaluation, hashing, report, retrieval, tar
 from hashprobe._version import __version__
 from hashprobe.hashing import HashModel
 
-__all__ = ["HashModel", "__version__", "attacks", "data", "evaluation", "hashing", "report", "retrieval", "targets"]
+__all__ = [
+    "HashModel",
+    "__version__",
+    "attacks",
+    "data",
+    "evaluation",
+    "hashing",
+    "report",
+    "retrieval",
+    "targets",
+]

@@ -77,10 +77,11 @@ def pass_over(
             rows = database[start:stop]
             check_spare_bits("database", rows, bits)
             codes = byte_major(rows)
-            if labels is None:
-                block_labels = codes[:0]
-            else:
-                block_labels = byte_major(packed_rows("database_labels", labels, start, stop))
+            block_labels = (
+                codes[:0]
+                if labels is None
+                else byte_major(packed_rows("database_labels", labels, start, stop))
+            )
             jobs = [
                 pool.submit(work, run, codes, block_labels, np.empty(TILE, key_type), start) for run in runs
             ]
