@@ -13,12 +13,18 @@ from hashprobe.retrieval.curves import (
     precision_within_radius,
     recall_at,
 )
+from hashprobe.retrieval.index import BinaryIndex
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
+from hashprobe.retrieval.metric import HammingMeanAveragePrecision
 from hashprobe.retrieval.order import hits_in_order
 from hashprobe.retrieval.search import top_k
+from hashprobe.retrieval.store import CodeStore, open_code_store, write_code_store
 
 __all__ = [
+    "BinaryIndex",
+    "CodeStore",
+    "HammingMeanAveragePrecision",
     "LevelCounts",
     "PackedLabels",
     "average_precision",
@@ -28,6 +34,7 @@ __all__ = [
     "count_levels",
     "count_levels_of_sets",
     "hits_in_order",
+    "open_code_store",
     "pack",
     "pack_labels",
     "precision_at",
@@ -36,4 +43,5 @@ __all__ = [
     "recall_at",
     "top_k",
     "unpack",
+    "write_code_store",
 ]

@@ -98,6 +98,7 @@ def count_levels(
     database_labels: Any,
     *,
     bits: int,
+    device: str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> LevelCounts:
@@ -113,13 +114,18 @@ def count_levels(
             label. Target labels for t-MAP.
         database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
         bits: K, 1 to 1024.
-        threads: How many threads; ``None`` is all.
+        device: A torch device (``"cuda"``) to count on, with equal counts; ``None`` is the CPU kernel.
+        threads: How many threads of the CPU; ``None`` is all.
         progress: Whether to show a bar.
 
     Raises:
         HashprobeError: shapes or values do not fit; the message says which.
     """
     given = check_ranking(queries, database, query_labels, database_labels, bits)
+    if device is not None:
+        from hashprobe.retrieval.torch_kernel import count_on_device
+
+        return count_on_device(given, device, progress=progress)
     return count_checked(given, threads=threads, progress=progress)
 
 

@@ -1,0 +1,252 @@
+"""The code store: codes, labels and ids of a database in one file that is memory-mapped when read.
+
+Layout: a header of 1024 bytes (magic, version, length of the JSON, JSON, zeros), then the sections at
+    multiples of 64
+bytes. The JSON says where each section lies, how long the file is, and the SHA-256 of all that follows the
+header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from hashprobe.errors import HashprobeError
+from hashprobe.files import replacing
+from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
+
+MAGIC = b"hashcode"
+VERSION = 1
+HEADER_BYTES = 1024
+ALIGNMENT = 64
+ROWS_AT_ONCE = 1 << 16
+_FIXED = struct.Struct("<8sII")  # magic, version, bytes of JSON
+
+
+@dataclass(frozen=True)
+class CodeStore:
+    """A code store that has been opened; its arrays are memory-mapped and read-only.
+
+    Attributes:
+        path: The file.
+        codes: uint8 ``(N, ceil(K / 8))``.
+        labels: Packed labels of the N items.
+        bits: K.
+        model: Hash of the model that made the codes.
+        sha256: Of everything behind the header.
+    """
+
+    path: Path
+    codes: PackedCodes
+    labels: PackedLabels
+    bits: int
+    model: str
+    sha256: str
+    _ids: npt.NDArray[np.int64] | None
+    _id_ends: npt.NDArray[np.int64] | None
+    _id_text: npt.NDArray[np.uint8] | None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def ids(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> list[int] | list[str]:
+        """Return the ids of some rows, as :func:`top_k` names them: numbers or texts, as they were written."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.ndim != 1 or (wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self)):
+            raise HashprobeError(f"rows must be a list of numbers from 0 to {len(self) - 1}.")
+        if self._ids is not None:
+            return [int(number) for number in self._ids[wanted]]
+        if self._id_ends is None or self._id_text is None:
+            return [int(row) for row in wanted]
+        starts = np.where(wanted > 0, self._id_ends[np.maximum(wanted - 1, 0)], 0)
+        pairs = zip(starts, self._id_ends[wanted], strict=True)
+        return [bytes(self._id_text[start:end]).decode() for start, end in pairs]
+
+    def verify(self) -> None:
+        """Read the whole file and compare it with its checksum.
+
+        Raises:
+            HashprobeError: the contents have changed since they were written.
+        """
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            file.seek(HEADER_BYTES)
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+        if digest.hexdigest() != self.sha256:
+            raise HashprobeError(f"{self.path} does not match its checksum; it is damaged. Write it again.")
+
+
+def write_code_store(
+    path: Path,
+    codes: Any,
+    labels: Any,
+    *,
+    bits: int,
+    model: str,
+    ids: Sequence[int] | Sequence[str] | npt.NDArray[np.int64] | None = None,
+) -> None:
+    """Write a code store, whole or not at all; arrays may be memory-mapped, a block is held at a time.
+
+    Args:
+        path: The file.
+        codes: Packed codes, uint8 ``(N, ceil(K / 8))``.
+        labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        bits: K, 1 to 1024.
+        model: Hash of the model that made the codes, at most 200 characters.
+        ids: A number or a text for each item; ``None`` means its row.
+
+    Raises:
+        HashprobeError: parts that do not fit each other, or the operating system refused to write.
+    """
+    rows, source = check_codes("codes", codes, bits), check_labels("labels", labels)
+    if len(rows) != len(source):
+        raise HashprobeError(
+            f"codes has {len(rows)} rows but labels has {len(source)}; each code needs its labels."
+        )
+    if not model or len(model) > 200:
+        raise HashprobeError("model must be the model's hash, 1 to 200 characters.")
+    sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
+    sections |= _id_blocks(ids, len(rows))
+    with replacing(Path(path)) as temporary, temporary.open("r+b") as file:
+        file.write(b"\0" * HEADER_BYTES)
+        places, digest = _write_sections(file, sections)
+        header = {
+            "bits": bits,
+            "classes": class_count(source),
+            "items": len(rows),
+            "model": model,
+            "sections": places,
+            "file_bytes": file.tell(),
+            "sha256": digest,
+        }
+        text = json.dumps(header).encode()
+        file.seek(0)
+        file.write(_FIXED.pack(MAGIC, VERSION, len(text)) + text)
+
+
+def open_code_store(path: Path, *, bits: int | None = None, model: str | None = None) -> CodeStore:
+    """Open a code store without reading its arrays.
+
+    Args:
+        path: The file.
+        bits: K that is expected, or ``None``.
+        model: Hash of the model that is expected, or ``None``.
+
+    Raises:
+        HashprobeError: the file is missing, truncated, of another kind or version, or holds other codes than
+            expected.
+    """
+    path = Path(path)
+    header = _read_header(path)
+    if bits is not None and header["bits"] != bits:
+        raise HashprobeError(f"{path} holds codes of {header['bits']} bits, but {bits} bits are wanted.")
+    if model is not None and header["model"] != model:
+        raise HashprobeError(
+            f"{path} was made by model {header['model']}, not by {model}; codes of different models cannot be "
+            "compared. Encode the database again, or use that model."
+        )
+    items, classes = header["items"], header["classes"]
+
+    def section(name: str, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        if 0 in shape:
+            return np.zeros(shape, dtype)
+        return np.memmap(path, dtype=dtype, mode="r", offset=header["sections"][name][0], shape=shape)
+
+    places = header["sections"]
+    codes = section("codes", np.uint8, (items, -(-header["bits"] // 8)))
+    labels = PackedLabels(section("labels", np.uint8, (items, -(-classes // 8))), classes)
+    numbers = section("ids", np.int64, (items,)) if "ids" in places else None
+    ends = section("id_ends", np.int64, (items,)) if "id_ends" in places else None
+    text = section("id_text", np.uint8, (places["id_text"][1],)) if "id_text" in places else None
+    return CodeStore(
+        path, codes, labels, header["bits"], header["model"], header["sha256"], numbers, ends, text
+    )
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise HashprobeError(f"could not read {path}: {error.strerror}.") from None
+    if head[: len(MAGIC)] != MAGIC[: len(head)] or not head:
+        raise HashprobeError(
+            f"{path} is not a code store; write one with hashprobe.retrieval.write_code_store."
+        )
+    if len(head) < HEADER_BYTES:
+        raise HashprobeError(f"{path} is truncated: {size} bytes, not even a header. Write it again.")
+    _, version, length = _FIXED.unpack_from(head)
+    if version != VERSION:
+        raise HashprobeError(
+            f"{path} is a code store of version {version}; this hashprobe reads version {VERSION}. Write it again."
+        )
+    try:
+        header: dict[str, Any] = json.loads(head[_FIXED.size : _FIXED.size + length])
+        expected = int(header["file_bytes"])
+    except (ValueError, KeyError, TypeError):
+        raise HashprobeError(f"{path} has a damaged header. Write it again.") from None
+    if size != expected:
+        what = "is truncated" if size < expected else "has something behind its end"
+        raise HashprobeError(f"{path} {what}: {size} bytes instead of {expected}. Write it again.")
+    return header
+
+
+def _write_sections(
+    file: BinaryIO, sections: dict[str, Iterator[npt.NDArray[Any]]]
+) -> tuple[dict[str, list[int]], str]:
+    """Write the sections one behind the other; return where each begins, its bytes, and the checksum."""
+    digest = hashlib.sha256()
+
+    def write(data: bytes) -> None:
+        file.write(data)
+        digest.update(data)
+
+    places = {}
+    for name, blocks in sections.items():
+        start = file.tell()
+        for block in blocks:
+            write(block.tobytes())
+        places[name] = [start, file.tell() - start]
+        write(b"\0" * (-file.tell() % ALIGNMENT))
+    return places, digest.hexdigest()
+
+
+def _code_blocks(codes: PackedCodes, bits: int) -> Iterator[npt.NDArray[Any]]:
+    for start in range(0, len(codes), ROWS_AT_ONCE):
+        rows = codes[start : start + ROWS_AT_ONCE]
+        check_spare_bits("codes", rows, bits)
+        yield rows
+
+
+def _label_blocks(labels: Any) -> Iterator[npt.NDArray[Any]]:
+    for start in range(0, len(labels), ROWS_AT_ONCE):
+        yield packed_rows("labels", labels, start, start + ROWS_AT_ONCE)
+
+
+def _id_blocks(ids: Any, items: int) -> dict[str, Iterator[npt.NDArray[Any]]]:
+    if ids is None:
+        return {}
+    if len(ids) != items:
+        raise HashprobeError(
+            f"ids has {len(ids)} entries but there are {items} codes; each code needs its id."
+        )
+    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind in "iu":
+        return {"ids": iter([ids.astype("<i8")])}
+    if all(isinstance(one, str) for one in ids):
+        texts = [one.encode() for one in ids]
+        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+        return {"id_ends": iter([ends]), "id_text": iter([np.frombuffer(b"".join(texts), np.uint8)])}
+    if all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in ids):
+        return {"ids": iter([np.asarray(ids, dtype="<i8")])}
+    raise HashprobeError("ids must be all whole numbers or all texts, one for each code.")
