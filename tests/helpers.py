@@ -24,7 +24,7 @@ class Interrupted(Exception):
 def interrupt_after(
     monkeypatch: pytest.MonkeyPatch, optimizer: type[torch.optim.Optimizer], steps: int
 ) -> None:
-    """Make the optimizer of a class raise in place of its step ``steps + 1``, counted over all its instances."""
+    """Make a class of optimizers raise in place of step ``steps + 1``, counted over all its instances."""
     original: Callable[..., Any] = optimizer.step
     done = 0
 
@@ -38,17 +38,21 @@ def interrupt_after(
     monkeypatch.setattr(optimizer, "step", step)
 
 
-def linear_model(bits: int = 12, *, seed: int = 0, size: int = SIZE, std: float = 1.0) -> HashModel:
-    """A hash model whose outputs are linear in the image, z about 0.5 in size, so that gradients have a closed form."""
+def linear_model(
+    bits: int = 12, *, seed: int = 0, size: int = SIZE, std: float = 1.0, scale: float = 1.0
+) -> HashModel:
+    """A hash model whose outputs z are linear in the image, about ``scale / std`` in size."""
     layer = nn.Linear(3 * size * size, bits, bias=False)
     generator = torch_generator(seed, "weights")
     with torch.no_grad():
-        layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) / (3 * size * size) ** 0.5)
+        layer.weight.copy_(
+            torch.randn(layer.weight.shape, generator=generator) * scale / (3 * size * size) ** 0.5
+        )
     return HashModel.wrap(nn.Sequential(nn.Flatten(), layer), bits=bits, mean=(0.5,) * 3, std=(std,) * 3)
 
 
 def conv_model(bits: int = 12, *, seed: int = 0, dropout: float = 0.0) -> HashModel:
-    """A small convolutional hash model with a ``backbone`` and a ``hash_layer``, in training mode as modules start."""
+    """A small hash model with a ``backbone`` and a ``hash_layer``, in training mode as modules start."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = nn.Sequential(

@@ -29,7 +29,9 @@ SMALL = Experiment(
     data_options={"queries": 6, "database": 40, "train": 24},
     image_size=32,
     model=AttackedModel(
-        bits=12, weights="none", training=HashTrainingSettings(epochs=1, batch_size=12, optimizer="adamw", learning_rate=1e-3)
+        bits=12,
+        weights="none",
+        training=HashTrainingSettings(epochs=1, batch_size=12, optimizer="adamw", learning_rate=1e-3),
     ),
     prototype=PrototypeSettings(steps=10, hidden=32),
     prosgan=ProSGANSettings(width=8, discriminator_width=8, epochs=2, batch_size=12, residual=True),
@@ -61,7 +63,13 @@ def test_rows_hold_what_the_contract_names(walked: tuple[Path, list[ResultRow]])
     directory, rows = walked
     written = read_json_lines(directory / "results.jsonl")
     assert [ResultRow(**row) for row in written] == rows
-    attacks = ["Original", "P2P code", "Anchor code", "Prototype code", *(cell.attack for cell in SMALL.attacks)]
+    attacks = [
+        "Original",
+        "P2P code",
+        "Anchor code",
+        "Prototype code",
+        *(cell.attack for cell in SMALL.attacks),
+    ]
     assert [row.attack for row in rows] == 2 * attacks
     assert len({row.row for row in rows}) == len(rows)
     for row in rows:
@@ -77,7 +85,9 @@ def test_the_same_seed_gives_the_same_rows(walked: tuple[Path, list[ResultRow]],
     assert without_times(Run(SMALL, tmp_path / "again", seed=3, device="cpu")()) == without_times(rows)
 
 
-def test_a_finished_run_repeats_nothing(walked: tuple[Path, list[ResultRow]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_repeats_nothing(
+    walked: tuple[Path, list[ResultRow]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory, rows = walked
 
     def refuse(*arguments: object, **keywords: object) -> None:
@@ -109,9 +119,13 @@ def test_the_picture_in_the_gallery_has_the_code_that_it_says(walked: tuple[Path
     entries = read_json(directory / "gallery" / "gallery.json")["entries"]
     assert len(entries) == 4
     for entry in entries:
-        picture = np.asarray(Image.open(directory / "gallery" / entry["adversarial_image"])).transpose(2, 0, 1)
+        picture = np.asarray(Image.open(directory / "gallery" / entry["adversarial_image"])).transpose(
+            2, 0, 1
+        )
         assert model.codes(picture[None])[0].tobytes().hex() == entry["code_hex"]
-        assert [item["distance"] for item in entry["after"]] == sorted(item["distance"] for item in entry["after"])
+        assert [item["distance"] for item in entry["after"]] == sorted(
+            item["distance"] for item in entry["after"]
+        )
 
 
 def test_the_report_is_written(walked: tuple[Path, list[ResultRow]]) -> None:
@@ -137,7 +151,11 @@ def test_recipes_name_known_attacks_and_protocols() -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["hashprobe", *arguments])
