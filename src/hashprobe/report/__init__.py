@@ -1,6 +1,7 @@
-"""The report of a run: one HTML file with tables, curves and pictures; figures for papers; a table for the terminal."""
+"""The report of a run: one HTML file of tables, curves and pictures; figures; text for the terminal."""
 
+from hashprobe.report.notebook import Report
 from hashprobe.report.page import write_report
-from hashprobe.report.run import Run
+from hashprobe.report.text import text_report
 
-__all__ = ["Run", "write_report"]
+__all__ = ["Report", "text_report", "write_report"]

@@ -1,4 +1,4 @@
-"""Charts as plain values: what to draw, drawn alike by matplotlib (for papers) and by the page (for screens)."""
+"""Charts as plain values: what to draw, alike for matplotlib (papers) and for the page (screens)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Line:
         colour: Place in the palette; ``-1`` is grey.
         dash: 0 solid, 1 dashed, 2 dotted.
         points: Whether points are marked (the x are measurements, not a grid).
+        joined: Whether a line goes from each to the next.
         notes: What to say about each point, or empty.
         shown: Whether it is drawn before the reader asks for it (target codes are not).
     """
@@ -45,6 +46,7 @@ class Line:
     colour: int
     dash: int = 0
     points: bool = False
+    joined: bool = True
     notes: tuple[str, ...] = ()
     shown: bool = True
 
@@ -125,6 +127,7 @@ def over_epsilon(rows: Sequence[Row]) -> Chart:
         [row for row in rows if row.is_attack],
         lambda row: apart if row.epsilon is None else row.epsilon * 255,
         rows,
+        joined=True,
     )
     positions = sorted({row.epsilon * 255 for row in bounded if row.epsilon})
     ticks = [(x, epsilon_text(x / 255).removesuffix("/255")) for x in positions]
@@ -143,7 +146,6 @@ def over_time(rows: Sequence[Row]) -> Chart:
         usable,
         lambda row: row.seconds_per_image or 0.0,
         rows,
-        log=True,
     )
 
 
@@ -157,7 +159,6 @@ def over_passes(rows: Sequence[Row]) -> Chart:
         usable,
         lambda row: row.passes or 0.0,
         rows,
-        log=True,
     )
 
 
@@ -203,27 +204,31 @@ def _scatter(
     x: Any,
     rows: Sequence[Row],
     *,
-    log: bool = False,
+    joined: bool = False,
 ) -> Chart:
-    """Points of t-MAP with intervals; rows of one attack and code are joined by a line where x differs."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Points of t-MAP with intervals; rows of one attack and code share a name and a colour.
+
+    They are joined only over the budget, where the line between two means something, and never to unbounded.
+    """
+    groups: dict[tuple[str, str, bool], list[Row]] = {}
     for row in shown:
-        groups.setdefault((row.attack, row.code), []).append(row)
-    codes = {attack: len({code for other, code in groups if other == attack}) for attack, _ in groups}
+        groups.setdefault((row.attack, row.code, joined and row.epsilon is None), []).append(row)
+    codes = {attack: len({code for other, code, _ in groups if other == attack}) for attack, *_ in groups}
     names = dict(zip([row.row for row in rows], row_names(rows), strict=True))
     lines = []
-    for (attack, code), members in groups.items():
+    for (attack, code, apart), members in groups.items():
         members = sorted(members, key=x)
+        legend = f"{attack}, {code}" if code and codes[attack] > 1 else attack
         lines.append(
             Line(
-                f"{attack}, {code}" if codes[attack] > 1 and code else attack,
+                f"{legend} (unbounded)" if apart else legend,
                 [float(x(row)) for row in members],
                 [row.t_map for row in members],
                 [row.t_map if row.t_map_low is None else row.t_map_low for row in members],
                 [row.t_map if row.t_map_high is None else row.t_map_high for row in members],
                 colour=colour_of(attack, rows),
-                dash=0,
                 points=True,
+                joined=joined,
                 notes=tuple(f"{names[row.row]}, budget {row.budget}" for row in members),
             )
         )
@@ -236,12 +241,12 @@ def _scatter(
         tuple(lines),
         chance=_chance(rows),
         reference=original[0] if original else None,
-        x_scale="log" if log else "linear",
+        x_scale="linear" if joined else "log",
     )
 
 
 def colour_of(attack: str, rows: Sequence[Row]) -> int:
-    """Return an attack's place in the palette: fixed for the known ones, by appearance for others, grey for no attack."""
+    """Return an attack's place in the palette: fixed if known, by appearance if not, grey for no attack."""
     attack = _ATTACK_OF_CODE.get(attack, attack)
     if attack.lower() in ("original", "noise"):
         return -1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json
+from hashprobe.report.rows import Row, protocol_rank
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Entry:
-    """One query under one attack. Image names are relative to the gallery's folder; precisions are fractions."""
+    """One query under one attack. Image names are relative to the gallery; precisions are fractions."""
 
     row: str
     query: int
@@ -43,6 +45,11 @@ class Entry:
     precision_after: float | None
     before: tuple[Neighbour, ...]
     after: tuple[Neighbour, ...]
+
+    @property
+    def rise(self) -> float:
+        """How far the attack raised the average precision for the target label."""
+        return (self.precision_after or 0.0) - (self.precision_before or 0.0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,22 @@ def read_gallery(folder: Path) -> Gallery | None:
         if not (folder / name).is_file():
             raise HashprobeError(f"{path} names the picture {name!r}, which does not exist in {folder}.")
     return Gallery(folder=folder, image_size=values.get("image_size"), entries=tuple(entries))
+
+
+def example(gallery: Gallery, rows: Sequence[Row]) -> int | None:
+    """Return the place of the entry to show first, or ``None`` if there is none.
+
+    It is the one with the largest rise in average precision, of the row with the highest t-MAP under the headline
+    protocol; the shelves show the failures beside it.
+    """
+    by_id = {row.row: row for row in rows}
+    known = [(place, by_id[entry.row]) for place, entry in enumerate(gallery.entries) if entry.row in by_id]
+    if not known:
+        return None
+    changed = [(place, row) for place, row in known if row.is_attack and row.attack != "Noise"] or known
+    headline = min((row.protocol for _, row in changed), key=protocol_rank)
+    top = max((row for _, row in changed if row.protocol == headline), key=lambda row: row.t_map)
+    return max((place for place, row in changed if row is top), key=lambda place: gallery.entries[place].rise)
 
 
 def image_names(entry: Entry) -> list[str]:

@@ -18,11 +18,14 @@ from hashprobe.report import payload
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
 from hashprobe.report.run import Run
-from hashprobe.report.sections import audit_findings, made_of, transfer_tables
+from hashprobe.report.sections import audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
 
 LIMIT = 8 * 1024 * 1024
 """Bytes of a page: what a mail attachment may have."""
+
+STILL_ROWS = 60
+"""Result rows that are shown where scripts do not run, as in the preview of a mail program."""
 
 SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 
@@ -77,6 +80,8 @@ def render(run: Run, limit: int = LIMIT) -> str:
         "gallery": None,
     }
 
+    still = None if run.gallery is None else still_example(run.gallery, run.rows)
+
     def page(gallery: Mapping[str, Any] | None) -> str:
         return environment.get_template("report.html").render(
             title=_title(run),
@@ -91,6 +96,9 @@ def render(run: Run, limit: int = LIMIT) -> str:
             audit=audit_findings(run.audit),
             made=made_of(run),
             plain=payload.plain,
+            still=still,
+            still_rows=run.rows[:STILL_ROWS],
+            row_count=len(run.rows),
             version=__version__,
         )
 
@@ -117,7 +125,7 @@ def _unembedded(run: Run) -> Pictures:
 
 
 def json_for_html(value: Any) -> Markup:
-    """Return JSON that stays text inside a script element, whatever its strings hold (``</script>``, ``<!--``)."""
+    """Return JSON that stays text in a script element, whatever it holds (``</script>``, ``<!--``)."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from hashprobe.report import charts
-from hashprobe.report.gallery import Gallery, Neighbour
+from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
 from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
 from hashprobe.report.run import Run
@@ -99,6 +99,7 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
     """Return the gallery's entries whose pictures are embedded; database pictures once, by place."""
     places = {row.row: place for place, row in enumerate(rows)}
     kept = set(pictures.queries)
+    first = example(gallery, rows)
     items: dict[str, int] = {}
     details: list[dict[str, Any]] = []
 
@@ -111,6 +112,7 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
             )
         return [items[neighbour.image], neighbour.distance, int(neighbour.hit), int(neighbour.relevant)]
 
+    shown = [entry for entry in gallery.entries if entry.query in kept and entry.row in places]
     entries = [
         {
             "row": places[entry.row],
@@ -125,10 +127,12 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
             "before": [returned(neighbour) for neighbour in entry.before],
             "after": [returned(neighbour) for neighbour in entry.after],
         }
-        for entry in gallery.entries
-        if entry.query in kept and entry.row in places
+        for entry in shown
     ]
     return {
+        "open": shown.index(gallery.entries[first])
+        if first is not None and gallery.entries[first] in shown
+        else 0,
         "entries": entries,
         "items": details,
         "pictures": pictures.uris,

@@ -1,7 +1,7 @@
 """Pictures as data URIs: each embedded once, queries and adversarial pictures to the last bit.
 
-A picture that lost a bit may have lost the attack, so those two kinds are always lossless WebP. Pictures of the
-database only illustrate; when all of them together would make the page too big to mail, they are compressed.
+A picture that lost a bit may have lost the attack, so those two kinds are always lossless WebP. Pictures of
+the database only illustrate; when all of them together make the page too big to mail, they are compressed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Pictures:
     Attributes:
         uris: Their data URIs; pages refer to a picture by its place in this list.
         index: The place of each picture by its name in the gallery.
-        database_compressed: Whether database pictures lost detail (queries and adversarial pictures never do).
+        database_compressed: Whether database pictures lost detail (the others never do).
         queries: The queries whose pictures are all here, in order.
     """
 

@@ -50,7 +50,7 @@ def precision_recall(run: Run, protocol: str | None = None, setting: str | None 
     Args:
         run: A run.
         protocol: Target label protocol; the headline one if not given.
-        setting: A name of ``setting_names`` where the run compares several models or seeds; the first if not given.
+        setting: A name of ``setting_names`` where the run compares models or seeds; the first if not given.
 
     Raises:
         HashprobeError: the run has no such rows.
@@ -60,7 +60,7 @@ def precision_recall(run: Run, protocol: str | None = None, setting: str | None 
 
 @STYLED
 def precision_at(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """Share of target pictures among the first N returned, over N. Arguments as in :func:`precision_recall`."""
+    """Share of target pictures among the first N, over N. Arguments as in :func:`precision_recall`."""
     return draw(charts.precision_at(run, select(run, protocol, setting)))
 
 
@@ -149,7 +149,8 @@ def select(run: Run, protocol: str | None = None, setting: str | None = None) ->
     setting = setting if setting is not None else next(iter(names.values()))
     rows = [row for row in run.rows if row.protocol == protocol and names[setting_of(row)] == setting]
     if not rows:
-        known = f"protocols: {', '.join(protocols(run.rows))}; settings: {'; '.join(dict.fromkeys(names.values()))}"
+        settings = "; ".join(dict.fromkeys(names.values()))
+        known = f"protocols: {', '.join(protocols(run.rows))}; settings: {settings}"
         raise HashprobeError(
             f"the run has no row under protocol {protocol!r} and setting {setting!r}. It has {known}."
         )
@@ -215,7 +216,7 @@ def _draw_line(axes: Axes, line: Line, scale: float) -> None:
         line.x,
         y,
         color=colour,
-        linestyle=DASHES[line.dash],
+        linestyle=DASHES[line.dash] if line.joined else "none",
         linewidth=1.5,
         marker=marker,
         markersize=5,

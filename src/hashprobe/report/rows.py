@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -148,6 +149,11 @@ def protocols(rows: Iterable[Row]) -> list[str]:
     return sorted({row.protocol for row in rows}, key=protocol_rank)
 
 
+def short(value: Any) -> Any:
+    """Cut a fingerprint to its first eight digits; return anything else as it is."""
+    return value[:8] if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,}", value) else value
+
+
 Setting = tuple[str, str, str, int | None, int | None]
 
 
@@ -162,11 +168,11 @@ def setting_names(rows: Iterable[Row]) -> dict[Setting, str]:
     differs = [len({setting[i] for setting in settings}) > 1 for i in range(5)]
     if not any(differs):
         differs = [True, False, True, True, False]
-    shapes = ("{}", "split {:.8}", "{}", "{} bits", "seed {}")
+    shapes = ("{}", "split {}", "{}", "{} bits", "seed {}")
     names = {}
     for setting in settings:
         parts = [
-            shape.format(value)
+            shape.format(short(value))
             for shape, value, shown in zip(shapes, setting, differs, strict=True)
             if shown and value not in (None, "")
         ]

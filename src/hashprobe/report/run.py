@@ -65,7 +65,7 @@ class Run:
         """Read a run directory.
 
         Raises:
-            HashprobeError: ``results.jsonl`` is missing or empty, or a file is malformed (file and line are named).
+            HashprobeError: ``results.jsonl`` is missing or empty, or a file is malformed (both are named).
         """
         directory = Path(directory)
         if not directory.is_dir():
@@ -131,7 +131,7 @@ def _read_curves(path: Path) -> dict[str, Curve]:
         for x, y in (("recall", "precision"), ("at", "precision_at")):
             if len(lists[x]) != len(lists[y]):
                 raise HashprobeError(
-                    f"{path}, row {number}: {x} has {len(lists[x])} values and {y} {len(lists[y])}; they must be equal."
+                    f"{path}, row {number}: {x} has {len(lists[x])} values and {y} {len(lists[y])}."
                 )
         curves[str(line["row"])] = Curve(**lists)
     return curves

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.payload import plain
+from hashprobe.report.pictures import data_uri
+from hashprobe.report.rows import Row
 from hashprobe.report.run import Run
 
 _SEVERITY = {
@@ -36,7 +39,7 @@ class Made:
 
 
 def made_of(run: Run) -> Made:
-    """Read ``experiment.json``; what it does not hold is taken from the first result row where that has it."""
+    """Read ``experiment.json``; what it does not hold is taken from the first result row."""
     experiment = run.experiment
     row = run.rows[0]
     general = {
@@ -100,6 +103,45 @@ def _text(value: Any) -> str:
 
 
 @dataclass(frozen=True)
+class Still:
+    """One example of the gallery that needs no script.
+
+    Attributes:
+        attack: Its name and budget.
+        target: The target label in words.
+        lines: What was sent, its picture, and what came back: picture, labels, whether it is a hit.
+    """
+
+    attack: str
+    target: str
+    lines: list[tuple[str, str, list[tuple[str, str, bool]]]]
+
+
+def still_example(gallery: Gallery, rows: Sequence[Row]) -> Still | None:
+    """Return the example that the gallery opens with, with the first five pictures returned."""
+    place = example(gallery, rows)
+    if place is None:
+        return None
+    entry = gallery.entries[place]
+    row = next(row for row in rows if row.row == entry.row)
+
+    def line(
+        title: str, sent: str, returned: tuple[Neighbour, ...]
+    ) -> tuple[str, str, list[tuple[str, str, bool]]]:
+        found = [
+            (data_uri(gallery.folder / item.image, lossless=False), plain(", ".join(item.labels)), item.hit)
+            for item in returned[:5]
+        ]
+        return title, data_uri(gallery.folder / sent), found
+
+    lines = [
+        line("Query", entry.query_image, entry.before),
+        line("Adversarial", entry.adversarial_image, entry.after),
+    ]
+    return Still(plain(f"{row.attack} ({row.budget})"), plain(", ".join(entry.target_labels)), lines)
+
+
+@dataclass(frozen=True)
 class AuditFinding:
     """One finding of ``data check``: how grave (``error``, ``warning``, ``ok`` or ``note``), and what."""
 
@@ -109,7 +151,7 @@ class AuditFinding:
 
 
 def audit_findings(audit: Any) -> list[AuditFinding] | None:
-    """Read ``audit.json``: its findings first, then whatever else it counts; ``None`` if there is no audit."""
+    """Read ``audit.json``: its findings, then whatever else it counts; ``None`` if there is no audit."""
     if audit is None:
         return None
     listed = audit.get("findings", []) if isinstance(audit, Mapping) else audit

@@ -86,7 +86,7 @@ function levelsOf(chart, scale) {
 function drawLine(line, scale) {
   const colour = colourOf(line), group = makeSvg("g", { fill: "none", stroke: colour });
   const path = line.x.map((x, i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(line.y[i]).toFixed(1)}`).join("");
-  if (line.x.length > 1) group.append(makeSvg("path", { d: path, "stroke-width": 2, "stroke-dasharray": DASH[line.dash], "stroke-linejoin": "round", opacity: line.points ? 0.5 : 1 }));
+  if (line.x.length > 1 && line.joined) group.append(makeSvg("path", { d: path, "stroke-width": 2, "stroke-dasharray": DASH[line.dash], "stroke-linejoin": "round", opacity: line.points ? 0.5 : 1 }));
   line.low.forEach((low, i) => group.append(makeSvg("line", { x1: scale.x(line.x[i]), x2: scale.x(line.x[i]), y1: scale.y(low), y2: scale.y(line.high[i]), "stroke-width": 1.5 })));
   if (line.points) line.x.forEach((x, i) => group.append(makeSvg("path", { d: shape(line, scale.x(x), scale.y(line.y[i])), fill: colour, stroke: "var(--paper)" })));
   return group;

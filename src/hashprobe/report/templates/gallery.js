@@ -18,7 +18,6 @@ function startGallery() {
   const failed = (entry) => gain(entry) <= 0 || hits(entry.after) === 0;
   const same = (a, b) => attackOf(a) === attackOf(b) && cell("protocol", a.row) === cell("protocol", b.row);
   const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
-  const reals = entries.filter((entry) => !["Original", "Noise"].includes(cell("attack", entry.row)));
   let current = null, flipped = false;
 
   /** Choose an entry of the query that is as like the wanted one as there is. */
@@ -62,7 +61,7 @@ function startGallery() {
       fact("Target label", "target", name(entry.target.join(", "))),
       fact("Target label among the first ten", "", `${hits(entry.before)} before, ${hits(entry.after)} after`),
       fact("Average precision for the target label, %", "", `${percent(before)} before, ${percent(after)} after`),
-      fact("Target drawn", "plain", name(cell("protocol", entry.row))));
+      fact("Target label protocol", "", name(cell("protocol", entry.row))));
   }
 
   /** Draw grey plus the change times a factor, from the pixels of the two pictures; say the factor and the change. */
@@ -95,7 +94,7 @@ function startGallery() {
   function tile([item, distance, hit, relevant], place) {
     const { name: title, picture: shown, labels } = items[item], words = labels.join(", ") || "no label";
     const alt = `${place + 1}: ${words}; distance ${distance}${hit ? "; carries the target label" : ""}${relevant ? "; shares a label with the query" : ""}`;
-    const image = make("img", { src: picture(shown), alt, title, class: pixelated ? "pixels" : null });
+    const image = make("img", { src: picture(shown), alt, title });
     const tags = make("span", { class: "tags", "aria-hidden": "true" }, `d ${distance}`, ...(hit ? [make("span", { class: "tag-hit" }, "✓ target")] : []), ...(relevant ? [make("span", { class: "tag-relevant" }, "● query")] : []));
     return make("li", { class: hit ? "hit" : null }, make("div", { class: "tile" }, image), make("span", { class: "mark", title: words }, tags, name(words)));
   }
@@ -104,9 +103,9 @@ function startGallery() {
     const own = entries.filter((other) => same(other, entry)), byGain = [...own].sort((a, b) => gain(b) - gain(a));
     const lost = byGain.filter(failed).reverse();
     const label = `${attackOf(entry)}, ${cell("protocol", entry.row)}`;
-    const worst = byGain.slice(-SHELF).reverse();
+    const many = Math.min(SHELF, Math.ceil(own.length / 2)), worst = byGain.slice(-many).reverse();
     byId("shelves").replaceChildren(make("h3", {}, "Best, worst and failed for ", name(label)),
-      shelf("best", `Best: the largest rise in average precision for the target label.`, byGain.slice(0, SHELF)),
+      shelf("best", `Best: the largest rise in average precision for the target label.`, byGain.slice(0, many)),
       shelf("worst", `Worst: the smallest rise, or a fall.`, worst),
       shelf("failed", lost.length ? `Failed: ${lost.length} of ${own.length} queries. Average precision did not rise, or none of the first ${entry.after.length} returned carries the target label.${lost.length > 3 * SHELF ? ` The ${3 * SHELF} worst are shown.` : ""}` : `Failed: none of ${own.length} queries. Average precision rose for all of them, and a picture with the target label was among the first ${entry.after.length} returned.`, lost.slice(0, 3 * SHELF)));
   }
@@ -114,7 +113,7 @@ function startGallery() {
   function shelf(kind, text, chosen) {
     return make("div", { class: "shelf", "data-shelf": kind }, make("p", {}, text), make("ol", {}, ...chosen.map((entry) => {
       const top = items[entry.after[0]?.[0]]?.picture ?? entry.adversarial;
-      const images = [entry.adversarial, top].map((place) => make("img", { src: picture(place), alt: "", class: pixelated ? "pixels" : null }));
+      const images = [entry.adversarial, top].map((place) => make("img", { src: picture(place), alt: "" }));
       const words = `${entry.labels.join(", ") || "no label"} → ${entry.target.join(", ")}`;
       return make("li", {}, make("button", { type: "button", "aria-current": entry === current ? "true" : null, title: words, onclick: () => {
         show(entry);
@@ -152,8 +151,5 @@ function startGallery() {
   byId("previous").onclick = () => step(-1);
   byId("next").onclick = () => step(1);
   byId("viewer").hidden = false;
-  const headline = reals.filter((entry) => cell("protocol", entry.row) === data.table.protocols[0]);
-  const open = headline.length ? headline : reals.length ? reals : entries;
-  const strongest = open.reduce((best, entry) => (cell("t_map", entry.row) > cell("t_map", best.row) ? entry : best));
-  show(open.filter((entry) => entry.row === strongest.row).reduce((best, entry) => (gain(entry) > gain(best) ? entry : best)));
+  show(entries[gallery.open]);
 }

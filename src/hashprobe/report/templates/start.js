@@ -24,8 +24,8 @@ function heat(cellValue) {
   if (!cellValue) return make("td", {}, "–");
   const [value, chance] = cellValue, above = Math.max(0, (value - chance) / Math.max(1 - chance, 1e-9));
   const element = make("td", {}, percent(value), make("small", {}, `chance ${percent(chance)}`));
-  element.style.background = `color-mix(in oklab, #b8400a ${Math.round(100 * above)}%, #fdf3ec)`;
-  element.style.color = above > 0.55 ? "#ffffff" : "#16181d";
+  element.style.background = `color-mix(in oklab, #c2500f ${Math.round(75 * above)}%, #fdf3ec)`; // dark text stays readable on all of it
+  element.style.color = "#16181d";
   return element;
 }
 

@@ -17,7 +17,7 @@ const isCode = (row) => cell("budget", row) === "no picture";
 // key, heading, what it means, how it is written; the ones without "always" appear when they differ or are asked for.
 const COLUMNS = [
   { key: "attack", head: "Attack", help: "Original: unchanged queries. … code: the target code itself is the query.", always: true },
-  { key: "code", head: "Code", help: "How the target code was made", always: true },
+  { key: "code", head: "Code", help: "How the target code was made", write: (v) => (v === "none" || v === "" ? "–" : v), always: true },
   { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true },
   { key: "budget", head: "Budget", help: "Largest change of a pixel value that was allowed", always: true, order: budgetOrder },
   { key: "t_map", head: "t-MAP, %", help: "Mean average precision for the target label", write: (v) => percent(v), always: true },
@@ -28,10 +28,9 @@ const COLUMNS = [
   { key: "map_chance", head: "MAP chance, %", help: "MAP of a random ranking", write: (v) => percent(v) },
   { key: "linf", head: "L∞, of 255", help: "Largest change of a pixel value", write: levels, always: true },
   { key: "rms", head: "RMS", help: "Perceptibility: root of the mean squared change, pixel values in [0, 1]", write: (v) => (v === null ? "–" : v.toFixed(4)), always: true },
-  { key: "t_map_png", head: "t-MAP 8 bit, %", help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
+  { key: "t_map_png", head: "8-bit t-MAP, %", help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
   { key: "seconds_per_image", head: "Time", help: "An image", write: seconds, always: true },
-  { key: "forward_passes", head: "Forward", help: "Forward passes an image", write: (v) => count(v), always: true },
-  { key: "backward_passes", head: "Backward", help: "Backward passes an image", write: (v) => count(v), always: true },
+  { key: "passes", head: "Passes", help: "Forward + backward passes an image", always: true, value: passes, write: (_, row) => passesText(row) },
   { key: "data", head: "Data", help: "Data set" },
   { key: "model", head: "Model", help: "Hash model", write: short },
   { key: "bits", head: "Bits", help: "Length of the hash code", write: (v) => count(v) },
@@ -42,12 +41,19 @@ const COLUMNS = [
   { key: "attack_settings", head: "Settings", help: "The attack's numbers", optional: true },
   { key: "row", head: "Row", help: "The id in results.jsonl", optional: true },
 ];
-const NUMBERS = new Set(["interval", "seconds_per_image"]);
+const NUMBERS = new Set(["interval", "seconds_per_image", "passes"]);
 
 function budgetOrder(row) {
   const text = cell("budget", row);
   return { none: -2, "no picture": -1, unbounded: Infinity }[text] ?? cell("epsilon", row);
 }
+
+function passes(row) {
+  const forward = cell("forward_passes", row), backward = cell("backward_passes", row);
+  return forward === null && backward === null ? null : forward + backward;
+}
+
+const passesText = (row) => (passes(row) === null ? "–" : `${count(cell("forward_passes", row) ?? 0)} + ${count(cell("backward_passes", row) ?? 0)}`);
 
 function interval(row) {
   const low = cell("t_map_low", row), high = cell("t_map_high", row);
@@ -72,14 +78,15 @@ function startTable() {
   const rows = Array.from({ length: data.table.count }, (_, row) => row);
   const best = new Set(data.table.best);
   const distinct = (key) => new Set(rows.map((row) => cell(key, row)));
-  const varies = new Map(COLUMNS.map((column) => [column.key, column.value ? true : distinct(column.key).size > 1]));
+  const varies = new Map(COLUMNS.map((column) => [column.key, column.value || distinct(column.key).size > 1]));
   const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false };
 
   const value = (column, row) => (column.order ?? column.value ?? ((r) => cell(column.key, r)))(row);
   const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? 0) === "number";
   const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
   const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
-  const columns = () => COLUMNS.filter((column) => state.all || column.always || (varies.get(column.key) && !column.optional));
+  const fixed = (column) => column.key === "protocol" && state.filters.protocol; // the menu says it already
+  const columns = () => COLUMNS.filter((column) => state.all || (column.always && !fixed(column)) || (!column.always && varies.get(column.key) && !column.optional));
 
   function chosen() {
     const kept = rows.filter((row) => Object.entries(state.filters).every(([key, wanted]) => wanted === "" || String(cell(key, row)) === wanted));
@@ -112,7 +119,7 @@ function startTable() {
       if (column.key === "interval") heading.colSpan = 2;
       return heading;
     }));
-    byId("table").replaceChildren(make("thead", {}, head), make("tbody", {}, ...page.map((row) => line(shown, row))));
+    byId("table").replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...page.map((row) => line(shown, row)))));
     if (focus) byId("table").querySelector(`[data-key="${focus}"]`).focus();
     byId("table-count").textContent = `${page.length.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} rows`;
     byId("more-rows").hidden = page.length === kept.length;
