@@ -11,9 +11,9 @@ from hashprobe.retrieval.codes import check_spare_bits
 from hashprobe.retrieval.labels import packed_rows
 from hashprobe.retrieval.levels import LevelCounts, RankingInput
 
-# Query-item pairs on the device at a time: about a dozen bytes each.
-PAIRS_AT_ONCE = 1 << 24
-QUERIES_AT_ONCE = 1 << 11
+# Query-item pairs on the device at a time take about thirty bytes each.
+QUERIES_AT_ONCE = 1 << 9
+ROWS_AT_ONCE = 1 << 13
 
 
 def count_on_device(given: RankingInput, device: str | torch.device, *, progress: bool) -> LevelCounts:
@@ -30,10 +30,9 @@ def count_on_device(given: RankingInput, device: str | torch.device, *, progress
     bits = given.bits
     total, bins = len(given.query_codes), 2 * (bits + 1)
     counted = torch.zeros(total * bins, dtype=torch.int64, device=device)
-    rows_at_once = max(1, PAIRS_AT_ONCE // max(1, min(total, QUERIES_AT_ONCE)))
     with progress_bar("counting distances", len(given.database), show=progress) as advance:
-        for start in range(0, len(given.database), rows_at_once):
-            rows = given.database[start : start + rows_at_once]
+        for start in range(0, len(given.database), ROWS_AT_ONCE):
+            rows = given.database[start : start + ROWS_AT_ONCE]
             check_spare_bits("database", rows, bits)
             codes = 2 * _bits_of(rows, device)[:, :bits] - 1
             labels = _bits_of(
