@@ -11,8 +11,8 @@ from hashprobe.data.retrieval_data import UInt8Array
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
-# Formats that Pillow decodes by itself; others would start programs (EPS) or show only a preview.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+# Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 class UnusableImage(Exception):

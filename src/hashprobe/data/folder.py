@@ -95,10 +95,7 @@ def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> di
 
 def _decode(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
     try:
-        data = file.read()
-        if len(data) < file.length:
-            raise UnusableImage(f"is cut off because {file.path.name} ends before it does")
-        return decode_image(data, image_size)
+        return decode_image(file.read(), image_size)
     except OSError as error:
         problem = f"cannot be read ({error.strerror})"
     except UnusableImage as error:

@@ -27,7 +27,7 @@ class ImageFile:
     length: int = -1
 
     def read(self) -> bytes:
-        """Return the bytes; fewer than ``length`` if the tar file ends before.
+        """Return the bytes.
 
         Raises:
             OSError: the file cannot be read.

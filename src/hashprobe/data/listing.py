@@ -20,12 +20,19 @@ class ListedSplit:
         labels: uint8 ``(n, C)`` of 0 and 1.
         image_list: The file that lists the paths; the i-th path stands in its line i + 1.
         label_list: The file that holds the labels, a row a line in the same order.
+
+    Raises:
+        HashprobeError: the split is empty.
     """
 
     names: tuple[str, ...]
     labels: UInt8Array
     image_list: Path
     label_list: Path
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise HashprobeError(f"{self.image_list} lists no image; every split needs at least one.")
 
     def where(self, row: int) -> str:
         """Say where the path of a row is written."""
@@ -41,7 +48,7 @@ class Listing:
     database. Wherever an image is listed, it has the same label.
 
     Raises:
-        HashprobeError: any of this is not so, or a split is empty.
+        HashprobeError: any of this is not so.
     """
 
     class_names: tuple[str, ...]
@@ -50,9 +57,6 @@ class Listing:
     train: ListedSplit
 
     def __post_init__(self) -> None:
-        for split in (self.query, self.database, self.train):
-            if not split.names:
-                raise HashprobeError(f"{split.image_list} lists no image; every split needs at least one.")
         in_query, in_database = _rows_once(self.query), _rows_once(self.database)
         _require_disjoint(self.query, in_query, self.database)
         _require_disjoint(self.query, in_query, self.train)

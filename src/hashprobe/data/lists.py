@@ -74,9 +74,11 @@ def _read_labels(path: Path, model: ListedSplit | None) -> UInt8Array:
     for number, line in enumerate(lines, start=1):
         tokens = line.split()
         digits = "".join(tokens)
-        if len(tokens) != width or not tokens:
+        if not tokens:
+            raise HashprobeError(f"{path}, line {number} is empty; expected a row of 0 and 1.")
+        if len(tokens) != width:
             raise HashprobeError(
-                f"{path}, line {number} has {len(tokens)} values; expected {max(width, 1)} as in {origin}."
+                f"{path}, line {number} has {len(tokens)} values; expected {width} as in {origin}."
             )
         if len(digits) != width or digits.strip("01"):
             wrong = next(token for token in tokens if token not in ("0", "1"))

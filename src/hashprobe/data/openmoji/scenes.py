@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hashprobe.data.openmoji.backgrounds import BACKGROUNDS
 from hashprobe.data.openmoji.drawings import CLASS_NAMES, CLASSES, drawing_box
@@ -57,6 +57,14 @@ class SceneSettings(BaseModel):
     any_background: Share = 0.2
     colour_cast: Annotated[float, Field(ge=0, le=0.5)] = 0.14
     held_out: Share = 0.4
+
+    @model_validator(mode="after")
+    def _check(self) -> SceneSettings:
+        if not any(self.counts):
+            raise ValueError("counts must not all be zero")
+        if any(low > high for low, high in self.sizes):
+            raise ValueError("sizes must go from the smaller to the larger")
+        return self
 
 
 @dataclass(frozen=True)
