@@ -1,0 +1,162 @@
+"""Wrong inputs and the sentence each one gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hashprobe import retrieval
+from hashprobe.errors import HashprobeError
+
+CODES = retrieval.pack(np.ones((3, 12)))
+LABELS = np.eye(3, dtype=np.uint8)
+COUNTS = retrieval.count_levels(CODES, CODES, LABELS, LABELS, bits=12)
+
+
+def count(**changed: Any) -> Any:
+    given = {
+        "queries": CODES,
+        "database": CODES,
+        "query_labels": LABELS,
+        "database_labels": LABELS,
+        "bits": 12,
+    }
+    return retrieval.count_levels(**(given | changed))
+
+
+def precision(**changed: Any) -> Any:
+    return retrieval.average_precision(CODES, CODES, LABELS, LABELS, **({"bits": 12} | changed))
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "codes of another width": (
+        lambda: count(bits=32),
+        r"queries must be packed uint8 of shape \(n, 4\) for 32 bits; found uint8 of shape \(3, 2\)",
+    ),
+    "signs instead of codes": (
+        lambda: count(database=np.ones((3, 2))),
+        r"database must be packed uint8 .* found float64",
+    ),
+    "no bits": (lambda: count(bits=0), r"bits must be a whole number from 1 to 1024; found 0"),
+    "too many bits": (lambda: count(bits=1025), r"from 1 to 1024; found 1025"),
+    "bits as a fraction": (lambda: count(bits=12.0), r"whole number from 1 to 1024; found 12.0"),
+    "spare bits of queries": (
+        lambda: count(queries=CODES | 1),
+        r"queries: the last 4 bits of a row must be 0 for codes of 12 bits",
+    ),
+    "spare bits of the database": (lambda: count(database=CODES | 1), r"database: the last 4 bits"),
+    "empty database": (
+        lambda: count(database=CODES[:0], database_labels=LABELS[:0]),
+        r"database is empty; there is nothing to rank",
+    ),
+    "labels of other rows": (
+        lambda: count(database_labels=LABELS[:2]),
+        r"database_labels has 2 rows but database has 3",
+    ),
+    "labels of other classes": (
+        lambda: count(query_labels=LABELS[:, :2]),
+        r"query_labels has 2 classes but database_labels has 3",
+    ),
+    "class numbers": (
+        lambda: count(query_labels=np.array([0, 1, 2])),
+        r"query_labels must be multi-hot of shape \(n, C\) .* found shape \(3,\)",
+    ),
+    "too many classes": (
+        lambda: count(query_labels=np.zeros((3, 1025))),
+        r"1 <= C <= 1024; found shape \(3, 1025\)",
+    ),
+    "a label that is not 0 or 1": (
+        lambda: count(database_labels=LABELS * [[1], [2], [1]]),
+        r"database_labels must hold 0 and 1 alone; row 1, class 1 holds 2",
+    ),
+    "a NaN label": (
+        lambda: count(query_labels=np.full((3, 3), np.nan)),
+        r"query_labels must hold 0 and 1 alone; row 0, class 0 holds nan",
+    ),
+    "labels of text": (lambda: count(query_labels=LABELS.astype(str)), r"multi-hot, of 0 and 1; found <U"),
+    "no thread": (lambda: count(threads=0), r"threads must be at least 1, or None for all; found 0"),
+    "no query set": (
+        lambda: retrieval.count_levels_of_sets({}, CODES, LABELS, bits=12),
+        r"query_sets is empty",
+    ),
+    "a wrong query set": (
+        lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
+        r"query set 'noise': query_labels has 1 rows but queries has 3",
+    ),
+    "packed labels of another width": (
+        lambda: retrieval.PackedLabels(CODES, 3),
+        r"packed labels of 3 classes must be uint8 of shape \(n, 1\)",
+    ),
+    "an unknown tie policy": (
+        lambda: precision(ties="optimist"),
+        r"no tie policy is named 'optimist'; did you mean 'optimistic'\?",
+    ),
+    "an unknown empty policy": (
+        lambda: precision(empty="zero"),
+        r"no policy for queries without relevant items is named 'zero'",
+    ),
+    "an unknown mode": (
+        lambda: precision(mode="published"),
+        r"no mode is named 'published'; did you mean 'as_published'\?",
+    ),
+    "as published, but not": (
+        lambda: precision(mode="as_published", ties="optimistic"),
+        r"mode='as_published' fixes ties='order'",
+    ),
+    "no rank": (lambda: precision(top_k=0), r"top_k must be at least 1, or None .* found 0"),
+    "order from counts": (
+        lambda: retrieval.average_precision_from_counts(COUNTS, ties="order"),
+        r"ties='order' cannot be had from counts, .* use average_precision",
+    ),
+    "precision in order from counts": (
+        lambda: retrieval.precision_at(COUNTS, [1], ties="order"),
+        r"ties='order' cannot be had from counts, .* use hits_in_order",
+    ),
+    "cut-off 0": (lambda: retrieval.precision_at(COUNTS, [0]), r"cut-offs must be whole .* found \[0\]"),
+    "no cut-off": (lambda: retrieval.recall_at(COUNTS, []), r"cut-offs must be whole numbers"),
+    "a radius beyond K": (
+        lambda: retrieval.precision_within_radius(COUNTS, [13]),
+        r"radii must be whole distances from 0 to 12; found \[13\]",
+    ),
+    "a recall beyond 1": (
+        lambda: retrieval.precision_recall_curve(COUNTS, [1.5]),
+        r"recall_grid must be a list of recalls from 0 to 1",
+    ),
+    "chance of nothing": (
+        lambda: retrieval.chance_level(LABELS, LABELS[:0]),
+        r"database_labels is empty; there is nothing to rank",
+    ),
+    "no neighbour": (lambda: retrieval.top_k(CODES, CODES, 0, bits=12), r"k must be at least 1; found 0"),
+    "nothing to search": (
+        lambda: retrieval.top_k(CODES, CODES[:0], 1, bits=12),
+        r"database is empty; there is nothing to search",
+    ),
+    "NaN signs": (lambda: retrieval.pack([[np.nan]]), r"signs must be numbers; found NaN"),
+    "integers 0 and 1": (lambda: retrieval.pack([[0, 1]]), r"integers 0 and 1, and both count as \+1"),
+    "flat signs": (lambda: retrieval.pack([1.0]), r"signs must have shape \(n, K\)"),
+    "signs of text": (lambda: retrieval.pack([["1"]]), r"real numbers or booleans; found <U1"),
+    "codes to unpack": (lambda: retrieval.unpack(CODES, 8), r"codes must be packed uint8 of shape \(n, 1\)"),
+    "no value": (lambda: retrieval.bootstrap_interval([], seed=0), r"values must have shape \(n,\)"),
+    "a NaN value": (
+        lambda: retrieval.bootstrap_interval([0.1, np.nan], seed=0),
+        r"values must be finite; value 1 is not",
+    ),
+    "certainty": (
+        lambda: retrieval.bootstrap_interval([0.1], seed=0, confidence=1),
+        r"confidence must lie between 0 and 1; found 1",
+    ),
+    "no resample": (
+        lambda: retrieval.bootstrap_interval([0.1], seed=0, resamples=0),
+        r"resamples must be at least 1; found 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_input_gets_one_clear_sentence(name: str) -> None:
+    call, message = WRONG[name]
+    with pytest.raises(HashprobeError, match=message):
+        call()
