@@ -1,4 +1,4 @@
-"""A run directory made from a seed: soft random pictures, codes, rows and curves that agree with one another."""
+"""A run directory made from a seed: soft random pictures, and codes, rows and curves that fit them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a run directory: what must be there, what may be absent, and what is said when something is wrong."""
+"""Reading a run directory: what must be there, what may be absent, what is said of faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from synthetic import write_run
 
 from hashprobe.errors import HashprobeError
-from hashprobe.report import Run, write_report
+from hashprobe.report import write_report
+from hashprobe.report.run import Run
 
 
 def minimal_row(**changes: Any) -> dict[str, Any]:

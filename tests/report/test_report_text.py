@@ -1,0 +1,86 @@
+"""The report elsewhere: in a terminal, in a notebook, and its plots alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot
+import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from hashprobe.errors import HashprobeError
+from hashprobe.report import Report, plots, text_report
+from hashprobe.report.run import Run
+
+PLOTS = [plots.precision_recall, plots.precision_at, plots.over_epsilon, plots.over_time, plots.over_passes]
+
+
+def printed(directory: Path, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    text_report(directory, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_terminal_shows_the_summary_and_every_row(run_directory: Path) -> None:
+    text = printed(run_directory, 140)
+    assert "No value of any pixel changes by more than 8 of 255" in " ".join(text.split())
+    assert text.count("ProS-GAN, prototype") == 4
+    assert text.count("unbounded") == 2
+    assert "disjoint" in text
+    assert "paper" in text
+
+
+def test_the_terminal_shows_names_as_text(hostile_directory: Path) -> None:
+    text = printed(hostile_directory, 80)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_notebook_gets_the_same_page(run_directory: Path, tmp_path: Path) -> None:
+    report = Report(run_directory)
+    frame = report._repr_html_()
+    assert frame.startswith("<iframe")
+    assert "<script>" not in frame
+    saved = report.save(tmp_path / "somewhere.html")
+    assert saved.read_text(encoding="utf-8") == report.html()
+
+
+def test_a_notebook_takes_rows_from_memory() -> None:
+    row = {"attack": "FGSM", "protocol": "paper", "epsilon": None, "t_map": 0.61, "chance": 0.5}
+    assert "FGSM" in Report([row]).html()
+    with pytest.raises(HashprobeError, match="must be a mapping or a ResultRow; found int"):
+        Report([1])
+
+
+def test_every_plot_is_a_figure_and_changes_nothing_global(run_directory: Path) -> None:
+    run, before = Run.read(run_directory), dict(matplotlib.rcParams)
+    figures = [plot(run, "paper") for plot in PLOTS]
+    figures += [plots.training(run, "prosgan"), plots.transfer(run)]
+    assert all(isinstance(figure, Figure) for figure in figures)
+    assert dict(matplotlib.rcParams) == before
+    assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_a_curve_holds_the_run_s_values_and_chance(run_directory: Path) -> None:
+    run = Run.read(run_directory)
+    axes = plots.precision_at(run, "disjoint").axes[0]
+    drawn = [list(line.get_ydata()) for line in axes.get_lines()]
+    wanted = next(row for row in run.rows if row.attack == "P2P" and row.protocol == "disjoint")
+    assert any(
+        values == pytest.approx([100 * p for p in run.curves[wanted.row].precision_at]) for values in drawn
+    )
+    assert any(values == pytest.approx([49.0, 49.0]) for values in drawn)
+
+
+def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
+    run = Run.read(run_directory)
+    with pytest.raises(HashprobeError, match="no row under protocol 'single'"):
+        plots.precision_recall(run, "single")
+    with pytest.raises(HashprobeError, match=r"no training log 'gan'; it has hash-model, prosgan"):
+        plots.training(run, "gan")
+    with pytest.raises(HashprobeError, match="nothing to draw"):
+        plots.precision_recall(Run(rows=run.rows))
