@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 import numpy as np
@@ -114,16 +115,26 @@ class Scene:
 def draw_content(settings: SceneSettings, seed: int, split: str, index: int) -> tuple[Theme, tuple[int, ...]]:
     """Draw the theme of a picture and the class of each of its objects; cheap, and all that a label needs."""
     generator = numpy_generator(seed, "openmoji", "content", split, index)
-    themes = list(THEMES.values())
-    theme = themes[generator.choice(len(themes), p=_shares([theme.weight for theme in themes]))]
+    number = int(generator.choice(len(THEMES), p=_theme_chances()))
     count = 1 + int(generator.choice(4, p=_shares(list(settings.counts))))
-    chances = (1 - settings.stray) * _shares([theme.classes.get(name, 0.0) for name in CLASS_NAMES])
-    chances += settings.stray / len(CLASS_NAMES)
+    chances = _class_chances(number, settings.stray)
     distinct = 1 + int(generator.binomial(count - 1, 1 - settings.repeat))
     distinct = min(distinct, int(np.count_nonzero(chances)))
     classes = generator.choice(len(CLASS_NAMES), size=distinct, replace=False, p=chances)
     repeated = generator.choice(classes, size=count - distinct)
-    return theme, tuple(int(number) for number in (*classes, *repeated))
+    return list(THEMES.values())[number], tuple(int(chosen) for chosen in (*classes, *repeated))
+
+
+@cache
+def _theme_chances() -> npt.NDArray[np.float64]:
+    return _shares([theme.weight for theme in THEMES.values()])
+
+
+@cache
+def _class_chances(theme: int, stray: float) -> npt.NDArray[np.float64]:
+    """Return how likely each class is in a theme, which is given by its number."""
+    weights = list(THEMES.values())[theme].classes
+    return (1 - stray) * _shares([weights.get(name, 0.0) for name in CLASS_NAMES]) + stray / len(CLASS_NAMES)
 
 
 def plan_scene(settings: SceneSettings, seed: int, split: str, index: int) -> Scene:
