@@ -1,0 +1,167 @@
+"""The measurements of docs/results/retrieval.md, one case a run.
+
+python benchmarks/retrieval.py nuswide     # 2,100 queries x 193,734 items, 32 bits, 21 classes
+python benchmarks/retrieval.py coco        # 5,000 queries x 117,218 items, 48 bits, 80 classes
+python benchmarks/retrieval.py scale       # 100 queries x 10^5 ... 10^7 items from a memory-mapped file
+python benchmarks/retrieval.py sets        # five query sets in one pass and in five
+python benchmarks/retrieval.py search      # exact and approximate search of 10^6 items
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hashprobe import retrieval
+from hashprobe.retrieval import blocks
+from hashprobe.retrieval.bench import make_inputs, run_retrieval_benchmark
+from hashprobe.retrieval.memory import peak_growth
+
+SIZES = {
+    "nuswide": {"queries": 2100, "database": 193_734, "bits": 32, "classes": 21},
+    "coco": {"queries": 5000, "database": 117_218, "bits": 48, "classes": 80},
+}
+MEBIBYTE = 1 << 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("case", choices=[*SIZES, "scale", "sets", "search"])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--largest", type=int, default=10_000_000, help="Items of the last row of scale.")
+    options = parser.parse_args()
+    if options.case in SIZES:
+        print("\n".join(run_retrieval_benchmark(**SIZES[options.case], repeats=options.repeats).lines()))
+    elif options.case == "scale":
+        scale(options.largest, options.repeats)
+    elif options.case == "sets":
+        sets(options.repeats)
+    else:
+        search(options.repeats)
+
+
+def scale(largest: int, repeats: int) -> None:
+    """100 queries, 64 bits, 80 classes; the database is a code store. All sizes are timed in turn."""
+    sizes = [size for size in (100_000, 316_228, 1_000_000, 3_162_278, 10_000_000) if size <= largest]
+    queries = make_inputs(queries=100, database=1, bits=64, classes=80, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        stores = []
+        for size in sizes:
+            path = Path(folder) / f"{size}.codes"
+            write_store(path, size)
+            stores.append(retrieval.open_code_store(path))
+
+        def measure(store: retrieval.CodeStore) -> None:
+            retrieval.average_precision(
+                queries.queries, store.codes, queries.query_labels, store.labels, bits=64
+            )
+
+        measure(stores[0])  # compiles
+        peaks = [peak_growth(lambda store=store: measure(store)) for store in stores]
+        taken: list[list[float]] = [[] for _ in stores]
+        for _ in range(repeats):
+            for times, store in zip(taken, stores, strict=True):
+                times.append(seconds(lambda store=store: measure(store)))
+        first = statistics.median(taken[0])
+        print("| items | seconds | items x | time x | peak memory beyond the mapped file (MiB) |")
+        print("| ---: | ---: | ---: | ---: | ---: |")
+        for size, times, peak in zip(sizes, taken, peaks, strict=True):
+            median = statistics.median(times)
+            held = "not measured" if peak is None else f"{peak / MEBIBYTE:.1f}"
+            print(f"| {size:,} | {median:.3f} | {size / sizes[0]:.1f} | {median / first:.1f} | {held} |")
+
+
+def write_store(path: Path, size: int) -> None:
+    """Write a database of ``size`` items; blocks of 10^6 items repeat, so that it is quickly made."""
+    part = make_inputs(queries=1, database=min(size, 1_000_000), bits=64, classes=80, seed=0)
+    labels = retrieval.pack_labels(part.database_labels).packed
+    times = -(-size // len(labels))
+    codes = np.tile(part.database, (times, 1))[:size]
+    packed = retrieval.PackedLabels(np.tile(labels, (times, 1))[:size], 80)
+    retrieval.write_code_store(path, codes, packed, bits=64, model="none")
+
+
+def sets(repeats: int) -> None:
+    """Five query sets of NUS-WIDE's size: the benign queries and four attacks, by target labels."""
+    given = make_inputs(**SIZES["nuswide"], seed=0)
+    others = [make_inputs(**(SIZES["nuswide"] | {"database": 1}), seed=seed) for seed in range(1, 5)]
+    queries = {str(place): (one.queries, one.query_labels) for place, one in enumerate([given, *others])}
+    database = given.database, given.database_labels
+
+    def together() -> None:
+        retrieval.count_levels_of_sets(queries, *database, bits=32)
+
+    def one_by_one() -> None:
+        for codes, labels in queries.values():
+            retrieval.count_levels(codes, database[0], labels, database[1], bits=32)
+
+    together()
+    taken: dict[Callable[[], None], list[float]] = {together: [], one_by_one: []}
+    for _ in range(repeats):
+        for work, times in taken.items():
+            times.append(seconds(work))
+    one, five = (statistics.median(times) for times in taken.values())
+    print(
+        f"five sets in one pass {one:.3f} s, in five {five:.3f} s: {one / five:.2f} times; medians of {repeats}"
+    )
+    read = {work.__name__: items_read(work) / len(database[0]) for work in taken}
+    print(
+        f"the database is read {read['together']:.0f} time in one pass, {read['one_by_one']:.0f} times in five"
+    )
+
+
+def items_read(work: Callable[[], None]) -> int:
+    """Count the database items whose codes are copied out of the database while ``work`` runs."""
+    count = 0
+    original = blocks.byte_major
+
+    def counting(rows: np.ndarray) -> np.ndarray:
+        nonlocal count
+        count += len(rows)
+        return original(rows)
+
+    blocks.byte_major = counting
+    try:
+        work()
+    finally:
+        blocks.byte_major = original
+    return count // 2  # codes and labels go the same way
+
+
+def search(repeats: int) -> None:
+    """1,000 queries, the 100 nearest of 10^6 items, 64 bits."""
+    given = make_inputs(queries=1000, database=1_000_000, bits=64, classes=80, seed=0)
+    rows: list[tuple[str, float, float, float]] = []
+    exact = [
+        seconds(lambda: retrieval.top_k(given.queries, given.database, 100, bits=64)) for _ in range(repeats)
+    ]
+    rows.append(("top_k", 0.0, statistics.median(exact), 1.0))
+    for kind in ("flat", "ivf", "hnsw"):
+        start = time.perf_counter()
+        index = retrieval.BinaryIndex(given.database, bits=64, kind=kind)
+        built = time.perf_counter() - start
+        taken = [seconds(lambda index=index: index.search(given.queries, 100)) for _ in range(repeats)]
+        recall = float(index.recall(given.queries[:100], 100).mean())
+        rows.append((kind, built, statistics.median(taken), recall))
+    print("| index | seconds to build | seconds to search | times top_k | recall@100 |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, built, taken_by, recall in rows:
+        print(f"| {name} | {built:.1f} | {taken_by:.3f} | {taken_by / rows[0][2]:.2f} | {recall:.3f} |")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from hashprobe import retrieval
+from hashprobe.errors import HashprobeError
+from hashprobe.retrieval.bench import FaissDistances, PlainWay, make_inputs, run_retrieval_benchmark
+from hashprobe.retrieval.memory import STATUS, peak_growth
+
+
+def test_the_benchmark_measures_what_it_compares() -> None:
+    result = run_retrieval_benchmark(
+        queries=20, database=400, bits=12, classes=5, plain_queries=7, repeats=1, threads=2
+    )
+    assert result.largest_difference < 1e-12
+    assert (result.queries, result.database, result.plain_queries, result.threads) == (20, 400, 7, 2)
+    assert min(result.seconds, result.seconds_distances, result.seconds_plain) > 0
+    assert result.plain_ratio == result.seconds_plain / result.seconds
+    assert result.distances_ratio == result.seconds / result.seconds_distances
+    assert json.loads(json.dumps(result.row()))["plain_ratio"] == result.plain_ratio
+    text = "\n".join(result.lines())
+    assert "20 queries x 400 items, 12 bits, 5 classes, 2 threads" in text
+    assert "scaled from 7 queries" in text
+
+
+@pytest.mark.parametrize("bits", [12, 48, 64])
+def test_faiss_computes_all_distances(bits: int) -> None:
+    given = make_inputs(queries=35, database=50, bits=bits, classes=4, seed=0)
+    distances = FaissDistances(given, threads=2)
+    distances()
+    query, items = retrieval.unpack(given.queries, bits), retrieval.unpack(given.database, bits)
+    # The last block of each thread is still in its buffer: queries 32 to 34, and 16 to 31.
+    wanted = (query[:, None] != items[None]).sum(axis=2)
+    np.testing.assert_array_equal(distances.buffers[0][:3], wanted[32:])
+    np.testing.assert_array_equal(distances.buffers[1], wanted[16:32])
+
+
+def test_inputs_are_seeded_and_hang_together() -> None:
+    given = make_inputs(queries=30, database=400, bits=16, classes=5, seed=1)
+    again = make_inputs(queries=30, database=400, bits=16, classes=5, seed=1)
+    np.testing.assert_array_equal(given.database, again.database)
+    arguments = (given.queries, given.database, given.query_labels, given.database_labels)
+    values = retrieval.average_precision(*arguments, bits=16)
+    assert values.mean() > retrieval.chance_level(*arguments[2:]).mean() + 0.05
+    assert PlainWay(given)(30).mean() == pytest.approx(values.mean(), abs=0.02)
+    assert given.bytes == sum(array.nbytes for array in arguments)
+
+
+def test_a_number_below_one_is_refused() -> None:
+    with pytest.raises(HashprobeError, match="database must be at least 1; found 0"):
+        run_retrieval_benchmark(database=0)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the system keeps no /proc/self/status")
+def test_the_peak_holds_what_was_taken_and_given_back() -> None:
+    def take() -> None:
+        np.ones(64 << 20, dtype=np.uint8).sum()
+
+    grown = peak_growth(take)
+    assert grown is not None
+    assert 32 << 20 < grown < 256 << 20
