@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from hashprobe.files import replacing
+from hashprobe.progress import progress_bar
 from hashprobe.report import plots
 from hashprobe.report.run import Run
 
@@ -19,12 +21,13 @@ _UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationD
 """Without a date in it, the same results give the same file."""
 
 
-def write_figures(run: Run, folder: Path) -> list[Path]:
+def write_figures(run: Run, folder: Path, *, progress: bool = False) -> list[Path]:
     """Write every figure that the run has values for as SVG, PDF and PNG (200 dpi).
 
     Args:
         run: The run.
         folder: Where; made if it is not there.
+        progress: Whether a progress bar is shown.
 
     Returns:
         The files, in order.
@@ -34,15 +37,19 @@ def write_figures(run: Run, folder: Path) -> list[Path]:
     """
     written = []
     with matplotlib.rc_context(plots.STYLE), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Glyph .* missing from"
-        )  # a name in a script without a font here
-        for name, figure in plots.figures(run).items():
-            for place, kind in enumerate(FORMATS):
-                if place == 1:
-                    figure.set_layout_engine("none")  # the first file laid it out; once is enough
-                path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:100]}.{kind}"
-                with replacing(path) as temporary:
-                    figure.savefig(temporary, format=kind, dpi=200, metadata=_UNDATED[kind])
-                written.append(path)
+        # A name may be in a script that no font here has; the figure then shows boxes, as any viewer would.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figures = plots.figures(run)
+        with progress_bar("figures", len(figures), show=progress) as advance:
+            for name, figure in figures.items():
+                stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100]
+                written += [_save(figure, folder / f"{stem}.{kind}", kind) for kind in FORMATS]
+                advance(1)
     return written
+
+
+def _save(figure: Figure, path: Path, kind: str) -> Path:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=200, metadata=_UNDATED[kind])
+    figure.set_layout_engine("none")  # it is laid out now: once is enough for all formats
+    return path

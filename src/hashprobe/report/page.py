@@ -30,11 +30,13 @@ STILL_ROWS = 60
 SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, *, figures: bool = True, progress: bool = False) -> Path:
     """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
 
     Args:
         directory: A run directory; ``results.jsonl`` must be in it, everything else is shown when present.
+        figures: Whether ``figures/`` is written too; it takes about a second a figure.
+        progress: Whether a progress bar is shown.
 
     Returns:
         The path of the page: one file that needs no other and no network.
@@ -46,7 +48,8 @@ def write_report(directory: Path) -> Path:
     run = Run.read(directory)
     path = directory / "report.html"
     write_text(path, render(run))
-    write_figures(run, directory / "figures")
+    if figures:
+        write_figures(run, directory / "figures", progress=progress)
     return path
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from hashprobe.errors import HashprobeError
 from hashprobe.report import charts
@@ -194,6 +194,10 @@ def _draw(axes: Axes, chart: Chart, *, legend: bool) -> None:
             )
     if chart.x_scale == "log":
         axes.set_xscale("log")
+        xs = [x for line in chart.lines for x in line.x]
+        subs = (1.0, 2.0, 5.0) if max(xs) < 100 * min(xs) else (1.0,)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_locator(NullLocator())
     if chart.percent:
         axes.set_ylim(0, 100)

@@ -72,14 +72,19 @@ function axes(chart, scale) {
   return parts;
 }
 
-/** Horizontal lines for chance and for the unchanged queries, named at the side where they leave room. */
+/** Horizontal lines for chance and for the unchanged queries, named where no point is in the way. */
 function levelsOf(chart, scale) {
   const found = [["chance", chart.chance, "6 4"], ["unchanged queries", chart.reference, "2 3"]].filter(([, level]) => level !== null);
-  const close = found.length === 2 && Math.abs(scale.y(found[0][1]) - scale.y(found[1][1])) < 15;
-  return found.flatMap(([text, level, dash], place) => {
-    const y = scale.y(level), above = close ? (level >= Math.max(...found.map(([, other]) => other)) && place === 0) || level > found[1 - place][1] : true;
-    return [makeSvg("line", { x1: scale.inner.left, x2: scale.inner.right, y1: y, y2: y, stroke: "var(--grey)", "stroke-width": 1.25, "stroke-dasharray": dash }),
-      makeSvg("text", { x: scale.inner.left + 5, y: above ? y - 5 : y + 14, class: "level" }, `${text} ${percent(level)}`)];
+  const points = chart.lines.flatMap((line) => (line.points ? line.x.map((x, i) => [scale.x(x), scale.y(line.y[i])]) : []));
+  const { left, right } = scale.inner;
+  return found.flatMap(([what, level, dash]) => {
+    const y = scale.y(level), text = `${what} ${percent(level)}`, width = 6.6 * text.length;
+    const other = found.find(([, value]) => value !== level), below = other && other[1] > level && scale.y(level) - scale.y(other[1]) < 18;
+    const base = below ? y + 14 : y - 5;
+    const free = (x) => points.every(([px, py]) => px < x - 8 || px > x + width + 8 || py < base - 18 || py > base + 8);
+    const places = [left + 5, (left + right - width) / 2, right - width - 5, left + 0.25 * (right - left), left + 0.6 * (right - left)];
+    return [makeSvg("line", { x1: left, x2: right, y1: y, y2: y, stroke: "var(--grey)", "stroke-width": 1.25, "stroke-dasharray": dash }),
+      makeSvg("text", { x: places.find(free) ?? places[0], y: base, class: "level" }, text)];
   });
 }
 
@@ -143,7 +148,7 @@ function chartElement(chart, { compact = false } = {}) {
     const ratio = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width, left = px * ratio;
     const room = box.clientWidth - tip.offsetWidth;
     tip.style.left = `${Math.max(0, Math.min(room, left + 14 + tip.offsetWidth < box.clientWidth ? left + 14 : left - tip.offsetWidth - 14))}px`;
-    tip.style.top = `${svg.offsetTop + (line ? Math.max(0, py * ratio - tip.offsetHeight - 10) : 10)}px`;
+    tip.style.top = `${svg.getBoundingClientRect().top - box.getBoundingClientRect().top + (line ? Math.max(0, py * ratio - tip.offsetHeight - 10) : 10)}px`;
   }
 
   function pointTip(line, i) {
@@ -205,13 +210,19 @@ function describe(chart) {
 
 /** The chart as a file of its own: the page's colours and font written into it. */
 function standalone(svg) {
-  const clone = svg.cloneNode(true), page = getComputedStyle(document.documentElement);
+  const clone = svg.cloneNode(true), probe = svg.appendChild(makeSvg("g"));
+  const resolved = (variable) => {
+    probe.style.color = `var(${variable})`;
+    return getComputedStyle(probe).color;
+  };
   clone.querySelector(".cursor")?.remove();
   clone.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   clone.setAttribute("font-family", "sans-serif");
   clone.setAttribute("font-size", "12");
   for (const text of clone.querySelectorAll("text")) text.setAttribute("fill", "var(--dim)");
-  return clone.outerHTML.replace(/var\((--[a-z0-9]+)\)/g, (_, variable) => page.getPropertyValue(variable).trim());
+  const text = clone.outerHTML.replace(/var\((--[a-z0-9]+)\)/g, (_, variable) => resolved(variable));
+  probe.remove();
+  return text;
 }
 
 function startCurves() {
@@ -219,8 +230,9 @@ function startCurves() {
   const wanted = { protocol: data.table.protocols[0] ?? "", setting: sets[0]?.setting };
   const draw = () => {
     const set = sets.find((s) => s.protocol === wanted.protocol && s.setting === wanted.setting) ?? sets.find((s) => s.protocol === wanted.protocol) ?? sets[0];
-    byId("curve-charts").replaceChildren();
-    for (const chart of set.charts) byId("curve-charts").append(chartElement(chart));
+    const scatter = (chart) => chart.lines.some((line) => line.points);
+    byId("curve-charts").replaceChildren(...[set.charts.filter((chart) => !scatter(chart)), set.charts.filter(scatter)].map((charts) =>
+      make("div", { class: charts.length > 2 ? "charts three" : "charts" }, ...charts.map((chart) => chartElement(chart)))));
   };
   for (const [key, label] of [["protocol", "Protocol"], ["setting", "Model and seed"]]) {
     if (unique(key).length < 2) continue;
@@ -228,8 +240,6 @@ function startCurves() {
   }
   draw();
   for (const log of data.training) {
-    const charts = make("div", { class: "charts compact" });
-    byId("training-charts").append(make("h3", {}, name(log.name)), charts);
-    for (const chart of log.charts) charts.append(chartElement({ ...chart, title: chart.y_label }, { compact: true }));
+    for (const chart of log.charts) byId("training-charts").append(chartElement(chart, { compact: true }));
   }
 }

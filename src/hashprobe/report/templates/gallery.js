@@ -61,7 +61,8 @@ function startGallery() {
       fact("Target label", "target", name(entry.target.join(", "))),
       fact("Target label among the first ten", "", `${hits(entry.before)} before, ${hits(entry.after)} after`),
       fact("Average precision for the target label, %", "", `${percent(before)} before, ${percent(after)} after`),
-      fact("Target label protocol", "", name(cell("protocol", entry.row))));
+      fact("Target label protocol", "", name(cell("protocol", entry.row))),
+      ...(entry.code ? [fact("Hash code of the adversarial picture", "hex", entry.code)] : []));
   }
 
   /** Draw grey plus the change times a factor, from the pixels of the two pictures; say the factor and the change. */
@@ -141,6 +142,9 @@ function startGallery() {
   const button = byId("flip");
   button.addEventListener("pointerdown", (event) => { button.setPointerCapture(event.pointerId); flip(true); });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) button.addEventListener(end, () => flip(false));
+  byId("adversarial-picture").draggable = false;
+  byId("adversarial-picture").addEventListener("pointerdown", (event) => event.pointerType === "mouse" && flip(true));
+  document.addEventListener("pointerup", () => flip(false));
   button.addEventListener("contextmenu", (event) => event.preventDefault());
   button.addEventListener("keydown", (event) => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); flip(true); } });
   button.addEventListener("keyup", () => flip(false));

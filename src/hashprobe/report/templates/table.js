@@ -65,7 +65,7 @@ function intervalBar(row) {
   const x = (fraction) => 2 + 146 * fraction;
   const value = cell("t_map", row), chance = cell("chance", row);
   const low = cell("t_map_low", row) ?? value, high = cell("t_map_high", row) ?? value;
-  const colour = isCode(row) || cell("attack", row) === "Original" ? "var(--grey)" : "var(--target)";
+  const colour = isCode(row) || ["Original", "Noise"].includes(cell("attack", row)) ? "var(--grey)" : "var(--target)";
   return makeSvg("svg", { viewBox: "0 0 150 18", role: "img", "aria-label": `${interval(row)}, chance ${percent(chance)}` },
     makeSvg("line", { x1: 2, x2: 148, y1: 9, y2: 9, stroke: "var(--line)", "stroke-width": 2 }),
     makeSvg("line", { x1: x(Math.min(chance, value)), x2: x(Math.max(chance, value)), y1: 9, y2: 9, stroke: colour, "stroke-width": 2, opacity: 0.45 }),
@@ -115,7 +115,7 @@ function startTable() {
     const head = make("tr", {}, ...shown.map((column) => {
       const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
       const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, column.head);
-      const heading = make("th", { scope: "col", "aria-sort": sorted, class: rightward(column) && column.key !== "interval" ? "n" : null }, button);
+      const heading = make("th", { scope: "col", "aria-sort": sorted, class: `column-${column.key}${rightward(column) && column.key !== "interval" ? " n" : ""}` }, button);
       if (column.key === "interval") heading.colSpan = 2;
       return heading;
     }));
@@ -131,8 +131,10 @@ function startTable() {
       const text = write(column, row);
       if (column.key === "interval") return [make("td", { class: "interval" }, intervalBar(row)), make("td", { class: "n dim" }, text)];
       const kind = [rightward(column) ? "n" : "", column.key === "t_map" ? "t" : ""].join(" ").trim();
-      const long = text.length > 30 ? text : null;
-      return [make(place === 0 ? "th" : "td", { class: kind || null, scope: place === 0 ? "row" : null, title: long }, rightward(column) ? text : name(text))];
+      const long = text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
+      const code = write(COLUMNS[1], row);
+      if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone" }, code)); // the code's column makes way there
+      return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
     return make("tr", { class: best.has(row) ? "best" : isCode(row) ? "yardstick" : null, id: `row-${row}` }, ...cells);
   }
@@ -149,6 +151,7 @@ function startTable() {
       draw();
     }));
   }
+  byId("table-controls").hidden = false;
   byId("more-rows").onclick = () => { state.limit = Infinity; draw(); };
   byId("all-columns").onchange = (event) => { state.all = event.target.checked; draw(); };
   for (const button of document.querySelectorAll("[data-copy]")) {
