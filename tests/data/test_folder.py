@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_pictures import jpeg, picture
+from PIL import Image
 
 import hashprobe.data.folder as folder_module
 from hashprobe.data import RetrievalData, load, load_folder
@@ -94,6 +95,32 @@ def test_the_cache_is_used_until_something_changes(
     assert decodings() == 0
     monkeypatch.setattr(folder_module, "DECODING", 10**6)
     assert decodings() == 6
+
+
+def test_another_image_of_the_same_size_and_time_of_modification_is_seen(folder: Path, cache: Path) -> None:
+    changed = folder / "images" / "t0.jpg"
+
+    def put(colour: str) -> None:
+        Image.new("RGB", (40, 40), colour).save(changed, format="BMP")
+        os.utime(changed, ns=(1, 1))
+
+    put("black")
+    size = changed.stat().st_size
+    assert load(folder, image_size=32, cache_dir=cache).query.images[0].max() == 0
+    put("white")
+    assert changed.stat().st_size == size
+    assert load(folder, image_size=32, cache_dir=cache).query.images[0].min() == 255
+
+
+@pytest.mark.parametrize("name", ["images/t\0.jpg", "x" * 5000 + ".jpg"])
+def test_a_name_that_no_file_can_have_is_an_image_that_does_not_exist(
+    folder: Path, cache: Path, name: str
+) -> None:
+    (folder / "test_img.txt").write_text(f"images/t0.jpg\n{name}\n")
+    with pytest.raises(
+        HashprobeError, match=r"test_img\.txt, line 2: the image .* does not exist; looked in"
+    ):
+        load(folder, image_size=32, cache_dir=cache)
 
 
 def test_a_truncated_cache_is_built_again(folder: Path, cache: Path) -> None:

@@ -58,7 +58,7 @@ class ImageFiles:
         for name in names:
             try:
                 lines.append(_size_and_time(self._folder / name))
-            except OSError:
+            except (OSError, ValueError):  # not there, or a name that no file can have
                 lines.append("in a tar file")
                 in_tar = True
         if in_tar:
@@ -75,7 +75,7 @@ class ImageFiles:
         wanted = set()
         for name in names:
             path = self._folder / name
-            if path.is_file():
+            if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
                 found[name] = ImageFile(path)
             else:
                 wanted.add(name)
@@ -106,5 +106,6 @@ def _members(tar: Path, wanted: set[str]) -> dict[str, ImageFile]:
 
 
 def _size_and_time(path: Path) -> str:
+    # The time of modification travels with a copied file (cp -p, rsync, tar); the time of change does not.
     status = os.stat(path)
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
