@@ -133,7 +133,7 @@ function startTable() {
       const kind = [rightward(column) ? "n" : "", column.key === "t_map" ? "t" : ""].join(" ").trim();
       const long = text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
       const code = write(COLUMNS[1], row);
-      if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone" }, code)); // the code's column makes way there
+      if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone", "data-text": code })); // the code's column makes way there
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
     return make("tr", { class: best.has(row) ? "best" : isCode(row) ? "yardstick" : null, id: `row-${row}` }, ...cells);
