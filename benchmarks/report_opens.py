@@ -30,7 +30,7 @@ PAINTED = """() => new Promise((resolve) => requestAnimationFrame(() => requestA
     milliseconds: performance.now(),
     rows: document.querySelectorAll("#table tbody tr").length,
     pictures: [...gallery].filter((image) => image.complete && image.naturalWidth).length,
-    charts: document.querySelectorAll("#curve-charts svg").length,
+    charts: document.querySelectorAll("#curve-charts > *").length,
   });
 })))"""
 

@@ -65,18 +65,10 @@ def write_run(
         seed: Of everything.
     """
     rng = np.random.default_rng(seed)
-    results = [_row(spec, protocol, rng) for protocol in protocols for spec in _specs()]
-    results += [
-        {
-            **_row(_specs()[i % len(_specs())], protocols[i % len(protocols)], rng),
-            "seed": i,
-            "row": f"more-{i}",
-        }
-        for i in range(1, rows + 1)
-    ]
+    shown = [_row(spec, protocol, rng) for protocol in protocols for spec in _specs()]
+    results = shown + [_grid_row(place, shown[place % len(shown)]) for place in range(rows)]
     write_json_lines(directory / "results.jsonl", results)
-    named = [row for row in results if not row["row"].startswith("more-")]
-    write_json_lines(directory / "curves.jsonl", [_curve(row) for row in named])
+    write_json_lines(directory / "curves.jsonl", [_curve(row) for row in results])
     for name, losses in (("hash-model", ("loss",)), ("prosgan", ("loss", "reconstruction", "hamming"))):
         log = [
             {"step": step, "epoch": step // 50}
@@ -114,6 +106,13 @@ def _specs() -> list[tuple[str, str, float | None, float]]:
         *((code, code.split()[0].lower(), None, 0.74 + 0.03 * i) for i, code in enumerate(CODES)),
         *ATTACKS[1:],
     ]
+
+
+def _grid_row(place: int, row: dict[str, Any]) -> dict[str, Any]:
+    """The row of another model or seed of a grid: twenty models, and as many seeds as it takes."""
+    seed, model = divmod(place // 24, 20)
+    changed = {"model": f"{model + 1:02x}" * 32, "seed": seed, "row": f"{row['row']}-{model}-{seed}"}
+    return {**row, **changed, "t_map": row["t_map"] - 0.001 * (place % 13)}
 
 
 def _row(
@@ -189,12 +188,7 @@ def _write_gallery(
         _write_png(folder / f"images/q{place}.png", image)
     known, before = encode(stored), encode(pictures)
     entries = []
-    shown = [
-        row
-        for row in results
-        if row["attack"] in ("ProS-GAN", "I-FGSM") and not row["row"].startswith("more-")
-    ]
-    for row in shown:
+    for row in [row for row in results if row["attack"] in ("ProS-GAN", "I-FGSM")]:
         change = rng.choice([-1, 1], size=pictures.shape) * round(255 * (row["epsilon"] or 0.1))
         adversarial = np.clip(pictures.astype(int) + change, 0, 255).astype(np.uint8)
         codes = encode(adversarial)
