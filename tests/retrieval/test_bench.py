@@ -8,7 +8,7 @@ import pytest
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.bench import FaissDistances, PlainWay, make_inputs, run_retrieval_benchmark
-from hashprobe.retrieval.memory import STATUS, peak_growth
+from hashprobe.retrieval.memory import STATUS, watch_memory
 
 
 def test_the_benchmark_measures_what_it_compares() -> None:
@@ -59,6 +59,7 @@ def test_the_peak_holds_what_was_taken_and_given_back() -> None:
     def take() -> None:
         np.ones(64 << 20, dtype=np.uint8).sum()
 
-    grown = peak_growth(take)
-    assert grown is not None
-    assert 32 << 20 < grown < 256 << 20
+    memory = watch_memory(take)
+    assert memory is not None
+    assert 32 << 20 < memory.growth < 256 << 20
+    assert memory.peak == memory.before + memory.growth

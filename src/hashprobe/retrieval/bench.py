@@ -17,7 +17,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.retrieval.average_precision import average_precision
 from hashprobe.retrieval.blocks import usable_threads
 from hashprobe.retrieval.codes import PackedCodes, pack, unpack
-from hashprobe.retrieval.memory import peak_growth
+from hashprobe.retrieval.memory import watch_memory
 
 LABELS_AN_IMAGE = 2.5
 # Distances of this many queries fill 12 MB at NUS-WIDE's size, which faiss writes to the last-level cache.
@@ -189,7 +189,7 @@ def run_retrieval_benchmark(
         average_precision(*arguments, bits=bits, threads=count)
 
     average_precision(*(array[:2] for array in arguments), bits=bits)  # compiles, which is not measured
-    peak = peak_growth(ours)
+    memory = watch_memory(ours)
     plain, distances = PlainWay(given), FaissDistances(given, count)
     published = average_precision(
         given.queries[:sample],
@@ -222,7 +222,7 @@ def run_retrieval_benchmark(
         plain_queries=sample,
         repeats=repeats,
         input_bytes=given.bytes,
-        peak_bytes=peak,
+        peak_bytes=None if memory is None else memory.growth,
         largest_difference=difference,
     )
 

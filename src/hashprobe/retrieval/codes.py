@@ -106,5 +106,8 @@ def check_spare_bits(name: str, codes: PackedCodes, bits: int) -> None:
 
 
 def byte_major(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return ``(n, bytes)`` as ``(bytes, n)``, contiguous, so that a loop over items runs along memory."""
-    return np.ascontiguousarray(rows.T)
+    """Return ``(n, bytes)`` as ``(bytes, n)``, so that a loop over items runs along memory.
+
+    Always a copy: of a read-only or memory-mapped array the kernels would be compiled anew.
+    """
+    return np.array(rows.T, order="C")

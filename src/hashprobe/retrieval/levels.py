@@ -87,8 +87,9 @@ def check_ranking(
             f"query_labels has {wanted.classes} classes but database_labels has {class_count(labels)}; "
             "both must have one column a class, in the same order."
         )
-    packed = np.ascontiguousarray(wanted.packed)
-    return RankingInput(np.ascontiguousarray(query_codes), packed, codes, labels, int(bits))
+    # Copies, since the kernels would be compiled anew for read-only arrays.
+    own, own_labels = np.array(query_codes, order="C"), np.array(wanted.packed, order="C")
+    return RankingInput(own, own_labels, codes, labels, int(bits))
 
 
 def count_levels(

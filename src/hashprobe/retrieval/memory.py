@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
 SECONDS_BETWEEN_LOOKS = 0.002
 
 
-def peak_growth(work: Callable[[], object]) -> int | None:
-    """Run ``work`` and return by how many bytes the memory of this process grew at most, memory-mapped files
-    aside.
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of this process, memory-mapped files aside, in bytes.
+
+    Attributes:
+        before: Before the work.
+        peak: The most while it ran.
+    """
+
+    before: int
+    peak: int
+
+    @property
+    def growth(self) -> int:
+        """What the work added; memory that was free before and was used again is not seen."""
+        return self.peak - self.before
+
+
+def watch_memory(work: Callable[[], object]) -> Memory | None:
+    """Run ``work`` and return how much memory this process held.
 
     A thread looks every 2 ms, so that a shorter peak may be missed. ``None`` where the system keeps no
     ``/proc/self/status`` (it is Linux's).
@@ -36,7 +54,7 @@ def peak_growth(work: Callable[[], object]) -> int | None:
     finally:
         done.set()
         watcher.join()
-    return max(peak, _private_bytes() or 0) - before
+    return Memory(before, max(peak, _private_bytes() or 0))
 
 
 def _private_bytes() -> int | None:

@@ -70,7 +70,7 @@ def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[Packed
         raise HashprobeError(f"k must be at least 1; found {k}.")
     if not len(codes):
         raise HashprobeError("database is empty; there is nothing to search.")
-    return np.ascontiguousarray(asked), codes
+    return np.array(asked, order="C"), codes
 
 
 def _nearer(
