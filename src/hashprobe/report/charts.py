@@ -80,6 +80,18 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...] = ()
 
 
+def of_rows(run: Run, rows: Sequence[Row]) -> list[Chart]:
+    """Every chart of rows that may be drawn together (one protocol, one setting), but those without a line."""
+    drawn = (
+        precision_recall(run, rows),
+        precision_at(run, rows),
+        over_epsilon(rows),
+        over_time(rows),
+        over_passes(rows),
+    )
+    return [chart for chart in drawn if chart.lines]
+
+
 def precision_recall(run: Run, rows: Sequence[Row]) -> Chart:
     """Precision of the target label over recall."""
     lines = tuple(

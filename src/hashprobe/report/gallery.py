@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,12 @@ class Gallery:
         return list(dict.fromkeys(entry.query for entry in self.entries))
 
 
-def read_gallery(folder: Path) -> Gallery | None:
+def read_gallery(folder: Path, rows: Container[str]) -> Gallery | None:
     """Read ``folder/gallery.json``; ``None`` if it is not there.
+
+    Args:
+        folder: The gallery's folder.
+        rows: Ids of the result rows; entries of others are left out.
 
     Raises:
         HashprobeError: an entry is malformed (its number is named), or a picture that it names is missing.
@@ -86,7 +90,8 @@ def read_gallery(folder: Path) -> Gallery | None:
             raise HashprobeError(
                 f"{path}, entry {number} is malformed ({type(error).__name__}: {error})."
             ) from None
-        entries.append(entry)
+        if entry.row in rows:
+            entries.append(entry)
     for name in {name for entry in entries for name in image_names(entry)}:
         inside = (folder / name).resolve().is_relative_to(folder.resolve())
         if not inside:
@@ -96,20 +101,20 @@ def read_gallery(folder: Path) -> Gallery | None:
     return Gallery(folder=folder, image_size=values.get("image_size"), entries=tuple(entries))
 
 
-def example(gallery: Gallery, rows: Sequence[Row]) -> int | None:
+def example(entries: Sequence[Entry], rows: Sequence[Row]) -> int | None:
     """Return the place of the entry to show first, or ``None`` if there is none.
 
     It is the one with the largest rise in average precision, of the row with the highest t-MAP under the headline
     protocol; the shelves show the failures beside it.
     """
     by_id = {row.row: row for row in rows}
-    known = [(place, by_id[entry.row]) for place, entry in enumerate(gallery.entries) if entry.row in by_id]
+    known = [(place, by_id[entry.row]) for place, entry in enumerate(entries) if entry.row in by_id]
     if not known:
         return None
     changed = [(place, row) for place, row in known if row.is_attack and row.attack != "Noise"] or known
     headline = min((row.protocol for _, row in changed), key=protocol_rank)
     top = max((row for _, row in changed if row.protocol == headline), key=lambda row: row.t_map)
-    return max((place for place, row in changed if row is top), key=lambda place: gallery.entries[place].rise)
+    return max((place for place, row in changed if row is top), key=lambda place: entries[place].rise)
 
 
 def image_names(entry: Entry) -> list[str]:

@@ -94,6 +94,7 @@ def render(run: Run, limit: int = LIMIT) -> str:
             data=json_for_html({**data, "gallery": gallery}),
             summary=summarise(run),
             gallery=gallery,
+            charts=data["charts"],
             training=data["training"],
             transfer=data["transfer"],
             audit=audit_findings(run.audit),
@@ -105,26 +106,15 @@ def render(run: Run, limit: int = LIMIT) -> str:
             version=__version__,
         )
 
-    if run.gallery is None:
+    if run.gallery is None or not run.gallery.entries:
         return page(None)
-    without = payload.gallery(run.gallery, _unembedded(run), run.rows)
-    left = limit - len(page({**without, "pictures": []}).encode()) - 1024
-    return page(payload.gallery(run.gallery, embed(run.gallery, left), run.rows))
-
-
-def _unembedded(run: Run) -> Pictures:
-    """Every picture without its bytes, to learn how large the rest of the page is."""
-    assert run.gallery is not None
-    pictures = Pictures(queries=run.gallery.queries)
-    for entry in run.gallery.entries:
-        for name in (
-            entry.query_image,
-            entry.adversarial_image,
-            *(n.image for n in (*entry.before, *entry.after)),
-        ):
-            if name not in pictures.index:
-                pictures.add(name, "")
-    return pictures
+    left = limit - len(page(payload.gallery(run.gallery, Pictures(), run.rows)).encode())
+    while True:
+        text = page(payload.gallery(run.gallery, embed(run.gallery, left), run.rows))
+        over = len(text.encode()) - limit
+        if over <= 0 or left <= 0:
+            return text
+        left -= over
 
 
 def json_for_html(value: Any) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from hashprobe.report import charts
-from hashprobe.report.gallery import Gallery, Neighbour, example
+from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
 from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
 from hashprobe.report.run import Run
+
+CHARTS_LIMIT = 1_000_000
+"""Bytes of a page that charts may take, about: most of it is for pictures."""
 
 _HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -65,24 +69,27 @@ def _interned(values: Sequence[Any]) -> dict[str, Any]:
     return {"texts": [plain(str(value)) for value in places], "index": index}
 
 
-def chart_sets(run: Run) -> list[dict[str, Any]]:
-    """Return, for each protocol and setting, the charts of its rows."""
+def chart_sets(run: Run, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
+    """Return, for each protocol and setting, the charts of its rows, in about ``limit`` bytes.
+
+    A grid of hundreds of models would fill the page with curves nobody opens; the first settings are drawn, each
+    under all protocols, and the page says how many.
+    """
     names = setting_names(run.rows)
-    groups: dict[tuple[str, Setting], list[Row]] = {}
+    groups: dict[Setting, dict[str, list[Row]]] = {}
     for row in run.rows:
-        groups.setdefault((row.protocol, setting_of(row)), []).append(row)
-    sets = []
-    for (protocol, setting), rows in groups.items():
-        drawn = (
-            charts.precision_recall(run, rows),
-            charts.precision_at(run, rows),
-            charts.over_epsilon(rows),
-            charts.over_time(rows),
-            charts.over_passes(rows),
-        )
-        shown = [rounded(asdict(chart), 4) for chart in drawn if chart.lines]
-        sets.append({"protocol": plain(protocol), "setting": plain(names[setting]), "charts": shown})
-    return sets
+        groups.setdefault(setting_of(row), {}).setdefault(row.protocol, []).append(row)
+    sets: list[dict[str, Any]] = []
+    size = drawn = 0
+    for setting, by_protocol in groups.items():
+        if size > limit:
+            break
+        for protocol, rows in by_protocol.items():
+            shown = [rounded(asdict(chart), 4) for chart in charts.of_rows(run, rows)]
+            sets.append({"protocol": plain(protocol), "setting": plain(names[setting]), "charts": shown})
+            size += len(json.dumps(sets[-1], separators=(",", ":")))
+        drawn += 1
+    return {"sets": sets, "settings": drawn, "all": len(groups)}
 
 
 def training_sets(run: Run) -> list[dict[str, Any]]:
@@ -98,8 +105,7 @@ def training_sets(run: Run) -> list[dict[str, Any]]:
 def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[str, Any]:
     """Return the gallery's entries whose pictures are embedded; database pictures once, by place."""
     places = {row.row: place for place, row in enumerate(rows)}
-    kept = set(pictures.queries)
-    first = example(gallery, rows)
+    first = example(pictures.entries, rows)
     items: dict[str, int] = {}
     details: list[dict[str, Any]] = []
 
@@ -112,7 +118,6 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
             )
         return [items[neighbour.image], neighbour.distance, int(neighbour.hit), int(neighbour.relevant)]
 
-    shown = [entry for entry in gallery.entries if entry.query in kept and entry.row in places]
     entries = [
         {
             "row": places[entry.row],
@@ -127,17 +132,28 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
             "before": [returned(neighbour) for neighbour in entry.before],
             "after": [returned(neighbour) for neighbour in entry.after],
         }
-        for entry in shown
+        for entry in pictures.entries
     ]
     return {
-        "open": shown.index(gallery.entries[first])
-        if first is not None and gallery.entries[first] in shown
-        else 0,
+        "open": first,
+        "names": {places[row]: name for row, name in _attack_names(pictures.entries, rows).items()},
         "entries": entries,
         "items": details,
         "pictures": pictures.uris,
         "imageSize": gallery.image_size,
         "compressed": pictures.database_compressed,
-        "queries": len(kept),
-        "allQueries": len(gallery.queries),
+        "all": len(gallery.entries),
     }
+
+
+def _attack_names(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, str]:
+    """Name the attack of each row in a gallery: with its code and budget, and its setting if there are several."""
+    wanted = {entry.row for entry in entries}
+    shown = [row for row in rows if row.row in wanted]
+    settings = setting_names(shown)
+    names = {}
+    for row in shown:
+        parts = [row.attack, row.code if row.code != "none" else ""]
+        parts += [settings[setting_of(row)]] if len(settings) > 1 else []
+        names[row.row] = plain(f"{', '.join(part for part in parts if part)} ({row.budget})")
+    return names

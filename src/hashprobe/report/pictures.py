@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from hashprobe.errors import HashprobeError
-from hashprobe.report.gallery import Gallery, image_names
+from hashprobe.report.gallery import Entry, Gallery, image_names
 
 DATABASE_QUALITY = 90
+QUERIES_TOGETHER = 12
 
 
 @dataclass
@@ -28,14 +30,14 @@ class Pictures:
     Attributes:
         uris: Their data URIs; pages refer to a picture by its place in this list.
         index: The place of each picture by its name in the gallery.
+        entries: The entries whose pictures are all here, in the gallery's order.
         database_compressed: Whether database pictures lost detail (the others never do).
-        queries: The queries whose pictures are all here, in order.
     """
 
     uris: list[str] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
     database_compressed: bool = False
-    queries: list[int] = field(default_factory=list)
 
     def add(self, name: str, uri: str) -> None:
         """Embed a picture under its name."""
@@ -44,14 +46,14 @@ class Pictures:
 
 
 def embed(gallery: Gallery, limit: int) -> Pictures:
-    """Embed the pictures of a gallery in at most ``limit`` bytes.
+    """Embed the pictures of a gallery in at most ``limit`` bytes, entries included.
 
-    First everything lossless; if that is too much, with compressed database pictures; and then with as many
-    queries, from the first on, as fit. No query is shown in part.
+    First everything lossless; if that is too much, with compressed database pictures; and then as many entries
+    as fit: of the first twelve queries under every row, then of the next twelve.
 
     Args:
         gallery: The gallery; its pictures are read from its folder.
-        limit: Bytes that the data URIs may take together.
+        limit: Bytes that data URIs and entries may take together.
 
     Raises:
         HashprobeError: a picture cannot be read.
@@ -60,26 +62,34 @@ def embed(gallery: Gallery, limit: int) -> Pictures:
     lossless = cache(lambda name: data_uri(gallery.folder / name))
     compressed = cache(lambda name: data_uri(gallery.folder / name, lossless=False))
     pictures = _within(gallery, limit, lossless)
-    if len(pictures.queries) < len(gallery.queries):
+    if len(pictures.entries) < len(gallery.entries):
         pictures = _within(gallery, limit, lambda name: lossless(name) if name in exact else compressed(name))
         pictures.database_compressed = True
+    places = {id(entry): place for place, entry in enumerate(gallery.entries)}
+    pictures.entries.sort(key=lambda entry: places[id(entry)])
     return pictures
 
 
 def _within(gallery: Gallery, limit: int, uri: Callable[[str], str]) -> Pictures:
-    names: dict[int, dict[str, None]] = {query: {} for query in gallery.queries}
-    for entry in gallery.entries:
-        names[entry.query].update(dict.fromkeys(image_names(entry)))
+    rank = {query: place // QUERIES_TOGETHER for place, query in enumerate(gallery.queries)}
     pictures, size = Pictures(), 0
-    for query, wanted in names.items():
-        new = {name: uri(name) for name in wanted if name not in pictures.index}
-        size += sum(len(value) + 3 for value in new.values())  # two quotes and a comma around each
+    for entry in sorted(gallery.entries, key=lambda entry: rank[entry.query]):
+        new = {name: uri(name) for name in dict.fromkeys(image_names(entry)) if name not in pictures.index}
+        size += _described(entry, new) + sum(len(value) + 3 for value in new.values())
         if size > limit:
             break
         for name, value in new.items():
             pictures.add(name, value)
-        pictures.queries.append(query)
+        pictures.entries.append(entry)
     return pictures
+
+
+def _described(entry: Entry, new: Mapping[str, str]) -> int:
+    """About how many bytes an entry takes beside its pictures, generously."""
+    words = [entry.query_name, entry.code_hex, *entry.query_labels, *entry.target_labels]
+    for neighbour in (*entry.before, *entry.after):
+        words += ["", *((neighbour.name, *neighbour.labels, " " * 40) if neighbour.image in new else ())]
+    return 300 + sum(len(json.dumps(word)) + 16 for word in words)
 
 
 def data_uri(path: Path, *, lossless: bool = True) -> str:

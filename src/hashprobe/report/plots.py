@@ -5,7 +5,7 @@ Figures are made without pyplot, so nothing is kept open and no display is neede
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
@@ -247,14 +247,7 @@ def figures(run: Run) -> Mapping[str, Figure]:
         own = [row for row in run.rows if row.protocol == protocol]
         setting = first if any(names[setting_of(row)] == first for row in own) else names[setting_of(own[0])]
         rows = select(run, protocol, setting)
-        drawn: Sequence[Chart] = (
-            charts.precision_recall(run, rows),
-            charts.precision_at(run, rows),
-            charts.over_epsilon(rows),
-            charts.over_time(rows),
-            charts.over_passes(rows),
-        )
-        made.update({f"{chart.name}-{protocol}": draw(chart) for chart in drawn if chart.lines})
+        made.update({f"{chart.name}-{protocol}": draw(chart) for chart in charts.of_rows(run, rows)})
     for name, log in run.training.items():
         if charts.training(name, log):
             made[f"training-{name}"] = training(run, name)

@@ -88,7 +88,7 @@ class Run:
                 for path in sorted(directory.glob("training/*.jsonl"))
                 if (lines := read_json_lines(path))
             },
-            gallery=read_gallery(directory / "gallery"),
+            gallery=read_gallery(directory / "gallery", {row.row for row in rows}),
             experiment=experiment,
             audit=_optional(directory / "audit.json", None),
             transfer=_read_transfer(directory / "transfer.jsonl"),

@@ -119,7 +119,7 @@ class Still:
 
 def still_example(gallery: Gallery, rows: Sequence[Row]) -> Still | None:
     """Return the example that the gallery opens with, with the first five pictures returned."""
-    place = example(gallery, rows)
+    place = example(gallery.entries, rows)
     if place is None:
         return None
     entry = gallery.entries[place]

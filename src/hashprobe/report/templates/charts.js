@@ -226,7 +226,7 @@ function standalone(svg) {
 }
 
 function startCurves() {
-  const sets = data.charts, unique = (key) => [...new Set(sets.map((set) => set[key]))];
+  const { sets } = data.charts, unique = (key) => [...new Set(sets.map((set) => set[key]))];
   const wanted = { protocol: data.table.protocols[0] ?? "", setting: sets[0]?.setting };
   const draw = () => {
     const set = sets.find((s) => s.protocol === wanted.protocol && s.setting === wanted.setting) ?? sets.find((s) => s.protocol === wanted.protocol) ?? sets[0];

@@ -8,15 +8,11 @@ function startGallery() {
   const { entries, items } = gallery;
   const picture = (place) => gallery.pictures[place];
   const pixelated = gallery.imageSize && gallery.imageSize <= 96;
-  const attackOf = (entry) => { // the row's name without its protocol, which the target menu tells
-    const parts = [cell("attack", entry.row), cell("code", entry.row)].filter((text) => text && text !== "none");
-    return `${parts.join(", ")} (${cell("budget", entry.row)})`;
-  };
+  const attackOf = (entry) => gallery.names[entry.row];
   const targetOf = (entry) => `${cell("protocol", entry.row)} ${cell("seed", entry.row)} ${entry.target.join(", ")}`;
   const gain = (entry) => (entry.scores[1] ?? 0) - (entry.scores[0] ?? 0);
   const hits = (list) => list.filter(([, , hit]) => hit).length;
   const failed = (entry) => gain(entry) <= 0 || hits(entry.after) === 0;
-  const same = (a, b) => attackOf(a) === attackOf(b) && cell("protocol", a.row) === cell("protocol", b.row);
   const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
   let current = null, flipped = false;
 
@@ -101,7 +97,7 @@ function startGallery() {
   }
 
   function drawShelves(entry) {
-    const own = entries.filter((other) => same(other, entry)), byGain = [...own].sort((a, b) => gain(b) - gain(a));
+    const own = entries.filter((other) => other.row === entry.row), byGain = [...own].sort((a, b) => gain(b) - gain(a));
     const lost = byGain.filter(failed).reverse();
     const label = `${attackOf(entry)}, ${cell("protocol", entry.row)}`;
     const many = Math.min(SHELF, Math.ceil(own.length / 2)), worst = byGain.slice(-many).reverse();
