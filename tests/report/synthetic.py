@@ -77,7 +77,7 @@ def write_run(
         ]
         write_json_lines(directory / "training" / f"{name}.jsonl", log)
     _write_gallery(
-        directory / "gallery", results, queries, database, names, encode or projections(size), size, rng
+        directory / "gallery", shown, queries, database, names, encode or projections(size), size, rng
     )
     _write_rest(directory, names)
     return directory
