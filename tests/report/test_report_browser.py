@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,6 @@ CLIPBOARD = """Object.defineProperty(navigator, "clipboard", {
 });"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: Debian's package chromium")
-
-Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +245,7 @@ def test_dark_and_light_are_chosen_by_system_and_by_button(browser: Any, reporte
         assert paper(page) < 150
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_no_serious_fault(browser: Any, reported: Path, width: int, scheme: str) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python (extra: dev)"
