@@ -48,18 +48,20 @@ def made_of(run: Run) -> Made:
         "device": experiment.get("device") or row.device,
         "threads": experiment.get("threads", row.threads),
     }
+    known = {*general, "command", "data", "model", "seconds"}
+    others = {name: value for name, value in experiment.items() if name not in known}
+    general |= {name: value for name, value in others.items() if not isinstance(value, Mapping)}
     data = experiment.get("data") or {
         "name": row.data,
         "split_sha256": row.split_sha256,
         "queries": row.queries,
     }
     model = experiment.get("model") or {"sha256": row.model, "bits": row.bits}
-    known = {"recipe", "command", "seed", "device", "threads", "data", "model", "seconds"}
     sections: list[tuple[str, Any]] = [("Run", general), ("Data", data), ("Hash model", model)]
     sections += [
         (plain(name.replace("_", " ").capitalize()), value)
-        for name, value in experiment.items()
-        if name not in known
+        for name, value in others.items()
+        if isinstance(value, Mapping)
     ]
     tables = [(title, pairs) for title, value in sections if (pairs := _pairs(value))]
     seconds = experiment.get("seconds")

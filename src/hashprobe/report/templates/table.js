@@ -86,7 +86,7 @@ function startTable() {
   const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
   const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
   const fixed = (column) => column.key === "protocol" && state.filters.protocol; // the menu says it already
-  const columns = () => COLUMNS.filter((column) => state.all || (column.always && !fixed(column)) || (!column.always && varies.get(column.key) && !column.optional));
+  const columns = (copied = false) => COLUMNS.filter((column) => state.all || (column.always && (copied || !fixed(column))) || (!column.always && varies.get(column.key) && !column.optional));
 
   function chosen() {
     const kept = rows.filter((row) => Object.entries(state.filters).every(([key, wanted]) => wanted === "" || String(cell(key, row)) === wanted));
@@ -156,9 +156,9 @@ function startTable() {
   byId("all-columns").onchange = (event) => { state.all = event.target.checked; draw(); };
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.onclick = async () => {
-      const cells = chosen().map((row) => ({ best: best.has(row), cells: columns().map((column) => write(column, row)) }));
-      const right = columns().map(rightward);
-      const done = await copy(WRITERS[button.dataset.copy](columns().map((column) => column.head), cells, right));
+      const shown = columns(true); // a copy leaves the page, so it says its protocol itself
+      const cells = chosen().map((row) => ({ best: best.has(row), cells: shown.map((column) => write(column, row)) }));
+      const done = await copy(WRITERS[button.dataset.copy](shown.map((column) => column.head), cells, shown.map(rightward)));
       byId("copy-status").textContent = done ? `Copied ${cells.length} rows as ${button.textContent}.` : "";
     };
   }
