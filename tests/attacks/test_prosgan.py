@@ -116,11 +116,16 @@ class TestLosses:
     def test_the_hamming_terms(self) -> None:
         logits, goal = torch.tensor([[0.2, -3.0], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [-1.0, 1.0]])
         inner = 1 - (np.tanh(0.2) - np.tanh(3.0) - 0 + np.tanh(1.0)) / 4
-        assert float(hamming_loss(logits, goal, ProSGANSettings())) == pytest.approx(inner)
-        unflipped = (0.3 + 3.5 + 0.5 + 0) / 4
-        assert float(hamming_loss(logits, goal, ProSGANSettings(hamming_loss="unflipped"))) == pytest.approx(
-            unflipped
-        )
+        assert float(hamming_loss(logits, goal)) == pytest.approx(inner)
+        soft = 1 - (np.tanh(0.06) - np.tanh(0.9) - 0 + np.tanh(0.3)) / 4
+        assert float(hamming_loss(logits, goal, sharpness=0.3)) == pytest.approx(soft)
+
+    def test_the_hamming_term_rewards_no_shrinking_that_ignores_the_target(self) -> None:
+        """Over a goal and its opposite the loss is 1 whatever the outputs are: only knowing the target lowers it."""
+        logits, goal = torch.randn(4, 8, generator=torch.Generator().manual_seed(0)), torch.ones(4, 8)
+        for size in (0.0, 0.1, 1.0, 10.0):
+            both = hamming_loss(size * logits, goal) + hamming_loss(size * logits, -goal)
+            assert float(both) / 2 == pytest.approx(1)
 
     def test_the_discriminators_targets_and_loss(self) -> None:
         labels = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
@@ -165,7 +170,7 @@ class TestTraining:
         "changes",
         [
             {},
-            {"residual": True, "epsilon": 0.1, "class_outputs": False, "hamming_loss": "unflipped"},
+            {"residual": True, "epsilon": 0.1, "class_outputs": False, "sharpness": 0.3},
             {"adversarial": 0.0},
         ],
         ids=["published", "bounded", "alone"],

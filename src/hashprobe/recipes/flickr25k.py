@@ -36,7 +36,7 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
             learning_rate=1e-3,
             reconstruction=10.0,
             hamming=5.0,
-            hamming_loss="unflipped",
+            sharpness=0.3,
             residual=True,
         ),
         protocols=("paper", "disjoint", "single"),

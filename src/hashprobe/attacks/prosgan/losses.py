@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from hashprobe.attacks.prosgan.settings import ProSGANSettings
 
+def hamming_loss(logits: torch.Tensor, goal: torch.Tensor, sharpness: float = 1.0) -> torch.Tensor:
+    """Return how far a model's outputs z are from target codes ±1, both ``(n, K)``: ``1 − mean(h_t · tanh(sharpness z))``.
 
-def hamming_loss(logits: torch.Tensor, goal: torch.Tensor, settings: ProSGANSettings) -> torch.Tensor:
-    """Return how far a model's outputs z are from target codes ±1, both ``(n, K)``; a scalar (Equation 7, or its variant)."""
-    if settings.hamming_loss == "inner_product":
-        return 1 - (torch.tanh(logits) * goal).mean()
-    return functional.relu(settings.margin - logits * goal).mean()
+    A scalar in [0, 2] (Equation 7, for ``sharpness`` 1). A hinge on the bits that are not flipped yet was tried instead
+    and left out: shrinking every z towards 0 lowers it whatever the target is, and the generator learned just that.
+    """
+    return 1 - (torch.tanh(sharpness * logits) * goal).mean()
 
 
 def discriminator_target(labels: torch.Tensor, *, generated: float, class_outputs: bool) -> torch.Tensor:

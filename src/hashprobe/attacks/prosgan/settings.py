@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hashprobe.errors import HashprobeError
@@ -22,10 +20,8 @@ class ProSGANSettings(BaseModel):
         reconstruction: β, weight of the mean squared error between adversarial and original image in [−1, 1].
         hamming: α, weight of the Hamming term.
         adversarial: γ, weight of the discriminator's term.
-        hamming_loss: ``inner_product`` (published): ``1 − mean(f(x̂) · h_t)``. ``unflipped``: mean of
-            ``max(0, margin − z(x̂) · h_t)``, which spends no effort on bits that have flipped already and has a gradient
-            where the tanh is saturated.
-        margin: How far past zero ``unflipped`` pushes a bit, in units of z.
+        sharpness: Scale of the tanh in the Hamming term; 1 is published. Below 1 a bit that is far on the wrong side
+            still has a gradient.
         discriminator_every: The discriminator is updated in every so many-th step.
         class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
         residual: See :class:`hashprobe.attacks.prosgan.networks.Generator`; ``False`` is published.
@@ -42,8 +38,7 @@ class ProSGANSettings(BaseModel):
     reconstruction: float = Field(100.0, ge=0)
     hamming: float = Field(1.0, ge=0)
     adversarial: float = Field(1.0, ge=0)
-    hamming_loss: Literal["inner_product", "unflipped"] = "inner_product"
-    margin: float = Field(0.5, ge=0)
+    sharpness: float = Field(1.0, gt=0)
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
     residual: bool = False

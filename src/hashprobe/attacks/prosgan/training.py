@@ -142,7 +142,7 @@ def train_generator(
 
             reconstruction = functional.mse_loss(adversarial, images)
             logits = model.logits((adversarial + 1) / 2)
-            hamming = hamming_loss(logits, goals[drawn], settings)
+            hamming = hamming_loss(logits, goals[drawn], settings.sharpness)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
             if settings.adversarial:
                 discriminator.requires_grad_(False)
