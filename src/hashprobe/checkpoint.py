@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing, sha256_of
+from hashprobe.files import replacing
 
 FORMAT = "hashprobe.checkpoint/1"
 
@@ -86,14 +86,6 @@ class Checkpoint:
             tensor.copy_(saved[f"tensor/{name}"])
         facts: dict[str, Any] = json.loads(metadata["facts"])
         return facts
-
-
-def weights_sha256(module: nn.Module) -> str:
-    """Return a fingerprint of a module's tensors, for the identity of a training that depends on them."""
-    parts: list[bytes | str] = []
-    for name, tensor in sorted(module.state_dict().items()):
-        parts += [name, tensor.detach().cpu().contiguous().numpy().tobytes()]
-    return sha256_of(*parts)
 
 
 def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -261,3 +261,10 @@ class TestProSGANInput:
         adversarial = attack(model, **arguments)
         assert torch.equal(adversarial, attack(model, **{**arguments, "codes": ~arguments["codes"] & 0xF0}))
         assert not torch.equal(adversarial, attack(model, **{**arguments, "labels": 1 - arguments["labels"]}))
+
+
+@pytest.mark.parametrize("name", ["P2P", "DHTA", "I-FGSM"])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"step_size": 0.0}, {"step_size": -1.0}])
+def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float]) -> None:
+    with pytest.raises(HashprobeError, match="steps must be at least 1 and step_size positive"):
+        ATTACKS[name](**wrong)

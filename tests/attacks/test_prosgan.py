@@ -132,8 +132,10 @@ class TestLosses:
         with_classes = discriminator_target(labels, generated=1, class_outputs=True)
         assert with_classes.tolist() == [[1, 0, 1], [1, 1, 1]]
         assert discriminator_target(labels, generated=0, class_outputs=False).tolist() == [[0], [0]]
-        wrong = discriminator_loss(torch.zeros(2, 3), with_classes, torch.ones(2, 3), with_classes)
-        assert float(wrong) == pytest.approx((5 / 6 + 1 / 6) / 2)
+        wrong = discriminator_loss(torch.zeros(2, 3), torch.ones(2, 3), labels, labels, class_outputs=True)
+        assert float(wrong) == pytest.approx((3 / 6 + 1 / 6) / 2)
+        alone = discriminator_loss(torch.zeros(2, 1), torch.zeros(2, 1), labels, labels, class_outputs=False)
+        assert float(alone) == pytest.approx((0 + 1) / 2)
 
 
 class TestSettings:

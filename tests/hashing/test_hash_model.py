@@ -190,6 +190,20 @@ class TestFiles:
         with pytest.raises(HashprobeError, match="is not a whole safetensors file"):
             HashModel.load(saved, module=linear_model(8).network)
 
+    def test_weights_that_were_exchanged_are_refused(self, saved: Path, tmp_path: Path) -> None:
+        other = linear_model(8, seed=9)
+        other.save(tmp_path / "other")
+        (saved / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+        with pytest.raises(HashprobeError, match=r"is not the file that model\.json describes"):
+            HashModel.load(saved, module=linear_model(8).network)
+
+    def test_a_description_that_lacks_a_field_is_refused(self, saved: Path) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        del description["mean"]
+        (saved / "model.json").write_text(json.dumps(description))
+        with pytest.raises(HashprobeError, match=r"lacks \['mean'\]; save the model again"):
+            HashModel.load(saved, module=linear_model(8).network)
+
     @pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
     def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
         (saved / name).unlink()
@@ -276,5 +290,5 @@ class TestBuild:
         with pytest.raises(HashprobeError, match=f"1 tensors are missing, the first is '{first}'"):
             build_backbone("squeezenet1_1", str(path))
         path.write_bytes(pickle.dumps(1))
-        with pytest.raises(HashprobeError, match=r"is not a safetensors file .*; a pickle is never loaded"):
+        with pytest.raises(HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"):
             build_backbone("squeezenet1_1", str(path))

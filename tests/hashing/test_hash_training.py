@@ -137,6 +137,13 @@ class TestTraining:
         with pytest.raises(HashprobeError, match="belongs to a training with other settings, data or model"):
             train_hash_model(conv_model(8), tiny_data(), SETTINGS, seed=0, checkpoint=tmp_path / "state")
 
+    def test_a_checkpoint_that_started_from_other_weights_is_refused(self, tmp_path: Path) -> None:
+        train_hash_model(conv_model(8), tiny_data(), SETTINGS, seed=0, checkpoint=tmp_path / "state")
+        with pytest.raises(HashprobeError, match="belongs to a training with other settings, data or model"):
+            train_hash_model(
+                conv_model(8, seed=1), tiny_data(), SETTINGS, seed=0, checkpoint=tmp_path / "state"
+            )
+
     def test_a_last_batch_of_one_image_is_left_out(self) -> None:
         settings = SETTINGS.model_copy(update={"epochs": 1})
         records = train_hash_model(conv_model(8), tiny_data(train=9), settings, seed=0)

@@ -148,6 +148,8 @@ def test_recipes_name_known_attacks_and_protocols() -> None:
         (["reproduce", "quikstart"], "did you mean 'quickstart'?"),
         (["data", "show", "openmojy"], "did you mean 'openmoji'?"),
         (["report", "no-such-folder"], "no-such-folder"),
+        (["reproduce", "flickr25k-64"], "name their folder with --source"),
+        (["reproduce", "flickr25k-64", "--source", "no/folder"], "the folder no/folder does not exist"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(

@@ -4,8 +4,20 @@ from hashprobe.attacks.base import ATTACKS, Attack, project
 from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.ifgsm import IFGSM
-from hashprobe.attacks.loop import descend
+from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
 
-__all__ = ["ATTACKS", "DHTA", "FGSM", "IFGSM", "P2P", "Attack", "Noise", "ProSGAN", "descend", "project"]
+__all__ = [
+    "ATTACKS",
+    "DHTA",
+    "FGSM",
+    "IFGSM",
+    "P2P",
+    "Attack",
+    "IterativeAttack",
+    "Noise",
+    "ProSGAN",
+    "descend",
+    "project",
+]

@@ -1,15 +1,12 @@
-"""DHTA: steps along the normalised gradient, with a tanh that sharpens as they go."""
+"""DHTA and P2P: steps along the normalised gradient, with a tanh that sharpens as they go."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
-from hashprobe.attacks.base import ATTACKS, Attack
-from hashprobe.attacks.loop import descend
-from hashprobe.hashing import HashModel
+from hashprobe.attacks.base import ATTACKS
+from hashprobe.attacks.loop import Direction, IterativeAttack
 
 
 def sharpening(done: float) -> float:
@@ -23,7 +20,7 @@ def sharpening(done: float) -> float:
 
 @ATTACKS.register("DHTA")
 @dataclass(frozen=True, kw_only=True)
-class DHTA(Attack):
+class DHTA(IterativeAttack):
     """Deep hashing targeted attack (Bai et al., ECCV 2020) towards the anchor code.
 
     Attributes:
@@ -31,38 +28,14 @@ class DHTA(Attack):
         step_size: L2 length of a step, an image; the authors' is 1 (for 224×224 images).
     """
 
+    direction: ClassVar[Direction] = "normalised"
+
     steps: int = 2000
     step_size: float = 1.0
 
-    @property
-    def forward_passes(self) -> int:  # type: ignore[override]
-        """Forward passes an image."""
-        return self.steps
-
-    @property
-    def backward_passes(self) -> int:  # type: ignore[override]
-        """Backward passes an image."""
-        return self.steps
-
-    def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Return images after all steps; see :meth:`Attack.perturb`."""
-        return descend(
-            model,
-            images,
-            goal,
-            steps=self.steps,
-            step_size=self.step_size,
-            epsilon=self.epsilon,
-            direction="normalised",
-            alpha=sharpening,
-        )
+    def alpha(self, done: float) -> float:
+        """Return :func:`sharpening`."""
+        return sharpening(done)
 
 
 @ATTACKS.register("P2P")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
-
-from hashprobe.attacks.base import ATTACKS, Attack
-from hashprobe.attacks.loop import descend
-from hashprobe.hashing import HashModel
+from hashprobe.attacks.base import ATTACKS
+from hashprobe.attacks.loop import Direction, IterativeAttack
 
 
 @ATTACKS.register("I-FGSM")
 @dataclass(frozen=True, kw_only=True)
-class IFGSM(Attack):
+class IFGSM(IterativeAttack):
     """Steps along the sign of the gradient (Kurakin, Goodfellow and Bengio, ICLR 2017).
 
     With the anchor code it is "DHTA + I-FGSM" of the paper's Table 2: 100 steps of 1/255 within 8/255.
@@ -23,34 +21,7 @@ class IFGSM(Attack):
         step_size: Size of a step, L∞ in [0, 1] units.
     """
 
+    direction: ClassVar[Direction] = "sign"
+
     steps: int = 100
     step_size: float = 1 / 255
-
-    @property
-    def forward_passes(self) -> int:  # type: ignore[override]
-        """Forward passes an image."""
-        return self.steps
-
-    @property
-    def backward_passes(self) -> int:  # type: ignore[override]
-        """Backward passes an image."""
-        return self.steps
-
-    def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Return images after all steps; see :meth:`Attack.perturb`."""
-        return descend(
-            model,
-            images,
-            goal,
-            steps=self.steps,
-            step_size=self.step_size,
-            epsilon=self.epsilon,
-            direction="sign",
-        )

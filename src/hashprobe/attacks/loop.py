@@ -1,13 +1,15 @@
-"""The one gradient loop that all iterative attacks share."""
+"""The one gradient loop that all gradient attacks share, and the base of those that take many steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 
-from hashprobe.attacks.base import project
+from hashprobe.attacks.base import Attack, project
+from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
 
 Direction = Literal["sign", "normalised"]
@@ -51,3 +53,59 @@ def descend(
             move = gradient / gradient.flatten(1).norm(dim=1).clamp_min(1e-20).view(-1, 1, 1, 1)
         adversarial = project(adversarial.detach() - step_size * move, images, epsilon)
     return adversarial
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterativeAttack(Attack):
+    """An attack that takes ``steps`` steps of :func:`descend`; a subclass says in which direction.
+
+    Attributes:
+        steps: Gradient steps.
+        step_size: Length of a step; see :func:`descend`.
+    """
+
+    direction: ClassVar[Direction]
+
+    steps: int
+    step_size: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps < 1 or self.step_size <= 0:
+            raise HashprobeError(
+                f"steps must be at least 1 and step_size positive; found {self.steps} and {self.step_size}."
+            )
+
+    @property
+    def forward_passes(self) -> int:  # type: ignore[override]
+        """Forward passes an image."""
+        return self.steps
+
+    @property
+    def backward_passes(self) -> int:  # type: ignore[override]
+        """Backward passes an image."""
+        return self.steps
+
+    def alpha(self, done: float) -> float:
+        """Return the scale α of the tanh after a share ``done`` of the steps, 0 to 1."""
+        return 1.0
+
+    def perturb(
+        self,
+        model: HashModel,
+        images: torch.Tensor,
+        goal: torch.Tensor,
+        generator: torch.Generator,
+        labels: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return images after all steps; see :meth:`Attack.perturb`."""
+        return descend(
+            model,
+            images,
+            goal,
+            steps=self.steps,
+            step_size=self.step_size,
+            epsilon=self.epsilon,
+            direction=self.direction,
+            alpha=self.alpha,
+        )

@@ -60,16 +60,24 @@ def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Devic
 @app.command()
 def reproduce(
     name: Annotated[str, typer.Argument(help="Name of a recipe.")],
+    source: Annotated[
+        Path | None, typer.Option(help="Folder of the data, where hashprobe does not make it.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/NAME if not given.")] = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
     """Run a named experiment; started again, it goes on where it was.
 
-    Example: hashprobe reproduce quickstart --out runs/mine --seed 1
+    Example: hashprobe reproduce flickr25k-64 --source path/to/flickr25k
     """
-    folder = out or Path("runs") / name
-    _run(RECIPES[name], folder, seed, device, f"hashprobe reproduce {name} --out {folder} --seed {seed}")
+    recipe, folder = RECIPES[name], out or Path("runs") / name
+    command = f"hashprobe reproduce {name} --out {folder} --seed {seed}"
+    if source is not None:
+        recipe, command = recipe.model_copy(update={"data": str(source)}), f"{command} --source {source}"
+    elif recipe.data not in DATA_SETS:
+        raise HashprobeError(f"the recipe {name!r} needs pictures of yours; name their folder with --source.")
+    _run(recipe, folder, seed, device, command)
 
 
 @app.command()

@@ -21,9 +21,7 @@ from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import AnchorCode, P2PCode, TargetCode, draw_target_labels
-
-Codes = npt.NDArray[np.uint8]
+from hashprobe.targets import AnchorCode, Codes, P2PCode, TargetCode, draw_target_labels
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ from typing import cast
 import timm
 import torch
 import torchvision.models as torchvision_models
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.data import resolve_data_config  # type: ignore[attr-defined]
 from torch import nn
 
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.weights import read_weights
 
 Triple = tuple[float, float, float]
 
@@ -128,12 +127,7 @@ def _bundled_lite0(network: nn.Module) -> dict[str, torch.Tensor]:
 def _load_weights(network: nn.Module, path: Path, name: str) -> None:
     if not path.is_file():
         raise HashprobeError(f"weights {str(path)!r} are neither 'none', 'bundled', 'pretrained' nor a file.")
-    try:
-        given = load_file(path)
-    except SafetensorError as error:
-        raise HashprobeError(
-            f"{path} is not a safetensors file ({error}); a pickle is never loaded."
-        ) from None
+    given = read_weights(path)
     wanted = network.state_dict()
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     if missing:

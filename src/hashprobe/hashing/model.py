@@ -5,23 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, replacing, write_json
+from hashprobe.files import read_json, write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
 from hashprobe.hashing.frozen import frozen
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack
+from hashprobe.weights import load_weights, save_weights
 
 FORMAT = "hashprobe.hash-model/1"
 WEIGHTS_FILE = "model.safetensors"
@@ -197,11 +195,7 @@ class HashModel(nn.Module):
         A wrapped module's tensors are saved as well; loading it needs the module (``load(directory, module=…)``).
         """
         directory = Path(directory)
-        tensors = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
-        }
-        with replacing(directory / WEIGHTS_FILE) as temporary:
-            save_file(tensors, temporary)
+        save_weights(self.network, directory / WEIGHTS_FILE)
         spec = self.spec.model_dump(mode="json") if self.spec else None
         normalisation = {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
         description = {
@@ -238,6 +232,8 @@ class HashModel(nn.Module):
             raise HashprobeError(
                 f"{directory / SPEC_FILE} describes {found!r}, not a hash model ({FORMAT!r})."
             )
+        if missing := {"bits", "mean", "std", "spec", "sha256"} - description.keys():
+            raise HashprobeError(f"{directory / SPEC_FILE} lacks {sorted(missing)}; save the model again.")
         if bits is not None and description["bits"] != bits:
             raise HashprobeError(
                 f"{directory} holds a model of {description['bits']} bits; {bits} were expected."
@@ -251,24 +247,10 @@ class HashModel(nn.Module):
         else:
             spec = HashModelSpec(**description["spec"])
             model = cls.build(spec.backbone, bits=spec.bits, mean=spec.mean, std=spec.std)
-        _load_tensors(model.network, directory / WEIGHTS_FILE)
+        load_weights(model.network, directory / WEIGHTS_FILE, fits="network")
+        if model.sha256() != description["sha256"]:
+            raise HashprobeError(
+                f"{directory / WEIGHTS_FILE} is not the file that {SPEC_FILE} describes (another fingerprint); "
+                "save the model again."
+            )
         return model.eval()
-
-
-def _load_tensors(network: nn.Module, path: Path) -> None:
-    tensors: dict[str, Any] = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise HashprobeError(f"{path} does not exist.") from None
-    except (SafetensorError, OSError) as error:
-        raise HashprobeError(
-            f"{path} is not a whole safetensors file ({error}); a pickle is never loaded."
-        ) from None
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise HashprobeError(
-            f"{path} does not fit its network: {str(error).splitlines()[-1].strip()}"
-        ) from None

@@ -26,7 +26,7 @@ def start_hash_layer(
         features: ``(n, d)``, the backbone's outputs for training images.
         labels: Multi-hot ``(n, C)``.
         seed: Of the random frame.
-        ridge: Penalty, in units of the mean variance of a feature times the square root of n.
+        ridge: Penalty on the weights, in tenths of the mean sum of squares of a centred feature times the square root of n.
     """
     features, wanted = features.double(), torch.from_numpy(np.asarray(labels).astype(np.float64))
     mean = features.mean(0)

@@ -77,7 +77,8 @@ def train_hash_model(
     image; it is filled before the first step (published programs start it at zero).
 
     Args:
-        model: A model made by :meth:`HashModel.build`; trained in place, left in eval mode.
+        model: A model made by :meth:`HashModel.build`, with the same weights when a training goes on; trained in place, left
+            in eval mode.
         data: Whose ``train`` split is used.
         settings: See :class:`HashTrainingSettings`.
         seed: Of batch order, augmentation and the start of the hash layer.
@@ -93,7 +94,7 @@ def train_hash_model(
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES[settings.loss](**settings.loss_settings)
     identity = sha256_of(
-        settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), str(model.bits)
+        settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), model.sha256()
     )
     bank = torch.zeros(len(train), model.bits, device=model.device)
     optimizer = _optimizer(model, settings)
@@ -113,9 +114,7 @@ def train_hash_model(
     ):
         for epoch in range(len(records), settings.epochs):
             model.train()
-            torch.manual_seed(
-                derived_seed(seed, "dropout", epoch)
-            )  # AlexNet and VGG draw from torch's global generator
+            torch.manual_seed(derived_seed(seed, "dropout", epoch))  # it draws from the global generator
             order = numpy_generator(seed, "batches", epoch).permutation(len(train))
             total = 0.0
             for step, start in enumerate(range(0, len(train), settings.batch_size)):

@@ -1,5 +1,7 @@
-"""``flickr25k-64``: MIRFLICKR-25K at 64×64, sized for two CPU cores. The paper's own sizes are in ``targets``, ``hashing``
-and ``attacks.prosgan`` as defaults; here each is cut down, and ``docs/results/flickr25k-64.md`` says what that costs."""
+"""``flickr25k-64``: MIRFLICKR-25K at 64×64, sized for two CPU cores; the paper's own sizes are the settings' defaults.
+
+The pictures do not come with hashprobe: ``hashprobe reproduce flickr25k-64 --source FOLDER`` names a folder of lists.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
     Experiment(
         name="flickr25k-64",
         title="ProS-GAN and its baselines against a 32-bit DPSH model on MIRFLICKR-25K at 64×64.",
-        data="flickr25k-128",
+        data="flickr25k",
         image_size=64,
         model=AttackedModel(
             bits=32,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +24,11 @@ from hashprobe.evaluation import Evaluator, ResultRow, TargetScore, choose_queri
 from hashprobe.files import read_json, sha256_of, write_json, write_json_lines
 from hashprobe.hashing import HashModel, train_hash_model
 from hashprobe.recipes.experiment import AttackCell, Experiment
-from hashprobe.targets import PrototypeCode, PrototypeNet, TargetCode, train_prototype_net
+from hashprobe.targets import Codes, PrototypeCode, PrototypeNet, TargetCode, train_prototype_net
 
 EXPERIMENT_FILE = "experiment.json"
 CODE_TITLES = {"p2p": "P2P code", "anchor": "Anchor code", "prototype": "Prototype code"}
 
-T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -98,8 +97,8 @@ class Run:
         with self._timed("hash model"):
             model = self._hash_model(data)
         with self._timed("codes"):
-            database_codes = self._codes(model, data, "database")
-            train_codes = self._codes(model, data, "train")
+            database_codes = model.codes(data.database.images, progress=self.progress)
+            train_codes = model.codes(data.train.images, progress=self.progress)
         self._describe(data, model)
         with self._timed("PrototypeNet"):
             prototypes = self._prototype_net(data, train_codes)
@@ -126,7 +125,6 @@ class Run:
         """Write ``experiment.json``: what this folder holds and how it is made."""
         settings = self.experiment.model_dump(mode="json")
         attacked = {"bits": settings["model"]["bits"], "backbone": settings["model"]["backbone"]}
-        sizes = {name: len(getattr(data, name)) for name in ("query", "database", "train")}
         description = {
             "identity": self.identity,
             "recipe": self.experiment.name,
@@ -140,9 +138,9 @@ class Run:
             "data": {
                 "name": data.name,
                 "split_sha256": data.split_sha256,
-                "queries": sizes["query"],
-                "database": sizes["database"],
-                "train": sizes["train"],
+                "queries": len(data.query),
+                "database": len(data.database),
+                "train": len(data.train),
                 "classes": data.classes,
                 "class_names": list(data.class_names),
             },
@@ -170,15 +168,7 @@ class Run:
         log = self.directory / "training" / f"{part}.jsonl"
         return {"checkpoint": checkpoint, "log": log, "progress": self.progress}
 
-    def _codes(
-        self, model: HashModel, data: RetrievalData, split: str
-    ) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Return a split's codes, computed once a run: the database's codes serve all attacks and protocols."""
-        return model.codes(getattr(data, split).images, progress=self.progress)
-
-    def _prototype_net(
-        self, data: RetrievalData, train_codes: np.ndarray[Any, np.dtype[np.uint8]]
-    ) -> PrototypeNet:
+    def _prototype_net(self, data: RetrievalData, train_codes: Codes) -> PrototypeNet:
         # A finished training's checkpoint is its result; it goes on from it with no step left to do.
         network, _ = train_prototype_net(
             train_codes,
@@ -212,7 +202,7 @@ class Run:
         self,
         model: HashModel,
         data: RetrievalData,
-        database_codes: np.ndarray[Any, np.dtype[np.uint8]],
+        database_codes: Codes,
         prototypes: PrototypeNet,
         prosgan: ProSGAN | None,
     ) -> list[ResultRow]:

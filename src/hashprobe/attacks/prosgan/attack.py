@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
 
 from hashprobe.attacks.base import Attack
 from hashprobe.attacks.prosgan.networks import Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, replacing, write_json
+from hashprobe.files import read_json, write_json
 from hashprobe.hashing import HashModel
 from hashprobe.targets import PrototypeNet
+from hashprobe.weights import load_weights, save_weights
 
 FORMAT = "hashprobe.prosgan/1"
 SPEC_FILE = "prosgan.json"
+GENERATOR_FILE = "generator.safetensors"
+PROTOTYPES_FILE = "prototypes.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +79,8 @@ class ProSGAN(Attack):
             attacked: Fingerprint of the attacked model (``HashModel.sha256``), kept for the record.
         """
         directory = Path(directory)
-        for name, network in (("generator", self.generator), ("prototypes", self.prototypes)):
-            with replacing(directory / f"{name}.safetensors") as temporary:
-                save_file(
-                    {key: value.cpu().contiguous() for key, value in network.state_dict().items()}, temporary
-                )
+        save_weights(self.generator, directory / GENERATOR_FILE)
+        save_weights(self.prototypes, directory / PROTOTYPES_FILE)
         description = {
             "format": FORMAT,
             "bits": self.prototypes.bits,
@@ -135,23 +132,8 @@ class ProSGAN(Attack):
             residual=settings.residual,
             epsilon=settings.epsilon,
         )
-        _load(generator, directory / "generator.safetensors")
-        _load(prototypes, directory / "prototypes.safetensors")
+        for network, name in ((generator, GENERATOR_FILE), (prototypes, PROTOTYPES_FILE)):
+            load_weights(network, directory / name, fits="description")
+            network.requires_grad_(False).eval()
         parts: dict[str, Any] = {"generator": generator, "prototypes": prototypes, "settings": settings}
         return cls(**parts, image_size=description["image_size"], epsilon=epsilon)
-
-
-def _load(network: nn.Module, path: Path) -> None:
-    try:
-        network.load_state_dict(load_file(path))
-    except FileNotFoundError:
-        raise HashprobeError(f"{path} does not exist.") from None
-    except SafetensorError as error:
-        raise HashprobeError(
-            f"{path} is not a whole safetensors file ({error}); a pickle is never loaded."
-        ) from None
-    except RuntimeError as error:
-        raise HashprobeError(
-            f"{path} does not fit its description: {str(error).splitlines()[-1].strip()}"
-        ) from None
-    network.requires_grad_(False).eval()

@@ -22,7 +22,22 @@ def discriminator_target(labels: torch.Tensor, *, generated: float, class_output
 
 
 def discriminator_loss(
-    real: torch.Tensor, real_target: torch.Tensor, fake: torch.Tensor, fake_target: torch.Tensor
+    real: torch.Tensor,
+    fake: torch.Tensor,
+    labels: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    class_outputs: bool,
 ) -> torch.Tensor:
-    """Return half the sum of the squared errors on real and on generated images (Equation 13)."""
-    return (functional.mse_loss(real, real_target) + functional.mse_loss(fake, fake_target)) / 2
+    """Return half the sum of the squared errors on real and on generated images (Equation 13).
+
+    Args:
+        real: The discriminator's outputs for real images.
+        fake: Its outputs for generated images.
+        labels: Labels of the real images, ``(n, C)``.
+        target: Target labels of the generated images, ``(n, C)``.
+        class_outputs: Whether it names classes.
+    """
+    wanted = discriminator_target(labels, generated=0, class_outputs=class_outputs)
+    unmasked = discriminator_target(target, generated=1, class_outputs=class_outputs)
+    return (functional.mse_loss(real, wanted) + functional.mse_loss(fake, unmasked)) / 2

@@ -16,7 +16,7 @@ from torch.nn import functional
 from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
-from hashprobe.checkpoint import Checkpoint, weights_sha256
+from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
@@ -25,6 +25,7 @@ from hashprobe.images import as_images
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets import PrototypeNet, unique_labels
+from hashprobe.weights import weights_sha256
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 LOG_EVERY = 20
@@ -120,29 +121,21 @@ def train_generator(
             order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
             rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
             drawn = numpy_generator(seed, "generator targets", step).integers(len(targets), size=len(rows))
-            images, labels, target = (
-                as_images(train.images[rows], device) * 2 - 1,
-                train_labels[rows],
-                targets[drawn],
-            )
+            images = as_images(train.images[rows], device) * 2 - 1
+            labels, target, goal = train_labels[rows], targets[drawn], goals[drawn]
             _set_learning_rate((optimizer, discriminator_optimizer), settings, step / steps)
 
             adversarial = generator(images, semantics[drawn])
             if step % settings.discriminator_every == 0:
-                outputs = {"class_outputs": settings.class_outputs}
-                wrong = discriminator_loss(
-                    discriminator(images),
-                    discriminator_target(labels, generated=0, **outputs),
-                    discriminator(adversarial.detach()),
-                    discriminator_target(target, generated=1, **outputs),
-                )
+                seen = discriminator(images), discriminator(adversarial.detach())
+                wrong = discriminator_loss(*seen, labels, target, class_outputs=settings.class_outputs)
                 discriminator_optimizer.zero_grad(set_to_none=True)
                 accelerator.backward(wrong)
                 discriminator_optimizer.step()
 
             reconstruction = functional.mse_loss(adversarial, images)
             logits = model.logits((adversarial + 1) / 2)
-            hamming = hamming_loss(logits, goals[drawn], settings.sharpness)
+            hamming = hamming_loss(logits, goal, settings.sharpness)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
             if settings.adversarial:
                 discriminator.requires_grad_(False)
@@ -154,7 +147,7 @@ def train_generator(
             optimizer.step()
             discriminator.requires_grad_(True)
 
-            bits = (logits.detach() * goals[drawn] >= 0).float().mean()
+            bits = (logits.detach() * goal >= 0).float().mean()
             means.add(loss=loss, hamming=hamming, rms=reconstruction.sqrt() / 2, bits=bits)
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
