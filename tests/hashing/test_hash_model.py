@@ -290,5 +290,7 @@ class TestBuild:
         with pytest.raises(HashprobeError, match=f"1 tensors are missing, the first is '{first}'"):
             build_backbone("squeezenet1_1", str(path))
         path.write_bytes(pickle.dumps(1))
-        with pytest.raises(HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"):
+        with pytest.raises(
+            HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
+        ):
             build_backbone("squeezenet1_1", str(path))
