@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -89,6 +91,49 @@ class TestCodes:
             HashModel.wrap(Outputs([0.0]), bits=1, mean=mean, std=std)
 
 
+class TestScale:
+    def test_training_sees_it_and_alpha_does_not(self) -> None:
+        plain, scaled, images = linear_model(8), linear_model(8), random_images(3)
+        scaled.scale = 13.0
+        torch.testing.assert_close(scaled(images), torch.tanh(13 * plain.logits(images)))
+        torch.testing.assert_close(scaled(images), scaled.relaxed(images, scaled.scale))
+        for alpha in (0.1, 1.0):
+            assert torch.equal(scaled.relaxed(images, alpha), plain.relaxed(images, alpha))
+        assert np.array_equal(scaled.codes(images), plain.codes(images))
+
+    def test_the_gradient_that_it_masks_is_there_through_alpha(self) -> None:
+        model, images = linear_model(8, scale=8.0), random_images(3).requires_grad_(True)
+        model.scale = 13.0
+        (masked,) = torch.autograd.grad(model(images)[:, 0].sum(), images)
+        (seen,) = torch.autograd.grad(model.relaxed(images, 0.1)[:, 0].sum(), images)
+        assert float(masked.abs().max()) < 1e-3 * float(seen.abs().max())
+
+    def test_it_is_saved_and_belongs_to_the_fingerprint(self, tmp_path: Path) -> None:
+        model = linear_model(8)
+        before = model.sha256()
+        model.scale = math.sqrt(1 + 0.005 * 600)
+        assert model.sha256() != before
+        model.save(tmp_path / "model")
+        loaded = HashModel.load(tmp_path / "model", module=linear_model(8, seed=4).network)
+        assert loaded.scale == model.scale
+        assert torch.equal(loaded(random_images(3)), model(random_images(3)))
+
+    def test_a_file_from_before_there_was_a_scale_has_1(self, saved: Path) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        del description["scale"]
+        (saved / "model.json").write_text(json.dumps(description))
+        assert HashModel.load(saved, module=linear_model(8).network).scale == 1
+
+    @pytest.mark.parametrize("scale", [0, -1.5, "13", None, True])
+    def test_a_scale_that_is_none_is_refused(self, saved: Path, scale: object) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        (saved / "model.json").write_text(json.dumps(description | {"scale": scale}))
+        with pytest.raises(
+            HashprobeError, match=r"model\.json gives the scale .*; it must be a positive number"
+        ):
+            HashModel.load(saved, module=linear_model(8).network)
+
+
 class TestFrozen:
     def test_restores_after_an_exception(self) -> None:
         model = conv_model()
@@ -122,6 +167,20 @@ class TestFingerprint:
                     model.mean[0] += 1e-3
             seen.add(model.sha256())
         assert len(seen) == 4
+
+    def test_is_what_files_hold_that_were_written_before(self) -> None:
+        """Over code length, mean, std, then each tensor's name and bytes: a saved model's fingerprint must not change."""
+        model = linear_model(2, size=1, std=0.25)
+        with torch.no_grad():
+            model.network[1].weight.copy_(torch.arange(6).view(2, 3))
+        text = b"2 [0.5, 0.5, 0.5] [0.25, 0.25, 0.25]" + b"1.weight"
+        expected = hashlib.sha256(text + np.arange(6, dtype=np.float32).tobytes()).hexdigest()
+        assert model.sha256() == expected
+
+    def test_a_module_in_bfloat16_has_one(self) -> None:
+        model = linear_model(8)
+        model.network.to(torch.bfloat16)
+        assert model.sha256() != linear_model(8).sha256()
 
     def test_is_that_of_an_equal_model_in_any_mode(self) -> None:
         assert conv_model().sha256() == conv_model().eval().sha256()

@@ -2,18 +2,21 @@
 
 from hashprobe.hashing.backbones import Backbone, build_backbone
 from hashprobe.hashing.frozen import frozen
-from hashprobe.hashing.losses import DPSH, HASH_LOSSES, HashLoss
+from hashprobe.hashing.losses import DPH, DPSH, HASH_LOSSES, HashLoss, HashNet, ScaledHashLoss
 from hashprobe.hashing.model import HashModel, HashModelSpec
 from hashprobe.hashing.training import HashTrainingSettings, train_hash_model
 
 __all__ = [
+    "DPH",
     "DPSH",
     "HASH_LOSSES",
     "Backbone",
     "HashLoss",
     "HashModel",
     "HashModelSpec",
+    "HashNet",
     "HashTrainingSettings",
+    "ScaledHashLoss",
     "build_backbone",
     "frozen",
     "train_hash_model",

@@ -17,7 +17,7 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData, Split
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.hashing.losses import HASH_LOSSES
+from hashprobe.hashing.losses import ScaledHashLoss, make_loss, scale_at
 from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
@@ -87,12 +87,12 @@ def train_hash_model(
         progress: Whether a progress bar is shown.
 
     Returns:
-        The log, a dictionary an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``.
+        The log, a dictionary an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``, and ``scale`` for a loss that sets it.
     """
     train = data.train
     accelerator = Accelerator(cpu=model.device.type == "cpu")
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
-    loss = HASH_LOSSES[settings.loss](**settings.loss_settings)
+    loss = make_loss(settings.loss, settings.loss_settings)
     identity = sha256_of(
         settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), model.sha256()
     )
@@ -103,6 +103,7 @@ def train_hash_model(
     )
     facts = state.restore() if checkpoint else None
     records: list[dict[str, Any]] = facts["records"] if facts else []
+    model.scale = float(facts.get("scale", 1.0)) if facts else scale_at(loss, 0)
     if facts is None:
         _fill_bank(model, train, bank, settings, seed)
     trained, prepared_optimizer = accelerator.prepare(model, optimizer)
@@ -126,6 +127,7 @@ def train_hash_model(
                 images = as_images(train.images[rows], device=model.device)
                 if settings.augment:
                     images = mirror_and_shift(images, torch_generator(seed, "augmentation", epoch, step))
+                model.scale = scale_at(loss, epoch * steps_an_epoch + step)
                 relaxed = trained(images)
                 bank[rows] = relaxed.detach()
                 value = loss(relaxed, bank, _similarity(labels[rows], labels), done)
@@ -134,16 +136,15 @@ def train_hash_model(
                 prepared_optimizer.step()
                 total += float(value.detach()) * len(rows)
                 advance(len(rows))
-            records.append(
-                {
-                    "epoch": epoch + 1,
-                    "step": (epoch + 1) * steps_an_epoch,
-                    "loss": total / len(train),
-                    "learning_rate": rate,
-                }
-            )
+            record = {
+                "epoch": epoch + 1,
+                "step": (epoch + 1) * steps_an_epoch,
+                "loss": total / len(train),
+                "learning_rate": rate,
+            }
+            records.append(record | ({"scale": model.scale} if isinstance(loss, ScaledHashLoss) else {}))
             if checkpoint:
-                state.save({"records": records})
+                state.save({"records": records, "scale": model.scale})
             if log:
                 write_json_lines(log, records)
     model.eval()
@@ -187,7 +188,7 @@ def _fill_bank(
         features.append(backbone((images - model.mean) / model.std))
     if settings.start == "labels":
         start_hash_layer(hash_layer, torch.cat(features), train.labels, seed=seed)
-    bank.copy_(torch.tanh(hash_layer(torch.cat(features))))
+    bank.copy_(torch.tanh(model.scale * hash_layer(torch.cat(features))))
 
 
 def _optimizer(model: HashModel, settings: HashTrainingSettings) -> torch.optim.Optimizer:
