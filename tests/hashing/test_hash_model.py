@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel, build_backbone, frozen
+from hashprobe.hashing import HashModel, frozen
 from helpers import conv_model, linear_model, random_images, same_tensors
 
 
@@ -221,9 +221,35 @@ class TestFiles:
         ):
             HashModel.load(saved)
 
-    def test_another_module_is_refused(self, saved: Path) -> None:
-        with pytest.raises(HashprobeError, match="does not fit its network"):
-            HashModel.load(saved, module=linear_model(8, size=16).network)
+    @pytest.mark.parametrize(
+        ("module", "message"),
+        [
+            (linear_model(8, size=16).network, r"'1\.weight' has shape \(8, 3072\), expected \(8, 768\)"),
+            (linear_model(8).network[1], r"'weight' is missing; the file begins with '1\.weight'"),
+            (nn.Sequential(nn.Flatten()), r"'1\.weight' is a tensor that it does not have"),
+        ],
+    )
+    def test_another_module_is_refused_with_the_first_tensor_that_does_not_fit(
+        self, saved: Path, module: nn.Module, message: str
+    ) -> None:
+        with pytest.raises(HashprobeError, match=rf"does not fit its network: {message}"):
+            HashModel.load(saved, module=module)
+
+    def test_tied_weights_are_saved_and_come_back_tied(self, tmp_path: Path) -> None:
+        def tied() -> nn.Module:
+            network = nn.Sequential(
+                nn.Flatten(), nn.Linear(3072, 8), nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False)
+            )
+            network[3].weight = network[2].weight
+            network[2].register_buffer("row", network[2].weight.detach()[0])  # a view of the same memory
+            return network
+
+        model = HashModel.wrap(tied(), bits=8)
+        model.save(tmp_path / "model")
+        loaded = HashModel.load(tmp_path / "model", module=tied())
+        assert loaded.network[3].weight is loaded.network[2].weight
+        assert loaded.sha256() == model.sha256()
+        assert torch.equal(loaded.logits(random_images(2)), model.logits(random_images(2)))
 
     def test_a_pickle_is_refused_and_never_run(self, tmp_path: Path, saved: Path) -> None:
         class Touch:
@@ -302,54 +328,3 @@ class TestBuild:
     def test_code_lengths_have_limits(self, bits: int) -> None:
         with pytest.raises(HashprobeError, match=f"bits must be a whole number from 1 to 1024; found {bits}"):
             HashModel.build("squeezenet1_1", bits=bits)
-
-    @pytest.mark.parametrize(
-        ("name", "weights", "message"),
-        [
-            ("resnet81", "none", "no backbone is named 'resnet81'; did you mean 'resnet18'"),
-            ("timm/resnet_18", "none", r"no timm network is named 'resnet_18'; did you mean 'resnet18'"),
-            ("squeezenet1_1", "bundled", "only 'efficientnet_lite0' has bundled weights"),
-            (
-                "squeezenet1_1",
-                "imagnet",
-                "weights 'imagnet' are neither 'none', 'bundled', 'pretrained' nor a file",
-            ),
-        ],
-    )
-    def test_what_does_not_exist_is_named(self, name: str, weights: str, message: str) -> None:
-        with pytest.raises(HashprobeError, match=message):
-            build_backbone(name, weights)
-
-    @pytest.mark.parametrize(
-        ("name", "features"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)]
-    )
-    def test_features_are_as_wide_as_said(self, name: str, features: int) -> None:
-        with torch.device("meta"):
-            backbone = build_backbone(name)
-            assert backbone.features == features
-            assert backbone.network.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
-
-    def test_weights_from_a_file_must_fit(self, tmp_path: Path) -> None:
-        from safetensors.torch import save_file
-
-        tensors = build_backbone("squeezenet1_1").network.state_dict()
-        path = tmp_path / "weights.safetensors"
-        save_file(
-            {**tensors, "classifier.1.weight": torch.zeros(1)}, path
-        )  # a classifier that is left over is passed by
-        loaded = build_backbone("squeezenet1_1", str(path)).network.state_dict()
-        assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
-        first = next(iter(tensors))
-        save_file({**tensors, first: torch.zeros(1)}, path)
-        with pytest.raises(
-            HashprobeError, match=rf"does not fit 'squeezenet1_1': '{first}' has shape \(1,\), expected"
-        ):
-            build_backbone("squeezenet1_1", str(path))
-        save_file({name: tensor for name, tensor in tensors.items() if name != first}, path)
-        with pytest.raises(HashprobeError, match=f"1 tensors are missing, the first is '{first}'"):
-            build_backbone("squeezenet1_1", str(path))
-        path.write_bytes(pickle.dumps(1))
-        with pytest.raises(
-            HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
-        ):
-            build_backbone("squeezenet1_1", str(path))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from hashprobe.errors import HashprobeError
@@ -24,6 +24,7 @@ from hashprobe.weights import load_weights, save_weights
 FORMAT = "hashprobe.hash-model/1"
 WEIGHTS_FILE = "model.safetensors"
 SPEC_FILE = "model.json"
+MOST_BITS = 1024
 
 
 class HashModelSpec(BaseModel):
@@ -39,7 +40,7 @@ class HashModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str
-    bits: int = Field(ge=1, le=1024)
+    bits: int = Field(ge=1, le=MOST_BITS)
     mean: Triple
     std: Triple
 
@@ -107,14 +108,13 @@ class HashModel(nn.Module):
             mean: Overrides the normalisation of the backbone, for weights with another preprocessing.
             std: The same for the standard deviation.
         """
+        if not 1 <= bits <= MOST_BITS:
+            raise HashprobeError(f"bits must be a whole number from 1 to {MOST_BITS}; found {bits}.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             base = build_backbone(backbone, weights)
             hash_layer = nn.Linear(base.features, bits)
-        try:
-            spec = HashModelSpec(backbone=backbone, bits=bits, mean=mean or base.mean, std=std or base.std)
-        except ValidationError as error:
-            raise HashprobeError(f"bits must be a whole number from 1 to 1024; found {bits}.") from error
+        spec = HashModelSpec(backbone=backbone, bits=bits, mean=mean or base.mean, std=std or base.std)
         network = nn.Sequential()
         network.add_module("backbone", base.network)
         network.add_module("hash_layer", hash_layer)
