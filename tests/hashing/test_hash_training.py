@@ -153,6 +153,23 @@ class TestTraining:
                 conv_model(8, seed=1), tiny_data(), SETTINGS, seed=0, checkpoint=tmp_path / "state"
             )
 
+    @pytest.mark.parametrize("rate", [0.0, 0.5])
+    def test_a_backbone_whose_rate_is_0_stays_and_has_no_gradient(self, rate: float) -> None:
+        model = conv_model(8)
+        model.network.backbone[0].bias.requires_grad_(False)  # by its user
+        before = {name: parameter.clone() for name, parameter in model.network.named_parameters()}
+        settings = SETTINGS.model_copy(update={"backbone_rate": rate})
+        train_hash_model(model, tiny_data(), settings, seed=0)
+        moved = {
+            name for name, value in model.network.named_parameters() if not torch.equal(value, before[name])
+        }
+        of_hash_layer = {"hash_layer.weight", "hash_layer.bias"}
+        of_backbone = {"backbone.0.weight", "backbone.1.weight", "backbone.1.bias"}
+        assert moved == (of_hash_layer if rate == 0 else of_hash_layer | of_backbone)
+        assert (model.network.backbone[0].weight.grad is None) == (rate == 0)
+        wanted = {name for name, value in model.network.named_parameters() if value.requires_grad}
+        assert wanted == of_hash_layer | of_backbone
+
     def test_a_last_batch_of_one_image_is_left_out(self) -> None:
         settings = SETTINGS.model_copy(update={"epochs": 1})
         records = train_hash_model(conv_model(8), tiny_data(train=9), settings, seed=0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +36,7 @@ class HashTrainingSettings(BaseModel):
         batch_size: Images a step.
         optimizer: ``sgd`` or ``adamw``.
         learning_rate: At the start.
-        backbone_rate: Learning rate of the backbone as a share of ``learning_rate``.
+        backbone_rate: Learning rate of the backbone as a share of ``learning_rate``; at 0 no gradient of it is computed.
         momentum: Of SGD.
         weight_decay: Of the optimizer.
         schedule: ``step`` (×0.1 after each third of the epochs) or ``cosine`` (to zero, after a warm-up).
@@ -106,13 +107,14 @@ def train_hash_model(
     model.scale = float(facts.get("scale", 1.0)) if facts else scale_at(loss, 0)
     if facts is None:
         _fill_bank(model, train, bank, settings, seed)
-    trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     units = settings.epochs * len(train)
     with (
         _own_randomness(model),
+        _no_gradient_of_a_still_backbone(model, settings),
         progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance,
     ):
+        trained, prepared_optimizer = accelerator.prepare(model, optimizer)
         for epoch in range(len(records), settings.epochs):
             model.train()
             torch.manual_seed(derived_seed(seed, "dropout", epoch))  # it draws from the global generator
@@ -154,6 +156,21 @@ def train_hash_model(
 def _own_randomness(model: HashModel) -> AbstractContextManager[None]:
     """Return a context after which torch's global generators are as they were before it."""
     return torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else [])
+
+
+@contextmanager
+def _no_gradient_of_a_still_backbone(model: HashModel, settings: HashTrainingSettings) -> Iterator[None]:
+    """Freeze the backbone's parameters inside the block where their learning rate is 0: a step then costs a third."""
+    backbone = model.network.backbone
+    assert isinstance(backbone, nn.Module)
+    still = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    for parameter in still:
+        parameter.requires_grad_(settings.backbone_rate > 0)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
 
 
 def mirror_and_shift(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
