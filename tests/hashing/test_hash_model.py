@@ -289,6 +289,17 @@ class TestFiles:
         with pytest.raises(HashprobeError, match=r"lacks \['mean'\]; save the model again"):
             HashModel.load(saved, module=linear_model(8).network)
 
+    @pytest.mark.parametrize(
+        ("spec", "place"), [({"backbone": "squeezenet1_1", "bits": 0}, r"spec\.bits"), ([], "spec")]
+    )
+    def test_a_damaged_spec_is_refused(self, saved: Path, spec: object, place: str) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        (saved / "model.json").write_text(json.dumps(description | {"spec": spec}))
+        with pytest.raises(
+            HashprobeError, match=rf"model\.json is damaged at {place} \(.*\); save the model"
+        ):
+            HashModel.load(saved)
+
     @pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
     def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
         (saved / name).unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from hashprobe.errors import HashprobeError
@@ -259,7 +259,7 @@ class HashModel(nn.Module):
                 f"{directory} holds a wrapped module; give it to load as well: load({str(directory)!r}, module=…)."
             )
         else:
-            spec = HashModelSpec(**description["spec"])
+            spec = _spec(description["spec"], directory / SPEC_FILE)
             model = cls.build(spec.backbone, bits=spec.bits, mean=spec.mean, std=spec.std)
         model.scale = _scale(description.get("scale", 1.0), directory / SPEC_FILE)
         load_weights(model.network, directory / WEIGHTS_FILE, fits="network")
@@ -269,6 +269,17 @@ class HashModel(nn.Module):
                 "save the model again."
             )
         return model.eval()
+
+
+def _spec(found: object, path: Path) -> HashModelSpec:
+    try:
+        return HashModelSpec.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("spec", *first["loc"])))
+        raise HashprobeError(
+            f"{path} is damaged at {place} ({first['msg']}); save the model again."
+        ) from None
 
 
 def _scale(found: object, path: Path) -> float:
