@@ -60,7 +60,7 @@ def load_folder(
         found = _find_all(files, names, listing)
 
         def decode(block: tuple[str, ...]) -> UInt8Array:
-            return np.stack([_decode(found[name], name, image_size, listing) for name in block])
+            return np.stack([decode_listed(found[name], name, image_size, listing) for name in block])
 
         jobs = (names[first : first + IMAGES_A_BLOCK] for first in range(0, len(names), IMAGES_A_BLOCK))
         with progress_bar("decoding images", len(names), show=progress) as advance:
@@ -95,7 +95,12 @@ def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> di
     return found
 
 
-def _decode(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
+def decode_listed(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
+    """Decode an image of a list; see :func:`hashprobe.data.decoding.decode_image`.
+
+    Raises:
+        HashprobeError: the image cannot be used; the message names file and line of the list.
+    """
     try:
         return decode_image(file.read(), image_size)
     except OSError as error:

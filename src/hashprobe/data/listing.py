@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from hashprobe.data.faults import STRICT, Faults
 from hashprobe.data.places import Places
 from hashprobe.data.retrieval_data import UInt8Array
+from hashprobe.errors import HashprobeError
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class Listing:
         return first
 
 
-def check_listing(listing: Listing, faults: Faults = STRICT) -> None:
+def check_listing(listing: Listing) -> None:
     """Check that the splits can be used together.
 
     No split is empty. The query shares no image with the database or the training images, and query and
@@ -88,55 +88,45 @@ def check_listing(listing: Listing, faults: Faults = STRICT) -> None:
     and need not be in the database. Wherever an image is listed, it has the same label.
 
     Raises:
-        HashprobeError: any of this is not so, if ``faults`` is strict.
+        HashprobeError: any of this is not so.
     """
     for name, split in listing.splits():
         if not split.names:
             what = f"{name} image" if listing.shares_a_file(split) else "image"
-            faults.add(
-                "splits without images",
-                f"{split.at.files[0]} lists no {what}; every split needs at least one.",
-            )
-    in_query, in_database = _rows_once(listing.query, faults), _rows_once(listing.database, faults)
-    _require_disjoint(listing.query, in_query, listing.database, faults)
-    _require_disjoint(listing.query, in_query, listing.train, faults)
-    _require_same_labels(listing.database, in_database, listing.train, faults)
+            raise HashprobeError(f"{split.at.files[0]} lists no {what}; every split needs at least one.")
+    in_query, in_database = _rows_once(listing.query), _rows_once(listing.database)
+    _require_disjoint(listing.query, in_query, listing.database)
+    _require_disjoint(listing.query, in_query, listing.train)
+    _require_same_labels(listing.database, in_database, listing.train)
     in_train = {name: row for row, name in enumerate(listing.train.names)}
-    _require_same_labels(listing.train, in_train, listing.train, faults)
+    _require_same_labels(listing.train, in_train, listing.train)
 
 
-def _rows_once(split: ListedSplit, faults: Faults) -> dict[str, int]:
+def _rows_once(split: ListedSplit) -> dict[str, int]:
     """Return the row of each image of a split that must not list one twice."""
     rows: dict[str, int] = {}
     for row, name in enumerate(split.names):
         if name in rows:
             first = split.at.here_or_there(row, rows[name])
-            faults.add(
-                "repeated rows",
-                f"{split.at[row]}: {name} is listed already in {first}; remove one of them.",
-            )
-        rows.setdefault(name, row)
+            raise HashprobeError(f"{split.at[row]}: {name} is listed already in {first}; remove one of them.")
+        rows[name] = row
     return rows
 
 
-def _require_disjoint(
-    query: ListedSplit, in_query: dict[str, int], other: ListedSplit, faults: Faults
-) -> None:
+def _require_disjoint(query: ListedSplit, in_query: dict[str, int], other: ListedSplit) -> None:
     shared = [row for row, name in enumerate(other.names) if name in in_query]
     if shared:
         name = other.names[shared[0]]
-        faults.add(
-            "query images in another split",
+        raise HashprobeError(
             f"{other.at[shared[0]]}: {name} is a query image too ({query.at[in_query[name]]}); "
-            f"{len(shared)} such in all; a query must be in no other split, or it finds itself.",
+            f"{len(shared)} such in all; a query must be in no other split, or it finds itself."
         )
 
 
-def _require_same_labels(one: ListedSplit, rows: dict[str, int], other: ListedSplit, faults: Faults) -> None:
+def _require_same_labels(one: ListedSplit, rows: dict[str, int], other: ListedSplit) -> None:
     for row, name in enumerate(other.names):
         if name in rows and not np.array_equal(one.labels[rows[name]], other.labels[row]):
-            faults.add(
-                "images with two labels",
+            raise HashprobeError(
                 f"{other.labels_at[row]} and {one.labels_at[rows[name]]} "
-                f"give the same image, {name}, different labels.",
+                f"give the same image, {name}, different labels."
             )
