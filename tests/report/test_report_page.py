@@ -70,7 +70,8 @@ def test_nothing_is_fetched(page: str) -> None:
     for tag, attributes in Elements(page).found:
         for name in ("src", "href", "srcset", "action", "poster"):
             value = attributes.get(name)
-            assert value is None or value.startswith(("#", "data:")), (tag, name, value)
+            link = tag == "a" and name == "href"  # followed by the reader alone
+            assert value is None or value.startswith(("#", "data:", *(["https://"] if link else []))), value
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     assert style
     assert "url(" not in style[1]
@@ -165,3 +166,27 @@ def test_optional_sections_are_absent_when_their_files_are(tmp_path: Path) -> No
     ids = {attributes.get("id") for _, attributes in Elements(render(RunRecord.read(tmp_path))).found}
     assert {"summary", "results", "made"} <= ids
     assert not {"gallery", "audit", "transfer"} & ids
+
+
+def test_openmoji_is_credited_beside_its_pictures_and_at_the_foot(tmp_path: Path) -> None:
+    run = RunRecord.read(write_run(tmp_path, queries=1))
+    assert "OpenMoji" not in render(run)
+    run.experiment["data"]["name"] = "openmoji"
+    page = render(run)
+    for part in (page.split('id="gallery"')[1].split("</section>")[0], page.split("<footer>")[1]):
+        assert 'href="https://openmoji.org"' in part
+        assert 'href="https://creativecommons.org/licenses/by-sa/4.0/"' in part
+        assert "CC BY-SA 4.0" in part
+
+
+def test_other_data_say_their_credit_themselves(tmp_path: Path) -> None:
+    run = RunRecord.read(write_run(tmp_path, queries=1))
+    run.experiment["data"]["credit"] = {
+        "by": "Photos by <b>A & B</b>",
+        "url": "javascript:alert(1)",
+        "licence": "CC0",
+    }
+    footer = render(run).split("<footer>")[1]
+    assert "Photos by &lt;b&gt;A &amp; B&lt;/b&gt;" in footer
+    assert "CC0" in footer
+    assert "javascript:" not in footer.split("</footer>")[0]

@@ -15,10 +15,11 @@ from markupsafe import Markup
 from hashprobe._version import __version__
 from hashprobe.files import write_text
 from hashprobe.report import payload
+from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
 from hashprobe.report.run import RunRecord
-from hashprobe.report.sections import audit_findings, made_of, still_example, transfer_tables
+from hashprobe.report.sections import audit_counts, audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
 
 LIMIT = 8 * 1024 * 1024
@@ -83,6 +84,7 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
         "gallery": None,
     }
 
+    audit = audit_findings(run.audit)
     still = None if run.gallery is None else still_example(run.gallery, run.rows)
 
     def page(gallery: Mapping[str, Any] | None) -> str:
@@ -97,8 +99,10 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             charts=data["charts"],
             training=data["training"],
             transfer=data["transfer"],
-            audit=audit_findings(run.audit),
+            audit=audit,
+            audit_counts=audit_counts(audit),
             made=made_of(run),
+            credit=credit_of(run),
             plain=payload.plain,
             still=still,
             still_rows=run.rows[:STILL_ROWS],

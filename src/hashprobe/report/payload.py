@@ -52,7 +52,9 @@ def table(rows: Sequence[Row]) -> dict[str, Any]:
     for field in fields(Row):
         values = [getattr(row, field.name) for row in rows]
         texts = any(isinstance(value, str) for value in values)
-        columns[field.name] = _interned(values) if texts else rounded(values)
+        columns[field.name] = (
+            _interned(values) if texts else rounded(values, 7)
+        )  # more than is shown, so that nothing rounds twice
     columns["budget"] = _interned([row.budget for row in rows])
     columns["name"] = _interned(row_names(rows) if len(rows) <= 1000 else [row.attack for row in rows])
     return {

@@ -105,15 +105,28 @@ def training(run: RunRecord, name: str) -> Figure:
 
 
 @STYLED
-def transfer(run: RunRecord, protocol: str | None = None) -> Figure:
+def transfer(run: RunRecord, protocol: str | None = None, attack: str | None = None) -> Figure:
     """t-MAP of attacks made on one model (rows) and evaluated on another (columns), as a heat map.
 
+    Args:
+        run: A run.
+        protocol: Target label protocol; the headline one if not given.
+        attack: As the page names it (``"DHTA, anchor (8/255)"``); the first if not given.
+
     Raises:
-        HashprobeError: the run has no transfer rows under that protocol.
+        HashprobeError: the run has no transfer rows of that protocol and attack.
     """
-    tables = [t for t in transfer_tables(run.transfer) if protocol is None or t["protocol"] == protocol]
+    wanted = {
+        name: value for name, value in (("protocol", protocol), ("attack", attack)) if value is not None
+    }
+    tables = [
+        table
+        for table in transfer_tables(run.transfer)
+        if all(table[name] == value for name, value in wanted.items())
+    ]
     if not tables:
-        raise HashprobeError("the run has no transfer rows" + (f" under {protocol!r}." if protocol else "."))
+        said = " and ".join(f"{name} {value!r}" for name, value in wanted.items())
+        raise HashprobeError("the run has no transfer rows" + (f" of {said}." if said else "."))
     table = min(tables, key=lambda t: _rank(t["protocol"]))
     values = [[float("nan") if cell is None else 100 * cell[0] for cell in row] for row in table["cells"]]
     figure = _figure(2.4 + 0.9 * len(table["to"]), 1.6 + 0.55 * len(table["from"]))
@@ -129,7 +142,9 @@ def transfer(run: RunRecord, protocol: str | None = None) -> Figure:
     axes.set_yticks(range(len(table["from"])), [_text(name) for name in table["from"]])
     axes.set_xlabel("evaluated on")
     axes.set_ylabel("made on")
-    axes.set_title(_text(f"Transfer, {table['protocol']}"))
+    axes.set_title(
+        _text(", ".join(part for part in ("Transfer", table["attack"], table["protocol"]) if part))
+    )
     figure.colorbar(drawn, label="t-MAP, %")
     return figure
 
@@ -252,7 +267,6 @@ def figures(run: RunRecord) -> Mapping[str, Figure]:
         if charts.training(name, log):
             made[f"training-{name}"] = training(run, name)
     for table in transfer_tables(run.transfer):
-        made[f"transfer-{table['protocol']}" if table["protocol"] else "transfer"] = transfer(
-            run, table["protocol"]
-        )
+        stem = "-".join(part for part in ("transfer", table["attack"], table["protocol"]) if part)
+        made[stem] = transfer(run, table["protocol"], table["attack"])
     return made

@@ -7,20 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.payload import plain
 from hashprobe.report.pictures import data_uri
-from hashprobe.report.rows import Row
+from hashprobe.report.rows import UNBOUNDED, Row, epsilon_text
 from hashprobe.report.run import RunRecord
 
-_SEVERITY = {
-    "error": "error",
-    "fault": "error",
-    "warning": "warning",
-    "warn": "warning",
-    "ok": "ok",
-    "pass": "ok",
-}
+SEVERITIES = ("error", "warning", "note", "ok")
+"""Of a finding of the audit, the gravest first."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,12 @@ class Made:
 
     Attributes:
         command: The command that repeats it, or empty.
-        tables: Titled lists of names and values: settings, data, model, versions, machine.
+        tables: Titled lists of names and the lines of their values: settings, data, model, versions, machine.
         times: Parts and the seconds that they took.
     """
 
     command: str
-    tables: list[tuple[str, list[tuple[str, str]]]]
+    tables: list[tuple[str, list[tuple[str, list[str]]]]]
     times: list[tuple[str, float]] = field(default_factory=list)
 
 
@@ -57,13 +52,11 @@ def made_of(run: RunRecord) -> Made:
         "queries": row.queries,
     }
     model = experiment.get("model") or {"sha256": row.model, "bits": row.bits}
-    sections: list[tuple[str, Any]] = [("Run", general), ("Data", data), ("Hash model", model)]
-    sections += [
-        (plain(name.replace("_", " ").capitalize()), value)
-        for name, value in others.items()
-        if isinstance(value, Mapping)
-    ]
-    tables = [(title, pairs) for title, value in sections if (pairs := _pairs(value))]
+    named = {name: value for name, value in others.items() if isinstance(value, Mapping)}
+    sections = {"Run": general, "Data": data, "Hash model": model} | {
+        name.replace("_", " ").capitalize(): value for name, value in named.items()
+    }
+    tables = [table for title, value in sections.items() for table in _tables(title, value)]
     seconds = experiment.get("seconds")
     times = (
         [
@@ -77,22 +70,39 @@ def made_of(run: RunRecord) -> Made:
     return Made(command=plain(str(experiment.get("command") or "")), tables=tables, times=times)
 
 
-def _pairs(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Flatten nested settings into dotted names and texts; nothing for absent values."""
-    if value is None or value in ({}, [], ""):
-        return []
+def _tables(title: str, value: Any) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Arrange nested settings as one table a level, titled with the way to it; absent values are left out."""
     if not isinstance(value, Mapping):
-        return [(prefix or "value", _text(value))]
+        return [] if value in (None, "") else [(plain(title), [("value", _lines(value))])]
+    tables = [(plain(title), own)] if (own := _own(value)) else []
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            tables += _tables(f"{title}: {name}", item)
+    return tables
+
+
+def _own(value: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    empty: tuple[Any, ...] = (None, "", [], {})
+    pairs = ((name, item) for name, item in value.items() if not isinstance(item, Mapping))
+    return [(plain(str(name)), _lines(item)) for name, item in pairs if item not in empty]
+
+
+def _lines(value: Any) -> list[str]:
+    """Write a value; a list of mappings one a line."""
+    if isinstance(value, Sequence) and value and all(isinstance(item, Mapping) for item in value):
+        return [", ".join(f"{name} {text}" for name, text in _pairs(item)) for item in value]
+    return [_text(value)]
+
+
+def _pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten nested values into dotted names and texts; nothing for absent values."""
     pairs: list[tuple[str, str]] = []
     for key, item in value.items():
-        name = f"{prefix}.{key}" if prefix else str(key)
-        pairs += (
-            _pairs(item, name)
-            if isinstance(item, Mapping)
-            else []
-            if item is None
-            else [(plain(name), _text(item))]
-        )
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            pairs += _pairs(item, f"{name}.")
+        elif item is not None:
+            pairs.append((plain(name), _text(item)))
     return pairs
 
 
@@ -145,7 +155,7 @@ def still_example(gallery: Gallery, rows: Sequence[Row]) -> Still | None:
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One finding of ``data check``: how grave (``error``, ``warning``, ``ok`` or ``note``), and what."""
+    """One finding of ``data check``: how grave (one of ``SEVERITIES``), what, and the particulars."""
 
     severity: str
     text: str
@@ -153,50 +163,75 @@ class AuditFinding:
 
 
 def audit_findings(audit: Any) -> list[AuditFinding] | None:
-    """Read ``audit.json``: its findings, then whatever else it counts; ``None`` if there is no audit."""
+    """Read ``audit.json``: its findings, the gravest first, then what else it holds as notes.
+
+    Args:
+        audit: ``{"findings": [{"severity": …, "message": …, …}], …}``, or ``None``: there is no audit.
+
+    Raises:
+        HashprobeError: it has another shape (the finding is numbered).
+    """
     if audit is None:
         return None
-    listed = audit.get("findings", []) if isinstance(audit, Mapping) else audit
-    findings = (
-        [_finding(item) for item in listed]
-        if isinstance(listed, Sequence) and not isinstance(listed, str)
-        else []
-    )
-    if isinstance(audit, Mapping):
-        rest = {name: value for name, value in audit.items() if name != "findings"}
-        findings += [AuditFinding("note", f"{name}: {value}") for name, value in _pairs(rest)]
-    return findings
+    if not isinstance(audit, Mapping) or not isinstance(audit.get("findings"), list):
+        raise HashprobeError("audit.json must hold an object with a list named findings.")
+    findings = [_finding(item, number) for number, item in enumerate(audit["findings"], start=1)]
+    rest = {name: value for name, value in audit.items() if name != "findings"}
+    findings += [AuditFinding("note", f"{name}: {value}") for name, value in _pairs(rest)]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _finding(item: Any) -> AuditFinding:
-    if not isinstance(item, Mapping):
-        return AuditFinding("note", _text(item))
-    severity = str(item.get("severity") or item.get("level") or "note").lower()
-    text = next(
-        (item[key] for key in ("message", "text", "sentence", "summary", "what", "name") if item.get(key)), ""
-    )
-    shown = ("message", "text", "sentence", "summary", "severity", "level") if text else ("severity", "level")
-    rest = {key: value for key, value in item.items() if key not in shown and value != text}
+def _finding(item: Any, number: int) -> AuditFinding:
+    if not isinstance(item, Mapping) or item.get("severity") not in SEVERITIES or not item.get("message"):
+        raise HashprobeError(
+            f"audit.json, finding {number} must have a message and a severity: {', '.join(SEVERITIES)}."
+        )
+    rest = {name: value for name, value in item.items() if name not in ("severity", "message")}
     details = tuple(f"{name}: {value}" for name, value in _pairs(rest))
-    return AuditFinding(_SEVERITY.get(severity, "note"), _text(text), details)
+    return AuditFinding(item["severity"], _text(item["message"]), details)
+
+
+def audit_counts(findings: Sequence[AuditFinding] | None) -> list[tuple[str, int]]:
+    """Count findings by severity, the gravest first; those that do not occur are left out."""
+    found = [finding.severity for finding in findings or ()]
+    return [(severity, found.count(severity)) for severity in SEVERITIES if severity in found]
 
 
 def transfer_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Arrange transfer rows as one matrix a protocol: attacked-for models down, evaluated models across.
+    """Arrange transfer rows as one matrix a protocol and attack: made-on models down, evaluated models across.
 
     A cell is ``None`` where that pair was not run.
+
+    Raises:
+        HashprobeError: two rows are for one cell.
     """
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((str(row.get("protocol") or ""), _attack(row)), []).append(row)
     tables = []
-    for protocol in dict.fromkeys(str(row.get("protocol", "")) for row in rows):
-        own = [row for row in rows if str(row.get("protocol", "")) == protocol]
-        down = list(dict.fromkeys(_model(row, "from") for row in own))
-        across = list(dict.fromkeys(_model(row, "to") for row in own))
-        cells: dict[tuple[str, str], list[float]] = {
-            (_model(row, "from"), _model(row, "to")): [row["t_map"], row["chance"]] for row in own
-        }
+    for (protocol, attack), own in groups.items():
+        cells: dict[tuple[str, str], list[float]] = {}
+        for row in own:
+            pair = (_model(row, "from"), _model(row, "to"))
+            if pair in cells:
+                said = ", ".join(part for part in (attack, protocol) if part) or "no attack or protocol named"
+                raise HashprobeError(
+                    f"transfer.jsonl has two rows from {pair[0]} to {pair[1]} ({said}); a cell holds one."
+                )
+            cells[pair] = [row["t_map"], row["chance"]]
+        down, across = (list(dict.fromkeys(pair[side] for pair in cells)) for side in (0, 1))
         matrix = [[cells.get((source, target)) for target in across] for source in down]
-        tables.append({"protocol": protocol, "from": down, "to": across, "cells": matrix})
+        tables.append({"protocol": protocol, "attack": attack, "from": down, "to": across, "cells": matrix})
     return tables
+
+
+def _attack(row: Mapping[str, Any]) -> str:
+    """Name the attack of a transfer row with its code and budget; empty where the row names none."""
+    if not row.get("attack"):
+        return ""
+    code, epsilon = row.get("code"), row.get("epsilon")
+    name = f"{row['attack']}, {code}" if code and code != "none" else str(row["attack"])
+    return f"{name} ({UNBOUNDED if epsilon is None else epsilon_text(epsilon)})"
 
 
 def _model(row: Mapping[str, Any], side: str) -> str:

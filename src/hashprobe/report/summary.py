@@ -29,11 +29,19 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a sentence; its kind, if it has one, is that of the bar that shows the same number."""
+
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """A sentence about one attack.
 
     Attributes:
-        sentence: For anyone.
+        parts: The sentence, for anyone; :attr:`sentence` is their text.
         detail: What it was measured on.
         bars: The same as bars: after the attack, before it, by chance.
         row: The result row that it was read from.
@@ -41,12 +49,17 @@ class Finding:
         works: Whether the attack's 95 % interval lies above both chance and the unchanged queries.
     """
 
-    sentence: str
+    parts: list[Part]
     detail: str
     bars: list[Bar]
     row: Row
     original: Row | None
     works: bool
+
+    @property
+    def sentence(self) -> str:
+        """The sentence as text."""
+        return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ def _finding(run: RunRecord, row: Row) -> Finding:
     if after is None:
         after, before = row.t_map, original.t_map if original else None
     return Finding(
-        sentence=_sentence(row, count, after, before, works),
+        parts=_sentence(row, count, after, before, works),
         detail=_detail(run, row, count),
         bars=_bars(row, count, after, before),
         row=row,
@@ -100,34 +113,40 @@ def _finding(run: RunRecord, row: Row) -> Finding:
     )
 
 
-def _sentence(row: Row, count: int | None, after: float, before: float | None, works: bool) -> str:
+def _sentence(row: Row, count: int | None, after: float, before: float | None, works: bool) -> list[Part]:
     how = " in a single forward pass" if row.forward_passes == 1 and not row.backward_passes else ""
+    done, chance = Part(_of(after, count), "after"), Part(_of(row.chance, count), "chance")
+    parts = [
+        Part("" if works else "The attack does not get measurably above chance and the unchanged queries. "),
+        Part(f"{row.attack} changes a query{how}, and "),
+    ]
     if count is None:
-        done = f"{row.attack} lifts the pictures with a label of the attacker's choice{how}"
-        done += f" to {_of(after, None)} of 100 in the ranking (t-MAP)"
+        parts += [
+            Part("the pictures with a label of the attacker's choice come as far up as "),
+            done,
+            Part(" of 100 (t-MAP)"),
+        ]
     else:
-        done = f"{row.attack} makes {_of(after, count)} of the first {count} pictures returned carry"
-        done += f" a label of the attacker's choice{how}"
-    chance = f"in random order about {_of(row.chance, count)} would"
-    done += (
-        f"; {chance}." if before is None else f"; before the attack {_of(before, count)} did, and {chance}."
-    )
-    if not works:
-        done = f"The attack does not get measurably above chance and the unchanged queries: {done}"
-    return f"{done} {_change(row)}".strip()
+        parts += [
+            done,
+            Part(f" of the first {count} pictures returned carry a label of the attacker's choice"),
+        ]
+    parts.append(Part("; "))
+    if before is not None:
+        parts += [Part("before the attack "), Part(_of(before, count), "before"), Part(" did, and ")]
+    parts += [Part("in random order about "), chance, Part(f" would. {_change(row)}".rstrip())]
+    return [part for part in parts if part.text]
 
 
 def _change(row: Row) -> str:
     """Say how large the change is, in grey levels."""
     if row.budget != UNBOUNDED:
         largest = row.epsilon if row.epsilon is not None else row.linf
-        return (
-            "" if largest is None else f"No value of any pixel changes by more than {levels(largest)} of 255."
-        )
+        return "" if largest is None else f"No pixel value changes by more than {levels(largest)} of 255."
     if row.linf is None:
-        return "The change is not bounded."
-    mean = "" if row.rms is None else f", and by {255 * row.rms:.1f} in the root mean square"
-    return f"The change is not bounded: values of pixels move by up to {levels(row.linf)} of 255{mean}."
+        return "The size of the change is not bounded."
+    mean = "" if row.rms is None else f", typically {255 * row.rms:.0f} (root mean square)"
+    return f"The size of the change is not bounded: pixel values move by up to {255 * row.linf:.0f} of 255{mean}."
 
 
 def levels(value: float) -> str:

@@ -48,8 +48,8 @@ function scales(chart, width, height, compact) {
     inner,
     x: (value) => inner.left + (inner.right - inner.left) * along(value),
     y: (value) => inner.bottom - (inner.bottom - inner.top) * ((value - y0) / (y1 - y0)),
-    xTicks: chart.x_ticks.length ? chart.x_ticks : (log ? logTicks(x0, x1) : ticks(x0, x1, compact ? 3 : 5)).map((value) => [value, brief(value)]),
-    yTicks: ticks(y0, y1, compact ? 3 : 5).map((value) => [value, chart.percent ? String(Math.round(100 * value)) : brief(value)]),
+    xTicks: chart.x_ticks.length ? chart.x_ticks : (log ? logTicks(x0, x1) : ticks(x0, x1, 5)).map((value) => [value, brief(value)]),
+    yTicks: ticks(y0, y1, 5).map((value) => [value, chart.percent ? String(Math.round(100 * value)) : brief(value)]),
   };
 }
 
@@ -113,7 +113,7 @@ function chartElement(chart, { compact = false } = {}) {
   const tip = make("div", { class: "tip", hidden: true, role: "status" });
   const legend = make("div", { class: "legend" });
   const keep = make("button", { type: "button", title: "Save this chart as SVG", onclick: () => save(`${chart.name}.svg`, "image/svg+xml", standalone(svg)) }, "SVG");
-  const box = make("div", { class: "chart", "data-chart": chart.name }, make("h3", {}, make("span", {}, name(chart.title)), keep), svg, tip, legend);
+  const box = make("div", { class: "chart", "data-chart": chart.name }, make(compact ? "h4" : "h3", {}, make("span", {}, name(compact ? chart.y_label : chart.title)), keep), svg, tip, legend);
   let scale = null, stops = [], stop = -1;
 
   function draw() {
@@ -240,6 +240,8 @@ function startCurves() {
   }
   draw();
   for (const log of data.training) {
-    for (const chart of log.charts) byId("training-charts").append(chartElement(chart, { compact: true }));
+    const charts = make("div", { class: "charts compact" });
+    byId("training-charts").append(make("h3", { class: "log" }, name(log.name)), charts);
+    for (const chart of log.charts) charts.append(chartElement(chart, { compact: true }));
   }
 }

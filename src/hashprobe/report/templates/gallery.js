@@ -26,7 +26,7 @@ function startGallery() {
   function show(entry) {
     current = entry;
     flip(false);
-    setOptions(byId("pick-query"), queries.map((q) => [q.query, `${q.name || `query ${q.query}`}: ${q.labels.join(", ") || "no label"}`]), entry.query);
+    setOptions(byId("pick-query"), queries.map((q) => [q.query, `${q.labels.join(", ") || "no label"} (${q.name.split("/").at(-1) || q.query})`]), entry.query);
     const own = entries.filter((other) => other.query === entry.query), protocols = data.table.protocols.length > 1;
     const targets = [...new Map(own.map((other) => [targetOf(other), other]))];
     setOptions(byId("pick-target"), targets.map(([key, other]) => [key, other.target.join(", ") + (protocols ? ` (${cell("protocol", other.row)})` : "")]), targetOf(entry));

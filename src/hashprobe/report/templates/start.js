@@ -10,12 +10,14 @@ function startTheme() {
   label();
 }
 
+const transferTitle = (table) => [table.attack, table.protocol].filter(Boolean).join(", ");
+
 function startTransfer() {
   for (const table of data.transfer) {
     const body = table.cells.map((row, down) => make("tr", {}, make("th", { scope: "row" }, name(table.from[down])), ...row.map(heat)));
     const head = make("tr", {}, make("td", {}, "made on ↓, evaluated on →"), ...table.to.map((model) => make("th", { scope: "col" }, name(model))));
-    byId("transfer-tables").append(...(table.protocol ? [make("h3", {}, name(table.protocol))] : []),
-      make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Transfer, ${table.protocol}` }, make("table", { class: "heat" }, make("thead", {}, head), make("tbody", {}, ...body))));
+    byId("transfer-tables").append(...(transferTitle(table) ? [make("h3", {}, name(transferTitle(table)))] : []),
+      make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Transfer, ${transferTitle(table)}` }, make("table", { class: "heat" }, make("thead", {}, head), make("tbody", {}, ...body))));
   }
 }
 
