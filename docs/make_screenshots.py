@@ -21,11 +21,11 @@ from hashprobe.files import replacing
 from hashprobe.report import Report
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-WIDTH, MARGIN = 1280, 24
+WIDTH, MARGIN = 1280, 14
 SHOTS = {
-    "report-summary": ("#summary", "#summary"),
+    "report-summary": ("#summary-title", ".tested"),
     "report-gallery": ("#viewer", "#viewer"),
-    "report-table": ("#filters", "#table"),
+    "report-table": ("#filters", "#table-controls"),
     "report-curves": ("#curve-charts", "#curve-charts"),
 }
 """File stem; the elements that a screenshot begins and ends with."""
@@ -78,7 +78,7 @@ def taken(page: Any, first: str, last: str) -> bytes:
 def packed(png: bytes) -> bytes:
     """Pack a PNG harder, with 256 colours if it is large otherwise."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    for reduced in (image, image.quantize(256, dither=Image.Dither.NONE)):
+    for reduced in (image, image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)):
         out = io.BytesIO()
         reduced.save(out, "PNG", optimize=True)
         if out.tell() <= LIMIT:

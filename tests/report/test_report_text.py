@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from hashprobe.errors import HashprobeError
-from hashprobe.report import Report, plots, text_report
+from hashprobe.report import Report, charts, plots, text_report
 from hashprobe.report.run import RunRecord
 
 PLOTS = [plots.precision_recall, plots.precision_at, plots.over_epsilon, plots.over_time, plots.over_passes]
@@ -84,3 +84,12 @@ def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
         plots.training(run, "gan")
     with pytest.raises(HashprobeError, match="nothing to draw"):
         plots.precision_recall(RunRecord(rows=run.rows))
+
+
+def test_unbounded_attacks_are_rings_apart_from_bounded_ones(run_directory: Path) -> None:
+    run = RunRecord.read(run_directory)
+    for chart in (charts.over_epsilon, charts.over_time, charts.over_passes):
+        lines = {line.name: line for line in chart(plots.select(run, "disjoint")).lines}
+        assert lines["ProS-GAN (unbounded)"].hollow
+        assert not lines["ProS-GAN"].hollow
+        assert lines["I-FGSM, anchor"].dash != lines["I-FGSM, prototype"].dash

@@ -31,10 +31,11 @@ class Line:
         low: Lower ends of intervals, or empty.
         high: Upper ends, or empty.
         colour: Place in the palette; ``-1`` is grey.
-        dash: 0 solid, 1 dashed, 2 dotted.
+        dash: 0 solid, 1 dashed, 2 dotted; of points, which shape among those of one colour.
         points: Whether points are marked (the x are measurements, not a grid).
         joined: Whether a line goes from each to the next.
         notes: What to say about each point, or empty.
+        hollow: Whether points are rings: those of unbounded attacks are, so that they are not taken for bounded ones.
         shown: Whether it is drawn before the reader asks for it (target codes are not).
     """
 
@@ -48,6 +49,7 @@ class Line:
     points: bool = False
     joined: bool = True
     notes: tuple[str, ...] = ()
+    hollow: bool = False
     shown: bool = True
 
 
@@ -224,13 +226,16 @@ def _scatter(
     """
     groups: dict[tuple[str, str, bool], list[Row]] = {}
     for row in shown:
-        groups.setdefault((row.attack, row.code, joined and row.epsilon is None), []).append(row)
-    codes = {attack: len({code for other, code, _ in groups if other == attack}) for attack, *_ in groups}
+        groups.setdefault((row.attack, row.code, row.epsilon is None), []).append(row)
+    codes = {
+        attack: list(dict.fromkeys(code for other, code, _ in groups if other == attack))
+        for attack, *_ in groups
+    }
     names = dict(zip([row.row for row in rows], row_names(rows), strict=True))
     lines = []
     for (attack, code, apart), members in groups.items():
         members = sorted(members, key=x)
-        legend = f"{attack}, {code}" if code and codes[attack] > 1 else attack
+        legend = f"{attack}, {code}" if code and len(codes[attack]) > 1 else attack
         lines.append(
             Line(
                 f"{legend} (unbounded)" if apart else legend,
@@ -239,7 +244,9 @@ def _scatter(
                 [row.t_map if row.t_map_low is None else row.t_map_low for row in members],
                 [row.t_map if row.t_map_high is None else row.t_map_high for row in members],
                 colour=colour_of(attack, rows),
+                dash=codes[attack].index(code) % 3,
                 points=True,
+                hollow=apart,
                 joined=joined,
                 notes=tuple(f"{names[row.row]}, budget {row.budget}" for row in members),
             )

@@ -230,7 +230,7 @@ def _draw(axes: Axes, chart: Chart, *, legend: bool) -> None:
 def _draw_line(axes: Axes, line: Line, scale: float) -> None:
     colour = GREY if line.colour < 0 else PALETTE[line.colour % len(PALETTE)]
     y = [scale * value for value in line.y]
-    marker = MARKERS[line.colour % len(MARKERS)] if line.points else None
+    marker = MARKERS[(max(line.colour, 0) + 3 * line.dash) % len(MARKERS)] if line.points else None
     axes.plot(
         line.x,
         y,
@@ -239,6 +239,7 @@ def _draw_line(axes: Axes, line: Line, scale: float) -> None:
         linewidth=1.5,
         marker=marker,
         markersize=5,
+        markerfacecolor="white" if line.hollow else colour,
         label=_text(line.name),
     )
     if line.low:

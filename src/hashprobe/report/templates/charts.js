@@ -6,7 +6,8 @@ const SHAPES = [
   (x, y) => `M${x} ${y - 5}l5 5l-5 5l-5-5z`, (x, y) => `M${x} ${y - 4.8}l4.6 8.4h-9.2z`, (x, y) => `M${x} ${y + 4.8}l4.6-8.4h-9.2z`,
   (x, y) => `M${x - 2} ${y - 5}h4v3h3v4h-3v3h-4v-3h-3v-4h3z`, (x, y) => `M${x - 4.8} ${y}l8.4-4.6v9.2z`, (x, y) => `M${x + 4.8} ${y}l-8.4-4.6v9.2z`,
 ];
-const shape = (line, x, y) => SHAPES[Math.max(line.colour, 0) % SHAPES.length](x, y);
+const shape = (line, x, y) => SHAPES[(Math.max(line.colour, 0) + 3 * line.dash) % SHAPES.length](x, y);
+const inks = (line) => (line.hollow ? { fill: "var(--paper)", stroke: colourOf(line), "stroke-width": 2 } : { fill: colourOf(line), stroke: "var(--paper)" }); // a ring: unbounded
 const colourOf = (line) => (line.colour < 0 ? "var(--grey)" : `var(--c${line.colour})`);
 
 /** Round numbers that cover a range, about so many. */
@@ -93,7 +94,7 @@ function drawLine(line, scale) {
   const path = line.x.map((x, i) => `${i ? "L" : "M"}${scale.x(x).toFixed(1)} ${scale.y(line.y[i]).toFixed(1)}`).join("");
   if (line.x.length > 1 && line.joined) group.append(makeSvg("path", { d: path, "stroke-width": 2, "stroke-dasharray": DASH[line.dash], "stroke-linejoin": "round", opacity: line.points ? 0.5 : 1 }));
   line.low.forEach((low, i) => group.append(makeSvg("line", { x1: scale.x(line.x[i]), x2: scale.x(line.x[i]), y1: scale.y(low), y2: scale.y(line.high[i]), "stroke-width": 1.5 })));
-  if (line.points) line.x.forEach((x, i) => group.append(makeSvg("path", { d: shape(line, scale.x(x), scale.y(line.y[i])), fill: colour, stroke: "var(--paper)" })));
+  if (line.points) line.x.forEach((x, i) => group.append(makeSvg("path", { d: shape(line, scale.x(x), scale.y(line.y[i])), ...inks(line) })));
   return group;
 }
 
@@ -197,7 +198,7 @@ function chartElement(chart, { compact = false } = {}) {
 }
 
 function swatch(line) {
-  const mark = line.points ? makeSvg("path", { d: shape(line, 11, 5), fill: colourOf(line) }) : makeSvg("line", { x1: 0, x2: 22, y1: 5, y2: 5, stroke: colourOf(line), "stroke-width": 2.5, "stroke-dasharray": DASH[line.dash] });
+  const mark = line.points ? makeSvg("path", { d: shape(line, 11, 5), ...inks(line) }) : makeSvg("line", { x1: 0, x2: 22, y1: 5, y2: 5, stroke: colourOf(line), "stroke-width": 2.5, "stroke-dasharray": DASH[line.dash] });
   return makeSvg("svg", { viewBox: "0 0 22 10", width: 22, height: 10, "aria-hidden": "true" }, mark);
 }
 

@@ -31,7 +31,7 @@ const percent = (fraction, digits = 1) => (fraction === null || fraction === und
 function brief(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(1).replace("e+", "e");
+  if (size !== 0 && (size < 0.0001 || size >= 1e6)) return value.toExponential(1).replace("e+", "e");
   if (size >= 100) return Math.round(value).toLocaleString("en-US");
   return String(Number(value.toPrecision(3)));
 }
