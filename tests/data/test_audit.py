@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from data_pictures import jpeg, picture
 
+import hashprobe.data.twins as twins_module
 from hashprobe.data import Audit, ImageRows, RetrievalData, Split, audit, audit_folder, load
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.audit import audit_data, chance_by_protocol
@@ -174,10 +175,10 @@ PLANTED: list[tuple[Callable[[Path], None], str, str, list[str]]] = [
         "under another name",
         "warning",
         [
-            "images/t0.jpg (FOLDER/test_img.txt, line 1) and images/d3.jpg (FOLDER/database_img.txt, line 4): the same bytes"
-        ]
-        + [
-            "images/d1.png (FOLDER/database_img.txt, line 2) and images/x.png (FOLDER/database_img.txt, line 5): the same pixels"
+            "images/t0.jpg (FOLDER/test_img.txt, line 1) and images/d3.jpg (FOLDER/database_img.txt, line 4): "
+            "the same bytes",
+            "images/d1.png (FOLDER/database_img.txt, line 2) and images/x.png (FOLDER/database_img.txt, line 5): "
+            "the same pixels",
         ],
     ),
     (
@@ -244,16 +245,14 @@ def test_a_damaged_tar_file_is_a_finding(folder: Path) -> None:
 
 
 def test_twins_in_memory_are_found_and_each_row_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hashprobe.data import twins as module
-
     hashed: list[int] = []
-    original = module.pixel_hash
+    original = twins_module.pixel_hash
 
     def counting(image: np.ndarray) -> bytes:
         hashed.append(1)
         return original(image)
 
-    monkeypatch.setattr(module, "pixel_hash", counting)
+    monkeypatch.setattr(twins_module, "pixel_hash", counting)
     store = np.arange(5 * 3 * 32 * 32, dtype=np.int64).astype(np.uint8).reshape(5, 3, 32, 32)
     store[:] += np.arange(5, dtype=np.uint8)[:, None, None, None]
     store[4] = store[0]
@@ -268,7 +267,6 @@ def test_twins_in_memory_are_found_and_each_row_is_hashed_once(monkeypatch: pyte
     assert of(audited, "under another name") == [
         "i0 (query, row 0) and i4 (database, row 3): the same pixels"
     ]
-    assert "has the same bytes" not in json.dumps(audited.as_dict())
 
 
 def test_chance_is_that_of_a_random_ranking_under_each_protocol(folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Retrieval data: images, multi-hot labels and splits; generated scenes, the list formats of the field, audits."""
 
 from hashprobe.data.audit import Audit, audit, audit_folder
+from hashprobe.data.building import BuiltDataSet, build_data_set, names_to_build
 from hashprobe.data.findings import Finding
 from hashprobe.data.folder import load_folder
 from hashprobe.data.loading import load
@@ -12,6 +13,7 @@ from hashprobe.data.sheet import contact_sheet
 __all__ = [
     "DATA_SETS",
     "Audit",
+    "BuiltDataSet",
     "Finding",
     "ImageRows",
     "RetrievalData",
@@ -19,7 +21,9 @@ __all__ = [
     "Split",
     "audit",
     "audit_folder",
+    "build_data_set",
     "contact_sheet",
     "load",
     "load_folder",
+    "names_to_build",
 ]

@@ -1,0 +1,71 @@
+"""A built data set on disk: list format 1, where its images are, and how it was made; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hashprobe.data.retrieval_data import UInt8Array
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json, write_json, write_text
+
+PREFIXES = {"query": "test", "database": "database", "train": "train"}
+BUILD_FILE = "build.json"
+
+Rows = tuple[Sequence[str], UInt8Array]
+
+
+def write_lists(folder: Path, class_names: Sequence[str], splits: Mapping[str, Rows]) -> None:
+    """Write the paths and label rows of each split, and the names of the classes."""
+    for split, (names, labels) in splits.items():
+        prefix = PREFIXES[split]
+        write_text(folder / f"{prefix}_img.txt", "".join(f"{name}\n" for name in names))
+        rows = (" ".join(map(str, row)) + "\n" for row in labels.tolist())
+        write_text(folder / f"{prefix}_label.txt", "".join(rows))
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in class_names))
+
+
+def built_already(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what ``build.json`` says if the folder holds just this build, ``None`` if it is free.
+
+    Raises:
+        HashprobeError: the folder holds something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    record = read_json(out / BUILD_FILE) if (out / BUILD_FILE).is_file() else None
+    if isinstance(record, dict) and record.get("request") == json.loads(json.dumps(request)):
+        return record
+    raise HashprobeError(f"{out} exists and holds something else; name a new or empty folder with --out.")
+
+
+def write_folder(out: Path, record: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+    """Make the folder ``out`` with what ``fill`` writes and ``build.json``.
+
+    It is filled under a temporary name beside it and renamed, so that ``out`` is whole or not there.
+
+    Raises:
+        HashprobeError: the operating system refused to write.
+    """
+    temporary = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+        fill(temporary)
+        write_json(temporary / BUILD_FILE, record)
+        temporary.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        os.replace(temporary, out)
+    except OSError as error:
+        raise HashprobeError(
+            f"could not write {out}: {error.strerror or error}; nothing was left there."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
