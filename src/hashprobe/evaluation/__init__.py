@@ -4,11 +4,14 @@ from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
+from hashprobe.evaluation.table import AttackCell, Table
 
 __all__ = [
+    "AttackCell",
     "Attacked",
     "Evaluator",
     "ResultRow",
+    "Table",
     "TargetScore",
     "choose_queries",
     "gallery_entries",

@@ -129,6 +129,7 @@ class ProSGAN(Attack):
             description["image_size"],
             width=settings.width,
             semantic_width=prototypes.semantic_width,
+            decoder_width=settings.decoder_width,
             residual=settings.residual,
             epsilon=settings.epsilon,
         )
