@@ -1,5 +1,6 @@
 """Retrieval data: images, multi-hot labels and splits; generated scenes and the list formats of the field."""
 
+from hashprobe.data.decoding import read_image
 from hashprobe.data.folder import load_folder
 from hashprobe.data.loading import load
 from hashprobe.data.openmoji import SceneSettings
@@ -16,4 +17,5 @@ __all__ = [
     "contact_sheet",
     "load",
     "load_folder",
+    "read_image",
 ]

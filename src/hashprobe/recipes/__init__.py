@@ -4,7 +4,7 @@ from hashprobe.evaluation import AttackCell
 from hashprobe.recipes.experiment import RECIPES, AttackedModel, Experiment
 from hashprobe.recipes.flickr25k import FLICKR25K_64
 from hashprobe.recipes.quickstart import QUICKSTART
-from hashprobe.recipes.run import Run
+from hashprobe.recipes.run import Run, how_made
 from hashprobe.recipes.scales import SCALES, Scale
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Experiment",
     "Run",
     "Scale",
+    "how_made",
 ]
