@@ -18,7 +18,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from hashprobe.report.page import render
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "report"))
 from synthetic import write_run
@@ -72,7 +72,7 @@ def main() -> None:
 def page_of(folder: Path, rows: int, queries: int) -> Path:
     run = write_run(folder, rows=max(0, rows - 24), queries=queries, database=40 * queries, size=64)
     path = folder / "report.html"
-    path.write_text(render(Run.read(run)), encoding="utf-8")
+    path.write_text(render(RunRecord.read(run)), encoding="utf-8")
     return path
 
 

@@ -212,7 +212,7 @@ def test_a_damaged_tar_file_is_named(folder: Path, cache: Path, into_tar: IntoTa
         tar.write_bytes(whole[: whole.rindex(b"\xff\xd9")])
     with pytest.raises(HashprobeError, match=r"images\.tar is not a whole, uncompressed tar file"):
         load(folder, image_size=32, cache_dir=cache)
-    assert list(cache.iterdir()) == []
+    assert list(cache.glob("*")) == []
 
 
 def test_a_folder_goes_by_its_path_and_a_data_set_by_its_name(

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hashprobe.data.listing import clean_path
-from hashprobe.data.lists import read_lists
+from hashprobe.data.formats import read_listing
+from hashprobe.data.image_files import ImageFiles
+from hashprobe.data.listing import Listing
+from hashprobe.data.paths import clean_path
 from hashprobe.errors import HashprobeError
+
+
+def read_lists(folder: Path) -> Listing:
+    return read_listing(folder, ImageFiles(folder))
 
 
 def test_lists_are_read_in_their_order(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import torch
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel, build_backbone, frozen
+from hashprobe.hashing import HashModel, frozen
 from helpers import conv_model, linear_model, random_images, same_tensors
 
 
@@ -89,6 +91,49 @@ class TestCodes:
             HashModel.wrap(Outputs([0.0]), bits=1, mean=mean, std=std)
 
 
+class TestScale:
+    def test_training_sees_it_and_alpha_does_not(self) -> None:
+        plain, scaled, images = linear_model(8), linear_model(8), random_images(3)
+        scaled.scale = 13.0
+        torch.testing.assert_close(scaled(images), torch.tanh(13 * plain.logits(images)))
+        torch.testing.assert_close(scaled(images), scaled.relaxed(images, scaled.scale))
+        for alpha in (0.1, 1.0):
+            assert torch.equal(scaled.relaxed(images, alpha), plain.relaxed(images, alpha))
+        assert np.array_equal(scaled.codes(images), plain.codes(images))
+
+    def test_the_gradient_that_it_masks_is_there_through_alpha(self) -> None:
+        model, images = linear_model(8, scale=8.0), random_images(3).requires_grad_(True)
+        model.scale = 13.0
+        (masked,) = torch.autograd.grad(model(images)[:, 0].sum(), images)
+        (seen,) = torch.autograd.grad(model.relaxed(images, 0.1)[:, 0].sum(), images)
+        assert float(masked.abs().max()) < 1e-3 * float(seen.abs().max())
+
+    def test_it_is_saved_and_belongs_to_the_fingerprint(self, tmp_path: Path) -> None:
+        model = linear_model(8)
+        before = model.sha256()
+        model.scale = math.sqrt(1 + 0.005 * 600)
+        assert model.sha256() != before
+        model.save(tmp_path / "model")
+        loaded = HashModel.load(tmp_path / "model", module=linear_model(8, seed=4).network)
+        assert loaded.scale == model.scale
+        assert torch.equal(loaded(random_images(3)), model(random_images(3)))
+
+    def test_a_file_from_before_there_was_a_scale_has_1(self, saved: Path) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        del description["scale"]
+        (saved / "model.json").write_text(json.dumps(description))
+        assert HashModel.load(saved, module=linear_model(8).network).scale == 1
+
+    @pytest.mark.parametrize("scale", [0, -1.5, "13", None, True])
+    def test_a_scale_that_is_none_is_refused(self, saved: Path, scale: object) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        (saved / "model.json").write_text(json.dumps(description | {"scale": scale}))
+        with pytest.raises(
+            HashprobeError, match=r"model\.json gives the scale .*; it must be a positive number"
+        ):
+            HashModel.load(saved, module=linear_model(8).network)
+
+
 class TestFrozen:
     def test_restores_after_an_exception(self) -> None:
         model = conv_model()
@@ -122,6 +167,20 @@ class TestFingerprint:
                     model.mean[0] += 1e-3
             seen.add(model.sha256())
         assert len(seen) == 4
+
+    def test_is_what_files_hold_that_were_written_before(self) -> None:
+        """Over code length, mean, std, then each tensor's name and bytes: a saved model's fingerprint must not change."""
+        model = linear_model(2, size=1, std=0.25)
+        with torch.no_grad():
+            model.network[1].weight.copy_(torch.arange(6).view(2, 3))
+        text = b"2 [0.5, 0.5, 0.5] [0.25, 0.25, 0.25]" + b"1.weight"
+        expected = hashlib.sha256(text + np.arange(6, dtype=np.float32).tobytes()).hexdigest()
+        assert model.sha256() == expected
+
+    def test_a_module_in_bfloat16_has_one(self) -> None:
+        model = linear_model(8)
+        model.network.to(torch.bfloat16)
+        assert model.sha256() != linear_model(8).sha256()
 
     def test_is_that_of_an_equal_model_in_any_mode(self) -> None:
         assert conv_model().sha256() == conv_model().eval().sha256()
@@ -162,9 +221,35 @@ class TestFiles:
         ):
             HashModel.load(saved)
 
-    def test_another_module_is_refused(self, saved: Path) -> None:
-        with pytest.raises(HashprobeError, match="does not fit its network"):
-            HashModel.load(saved, module=linear_model(8, size=16).network)
+    @pytest.mark.parametrize(
+        ("module", "message"),
+        [
+            (linear_model(8, size=16).network, r"'1\.weight' has shape \(8, 3072\), expected \(8, 768\)"),
+            (linear_model(8).network[1], r"'weight' is missing; the file begins with '1\.weight'"),
+            (nn.Sequential(nn.Flatten()), r"'1\.weight' is a tensor that it does not have"),
+        ],
+    )
+    def test_another_module_is_refused_with_the_first_tensor_that_does_not_fit(
+        self, saved: Path, module: nn.Module, message: str
+    ) -> None:
+        with pytest.raises(HashprobeError, match=rf"does not fit its network: {message}"):
+            HashModel.load(saved, module=module)
+
+    def test_tied_weights_are_saved_and_come_back_tied(self, tmp_path: Path) -> None:
+        def tied() -> nn.Module:
+            network = nn.Sequential(
+                nn.Flatten(), nn.Linear(3072, 8), nn.Linear(8, 8, bias=False), nn.Linear(8, 8, bias=False)
+            )
+            network[3].weight = network[2].weight
+            network[2].register_buffer("row", network[2].weight.detach()[0])  # a view of the same memory
+            return network
+
+        model = HashModel.wrap(tied(), bits=8)
+        model.save(tmp_path / "model")
+        loaded = HashModel.load(tmp_path / "model", module=tied())
+        assert loaded.network[3].weight is loaded.network[2].weight
+        assert loaded.sha256() == model.sha256()
+        assert torch.equal(loaded.logits(random_images(2)), model.logits(random_images(2)))
 
     def test_a_pickle_is_refused_and_never_run(self, tmp_path: Path, saved: Path) -> None:
         class Touch:
@@ -203,6 +288,17 @@ class TestFiles:
         (saved / "model.json").write_text(json.dumps(description))
         with pytest.raises(HashprobeError, match=r"lacks \['mean'\]; save the model again"):
             HashModel.load(saved, module=linear_model(8).network)
+
+    @pytest.mark.parametrize(
+        ("spec", "place"), [({"backbone": "squeezenet1_1", "bits": 0}, r"spec\.bits"), ([], "spec")]
+    )
+    def test_a_damaged_spec_is_refused(self, saved: Path, spec: object, place: str) -> None:
+        description = json.loads((saved / "model.json").read_text())
+        (saved / "model.json").write_text(json.dumps(description | {"spec": spec}))
+        with pytest.raises(
+            HashprobeError, match=rf"model\.json is damaged at {place} \(.*\); save the model"
+        ):
+            HashModel.load(saved)
 
     @pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
     def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
@@ -243,54 +339,3 @@ class TestBuild:
     def test_code_lengths_have_limits(self, bits: int) -> None:
         with pytest.raises(HashprobeError, match=f"bits must be a whole number from 1 to 1024; found {bits}"):
             HashModel.build("squeezenet1_1", bits=bits)
-
-    @pytest.mark.parametrize(
-        ("name", "weights", "message"),
-        [
-            ("resnet81", "none", "no backbone is named 'resnet81'; did you mean 'resnet18'"),
-            ("timm/resnet_18", "none", r"no timm network is named 'resnet_18'; did you mean 'resnet18'"),
-            ("squeezenet1_1", "bundled", "only 'efficientnet_lite0' has bundled weights"),
-            (
-                "squeezenet1_1",
-                "imagnet",
-                "weights 'imagnet' are neither 'none', 'bundled', 'pretrained' nor a file",
-            ),
-        ],
-    )
-    def test_what_does_not_exist_is_named(self, name: str, weights: str, message: str) -> None:
-        with pytest.raises(HashprobeError, match=message):
-            build_backbone(name, weights)
-
-    @pytest.mark.parametrize(
-        ("name", "features"), [("alexnet", 4096), ("resnet18", 512), ("mobilenet_v3_small", 1024)]
-    )
-    def test_features_are_as_wide_as_said(self, name: str, features: int) -> None:
-        with torch.device("meta"):
-            backbone = build_backbone(name)
-            assert backbone.features == features
-            assert backbone.network.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
-
-    def test_weights_from_a_file_must_fit(self, tmp_path: Path) -> None:
-        from safetensors.torch import save_file
-
-        tensors = build_backbone("squeezenet1_1").network.state_dict()
-        path = tmp_path / "weights.safetensors"
-        save_file(
-            {**tensors, "classifier.1.weight": torch.zeros(1)}, path
-        )  # a classifier that is left over is passed by
-        loaded = build_backbone("squeezenet1_1", str(path)).network.state_dict()
-        assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
-        first = next(iter(tensors))
-        save_file({**tensors, first: torch.zeros(1)}, path)
-        with pytest.raises(
-            HashprobeError, match=rf"does not fit 'squeezenet1_1': '{first}' has shape \(1,\), expected"
-        ):
-            build_backbone("squeezenet1_1", str(path))
-        save_file({name: tensor for name, tensor in tensors.items() if name != first}, path)
-        with pytest.raises(HashprobeError, match=f"1 tensors are missing, the first is '{first}'"):
-            build_backbone("squeezenet1_1", str(path))
-        path.write_bytes(pickle.dumps(1))
-        with pytest.raises(
-            HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
-        ):
-            build_backbone("squeezenet1_1", str(path))

@@ -12,47 +12,10 @@ from torch import nn
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
-from hashprobe.hashing import DPSH, HASH_LOSSES, HashTrainingSettings, train_hash_model
+from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.hashing.training import mirror_and_shift
 from helpers import Interrupted, conv_model, interrupt_after, same_tensors, tiny_data
-
-
-def slow_dpsh(relaxed: torch.Tensor, bank: torch.Tensor, similarity: torch.Tensor, eta: float) -> float:
-    """The formula, read term by term."""
-    pairs = 0.0
-    for i, u in enumerate(relaxed.tolist()):
-        for j, v in enumerate(bank.tolist()):
-            theta = sum(a * b for a, b in zip(u, v, strict=True)) / 2
-            pairs += math.log(1 + math.exp(theta)) - float(similarity[i, j]) * theta
-    quantisation = sum(((1 if a >= 0 else -1) - a) ** 2 for u in relaxed.tolist() for a in u)
-    return pairs / (len(relaxed) * len(bank)) + eta * quantisation / (len(bank) * len(relaxed))
-
-
-class TestDPSH:
-    def test_is_the_formula(self) -> None:
-        generator = torch.Generator().manual_seed(0)
-        relaxed = torch.rand(5, 6, generator=generator, dtype=torch.float64) * 2 - 1
-        relaxed[0, 0] = 0.0
-        bank = torch.rand(9, 6, generator=generator, dtype=torch.float64) * 2 - 1
-        similarity = (torch.rand(5, 9, generator=generator) < 0.4).double()
-        assert float(DPSH()(relaxed, bank, similarity, 0.0)) == pytest.approx(
-            slow_dpsh(relaxed, bank, similarity, 50)
-        )
-        assert float(DPSH(eta=3)(relaxed, bank, similarity, 0.0)) == pytest.approx(
-            slow_dpsh(relaxed, bank, similarity, 3)
-        )
-
-    @pytest.mark.parametrize(("progress", "eta"), [(0.0, 0), (0.1, 10), (0.25, 25), (0.5, 50), (1.0, 50)])
-    def test_eta_can_grow(self, progress: float, eta: float) -> None:
-        relaxed, bank, similarity = torch.full((2, 4), 0.5), torch.full((3, 4), -0.5), torch.ones(2, 3)
-        value = float(DPSH(eta=50, growth=0.5)(relaxed, bank, similarity, progress))
-        assert value == pytest.approx(slow_dpsh(relaxed, bank, similarity, eta))
-
-    def test_is_registered(self) -> None:
-        assert HASH_LOSSES["dpsh"] is DPSH
-        with pytest.raises(HashprobeError, match="no hash loss is named 'dpsch'; did you mean 'dpsh'"):
-            HASH_LOSSES["dpsch"]
 
 
 class TestStart:
@@ -120,6 +83,52 @@ class TestTraining:
         assert same_tensors(whole.network, resumed.network)
         assert records == expected
 
+    def test_a_scale_that_grows_goes_on_after_a_kill_and_stays_with_the_model(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        growing = {"loss": "hashnet", "loss_settings": {"growth": 0.5, "refresh": 3}}
+        settings, data = SETTINGS.model_copy(update=growing), tiny_data()
+        whole = conv_model(8)
+        expected = train_hash_model(whole, data, settings, seed=1)
+        # Three epochs of four steps: the last epoch ends at step 11, whose scale is that of step 9.
+        scales = [math.sqrt(1 + 0.5 * step) for step in (3, 6, 9)]
+        assert [record["scale"] for record in expected] == pytest.approx(scales)
+        assert whole.scale == pytest.approx(scales[-1])
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, torch.optim.SGD, 6)
+            with pytest.raises(Interrupted):
+                train_hash_model(conv_model(8), data, settings, seed=1, checkpoint=tmp_path / "state")
+        resumed = conv_model(8)
+        assert train_hash_model(resumed, data, settings, seed=1, checkpoint=tmp_path / "state") == expected
+        assert same_tensors(whole.network, resumed.network)
+        finished = conv_model(8)  # nothing is left to train: the scale comes from the checkpoint
+        train_hash_model(finished, data, settings, seed=1, checkpoint=tmp_path / "state")
+        assert finished.scale == whole.scale
+        whole.save(tmp_path / "model")
+        assert HashModel.load(tmp_path / "model", module=conv_model(8).network).scale == whole.scale
+
+    def test_a_loss_without_a_scale_trains_the_plain_tanh(self) -> None:
+        scaled, plain = conv_model(8), conv_model(8)
+        scaled.scale = 5.0  # as a training with HashNet before may leave it
+        assert train_hash_model(scaled, tiny_data(), SETTINGS, seed=0) == train_hash_model(
+            plain, tiny_data(), SETTINGS, seed=0
+        )
+        assert scaled.scale == 1.0
+
+    @pytest.mark.parametrize("loss", ["dph", "hashnet"])
+    def test_other_losses_sort_the_images_too(self, loss: str) -> None:
+        model, data = conv_model(8), tiny_data(classes=2, train=28)
+        settings = HashTrainingSettings(
+            loss=loss, epochs=30, batch_size=7, optimizer="adamw", learning_rate=0.01
+        )
+        records = train_hash_model(model, data, settings, seed=0)
+        assert records[-1]["loss"] < records[0]["loss"]
+        with torch.no_grad():
+            relaxed = model.relaxed(torch.from_numpy(data.train.images[:]).float() / 255)
+        similar = torch.from_numpy(data.train.labels.astype(int) @ data.train.labels.astype(int).T > 0)
+        cosine = relaxed @ relaxed.T / 8
+        assert cosine[similar].mean() > cosine[~similar].mean() + 0.3
+
     def test_the_seed_alone_decides(self) -> None:
         data, models = tiny_data(), []
         for seed, of_the_session in ((0, 1), (0, 2), (1, 1)):
@@ -143,6 +152,23 @@ class TestTraining:
             train_hash_model(
                 conv_model(8, seed=1), tiny_data(), SETTINGS, seed=0, checkpoint=tmp_path / "state"
             )
+
+    @pytest.mark.parametrize("rate", [0.0, 0.5])
+    def test_a_backbone_whose_rate_is_0_stays_and_has_no_gradient(self, rate: float) -> None:
+        model = conv_model(8)
+        model.network.backbone[0].bias.requires_grad_(False)  # by its user
+        before = {name: parameter.clone() for name, parameter in model.network.named_parameters()}
+        settings = SETTINGS.model_copy(update={"backbone_rate": rate})
+        train_hash_model(model, tiny_data(), settings, seed=0)
+        moved = {
+            name for name, value in model.network.named_parameters() if not torch.equal(value, before[name])
+        }
+        of_hash_layer = {"hash_layer.weight", "hash_layer.bias"}
+        of_backbone = {"backbone.0.weight", "backbone.1.weight", "backbone.1.bias"}
+        assert moved == (of_hash_layer if rate == 0 else of_hash_layer | of_backbone)
+        assert (model.network.backbone[0].weight.grad is None) == (rate == 0)
+        wanted = {name for name, value in model.network.named_parameters() if value.requires_grad}
+        assert wanted == of_hash_layer | of_backbone
 
     def test_a_last_batch_of_one_image_is_left_out(self) -> None:
         settings = SETTINGS.model_copy(update={"epochs": 1})

@@ -8,7 +8,7 @@ import pytest
 from synthetic import HOSTILE, write_run
 
 from hashprobe.report.page import render
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +27,5 @@ def hostile_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reported(run_directory: Path) -> Path:
     """The run's page; its figures, which take longer, are written in the test of them."""
     path = run_directory / "report.html"
-    path.write_text(render(Run.read(run_directory)), encoding="utf-8")
+    path.write_text(render(RunRecord.read(run_directory)), encoding="utf-8")
     return path

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hashprobe.report.page import render
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="needs the Python package playwright (extra: dev)"
@@ -270,7 +270,7 @@ def test_the_page_is_no_wider_than_the_screen(browser: Any, reported: Path, widt
 
 def test_hostile_names_are_shown_as_text(browser: Any, hostile_directory: Path) -> None:
     path = hostile_directory / "page.html"
-    path.write_text(render(Run.read(hostile_directory)), encoding="utf-8")
+    path.write_text(render(RunRecord.read(hostile_directory)), encoding="utf-8")
     with opened(browser, path, width=390) as page:
         for place in range(4):
             page.locator("#pick-query").select_option(index=place)

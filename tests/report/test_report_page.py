@@ -18,7 +18,7 @@ from synthetic import SIZE, projections, write_run
 
 from hashprobe.report import plots, write_report
 from hashprobe.report.page import json_for_html, render
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 
 class Elements(HTMLParser):
@@ -48,7 +48,7 @@ def decoded(uri: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def page(run_directory: Path) -> str:
-    return render(Run.read(run_directory))
+    return render(RunRecord.read(run_directory))
 
 
 def test_the_report_and_its_figures_are_written(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_report_and_its_figures_are_written(tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_page(run_directory: Path, page: str) -> None:
-    assert render(Run.read(run_directory)) == page
+    assert render(RunRecord.read(run_directory)) == page
 
 
 def test_nothing_is_fetched(page: str) -> None:
@@ -109,8 +109,8 @@ def test_a_page_keeps_its_limit_and_the_attack(tmp_path: Path, pictures: int) ->
     rng = np.random.default_rng(0)
     for path in (run / "gallery/images").glob("d*.png"):
         Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)).save(path)
-    limit = len(render(Run.read(run), limit=0).encode()) + pictures
-    page = render(Run.read(run), limit=limit)
+    limit = len(render(RunRecord.read(run), limit=0).encode()) + pictures
+    page = render(RunRecord.read(run), limit=limit)
     assert len(page.encode()) < limit
     gallery = embedded(page)["gallery"]
     assert gallery["compressed"]
@@ -125,7 +125,7 @@ def test_a_page_keeps_its_limit_and_the_attack(tmp_path: Path, pictures: int) ->
 
 
 def test_hostile_names_stay_text(hostile_directory: Path) -> None:
-    page = render(Run.read(hostile_directory))
+    page = render(RunRecord.read(hostile_directory))
     found = Elements(page).found
     assert [tag for tag, _ in found if tag == "script"] == ["script", "script"]
     assert not [attributes for _, attributes in found if any(name.startswith("on") for name in attributes)]
@@ -137,7 +137,7 @@ def test_hostile_names_stay_text(hostile_directory: Path) -> None:
 
 
 def test_hostile_names_can_be_drawn(hostile_directory: Path) -> None:
-    figure = plots.transfer(Run.read(hostile_directory))
+    figure = plots.transfer(RunRecord.read(hostile_directory))
     written = io.StringIO()
     figure.savefig(written, format="svg")
     ElementTree.fromstring(written.getvalue())
@@ -162,6 +162,6 @@ def test_optional_sections_are_absent_when_their_files_are(tmp_path: Path) -> No
     write_run(tmp_path, queries=1)
     for name in ("audit.json", "transfer.jsonl", "curves.jsonl", "experiment.json", "gallery/gallery.json"):
         (tmp_path / name).unlink()
-    ids = {attributes.get("id") for _, attributes in Elements(render(Run.read(tmp_path))).found}
+    ids = {attributes.get("id") for _, attributes in Elements(render(RunRecord.read(tmp_path))).found}
     assert {"summary", "results", "made"} <= ids
     assert not {"gallery", "audit", "transfer"} & ids

@@ -12,7 +12,7 @@ from synthetic import write_run
 
 from hashprobe.errors import HashprobeError
 from hashprobe.report import write_report
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 
 def minimal_row(**changes: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def write_rows(directory: Path, *rows: dict[str, Any]) -> Path:
 
 
 def test_a_whole_run_is_read(run_directory: Path) -> None:
-    run = Run.read(run_directory)
+    run = RunRecord.read(run_directory)
     assert len(run.rows) == 24
     assert run.rows[0].protocol == "disjoint"
     assert set(run.curves) == {row.row for row in run.rows}
@@ -37,14 +37,14 @@ def test_a_whole_run_is_read(run_directory: Path) -> None:
 
 
 def test_results_alone_are_enough(tmp_path: Path) -> None:
-    run = Run.read(write_rows(tmp_path, minimal_row()))
+    run = RunRecord.read(write_rows(tmp_path, minimal_row()))
     assert run.gallery is None
     assert not run.curves
     assert write_report(tmp_path).is_file()
 
 
 def test_rows_in_memory_are_enough() -> None:
-    assert Run.from_rows([minimal_row()]).rows[0].attack == "FGSM"
+    assert RunRecord.from_rows([minimal_row()]).rows[0].attack == "FGSM"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_wrong_row_is_named(tmp_path: Path, rows: list[dict[str, Any]], said: 
 def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text(json.dumps(minimal_row()) + "\n{half")
     with pytest.raises(HashprobeError, match=r"results.jsonl, line 2 is not JSON"):
-        Run.read(tmp_path)
+        RunRecord.read(tmp_path)
 
 
 def test_missing_results_are_said(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_wrong_gallery_is_named(tmp_path: Path, change: Any, said: str) -> Non
     change(gallery["entries"][0])
     path.write_text(json.dumps(gallery))
     with pytest.raises(HashprobeError, match=said):
-        Run.read(tmp_path)
+        RunRecord.read(tmp_path)
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_curves_of_unequal_length_are_named(tmp_path: Path) -> None:
     write_rows(tmp_path, minimal_row())
     (tmp_path / "curves.jsonl").write_text(json.dumps({"row": "a", "recall": [0, 1], "precision": [1]}))
     with pytest.raises(HashprobeError, match="recall has 2 values and precision 1"):
-        Run.read(tmp_path)
+        RunRecord.read(tmp_path)
 
 
 def test_an_old_report_survives_a_failure(tmp_path: Path, run_directory: Path) -> None:

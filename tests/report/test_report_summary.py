@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.report.rows import Row, best_rows, epsilon_text, row_names
-from hashprobe.report.run import Curve, Run
+from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
 
 
@@ -31,7 +31,7 @@ ORIGINAL = row("Original", 0.52, epsilon=None)
 
 
 def made(*rows: dict[str, Any]) -> list[Row]:
-    return Run.from_rows(rows).rows
+    return RunRecord.from_rows(rows).rows
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_names_are_unique(budgets: list[float | None]) -> None:
 
 
 def test_the_headline_is_the_strongest_bounded_attack() -> None:
-    run = Run.from_rows(
+    run = RunRecord.from_rows(
         [
             ORIGINAL,
             row("FGSM", 0.6),
@@ -105,7 +105,7 @@ def test_the_headline_is_the_strongest_bounded_attack() -> None:
 
 
 def test_an_attack_within_chance_is_said_to_have_failed() -> None:
-    finding = summarise(Run.from_rows([ORIGINAL, row("FGSM", 0.525)])).findings[0]
+    finding = summarise(RunRecord.from_rows([ORIGINAL, row("FGSM", 0.525)])).findings[0]
     assert not finding.works
     assert "does not get measurably above chance" in finding.sentence
 
@@ -116,10 +116,10 @@ def test_the_headline_counts_returned_pictures_where_the_curve_is_known() -> Non
         line["row"]: Curve([], [], [1, 10, 100, 1000], [0.9, share, share, 0.5])
         for line, share in zip(rows, (0.53, 0.87), strict=True)
     }
-    sentence = summarise(Run(rows=made(*rows), curves=curves)).findings[0].sentence
+    sentence = summarise(RunRecord(rows=made(*rows), curves=curves)).findings[0].sentence
     for said in ("87 of the first 100", "before the attack 53", "in random order about 50"):
         assert said in sentence
 
 
 def test_a_run_without_attacks_claims_nothing() -> None:
-    assert summarise(Run.from_rows([ORIGINAL])).findings == []
+    assert summarise(RunRecord.from_rows([ORIGINAL])).findings == []

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hashprobe.errors import HashprobeError
 from hashprobe.report import Report, plots, text_report
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 PLOTS = [plots.precision_recall, plots.precision_at, plots.over_epsilon, plots.over_time, plots.over_passes]
 
@@ -57,7 +57,7 @@ def test_a_notebook_takes_rows_from_memory() -> None:
 
 
 def test_every_plot_is_a_figure_and_changes_nothing_global(run_directory: Path) -> None:
-    run, before = Run.read(run_directory), dict(matplotlib.rcParams)
+    run, before = RunRecord.read(run_directory), dict(matplotlib.rcParams)
     figures = [plot(run, "paper") for plot in PLOTS]
     figures += [plots.training(run, "prosgan"), plots.transfer(run)]
     assert all(isinstance(figure, Figure) for figure in figures)
@@ -66,7 +66,7 @@ def test_every_plot_is_a_figure_and_changes_nothing_global(run_directory: Path) 
 
 
 def test_a_curve_holds_the_run_s_values_and_chance(run_directory: Path) -> None:
-    run = Run.read(run_directory)
+    run = RunRecord.read(run_directory)
     axes = plots.precision_at(run, "disjoint").axes[0]
     drawn = [list(line.get_ydata()) for line in axes.get_lines()]
     wanted = next(row for row in run.rows if row.attack == "P2P" and row.protocol == "disjoint")
@@ -77,10 +77,10 @@ def test_a_curve_holds_the_run_s_values_and_chance(run_directory: Path) -> None:
 
 
 def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
-    run = Run.read(run_directory)
+    run = RunRecord.read(run_directory)
     with pytest.raises(HashprobeError, match="no row under protocol 'single'"):
         plots.precision_recall(run, "single")
     with pytest.raises(HashprobeError, match=r"no training log 'gan'; it has hash-model, prosgan"):
         plots.training(run, "gan")
     with pytest.raises(HashprobeError, match="nothing to draw"):
-        plots.precision_recall(Run(rows=run.rows))
+        plots.precision_recall(RunRecord(rows=run.rows))

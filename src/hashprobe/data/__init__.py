@@ -1,6 +1,8 @@
-"""Retrieval data: images, multi-hot labels and splits; generated scenes and the list formats of the field."""
+"""Retrieval data: images, multi-hot labels and splits; generated scenes, the list formats of the field, audits."""
 
+from hashprobe.data.audit import Audit, audit, audit_folder
 from hashprobe.data.decoding import read_image
+from hashprobe.data.findings import Finding
 from hashprobe.data.folder import load_folder
 from hashprobe.data.loading import load
 from hashprobe.data.openmoji import SceneSettings
@@ -10,10 +12,14 @@ from hashprobe.data.sheet import contact_sheet
 
 __all__ = [
     "DATA_SETS",
+    "Audit",
+    "Finding",
     "ImageRows",
     "RetrievalData",
     "SceneSettings",
     "Split",
+    "audit",
+    "audit_folder",
     "contact_sheet",
     "load",
     "load_folder",

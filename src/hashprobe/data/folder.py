@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe.data.decoding import DECODING, SMALLEST_SIDE, UnusableImage, decode_image
-from hashprobe.data.image_files import ImageFile, ImageFiles
+from hashprobe.data.formats import read_listing
+from hashprobe.data.image_files import ImageFile, ImageFiles, image_folder
 from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.lists import read_lists
 from hashprobe.data.parallel import in_order
 from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8Array
 from hashprobe.data.store import cache_folder, open_store
@@ -30,13 +30,15 @@ def load_folder(
     progress: bool = False,
     workers: int | None = None,
 ) -> RetrievalData:
-    """Load a folder in list format 1; its images are in the folder or in tar files beside the lists.
+    """Load a folder of lists, in whichever format; see :mod:`hashprobe.data.formats`.
+
+    Its images are in the folder, in tar files beside the lists, or in the folder that ``source.txt`` names.
 
     The decoded images are cached in one memory-mapped file, each distinct image once. The cache is used again
     as long as the listed paths, the image files (size and time of change) and the image size are the same.
 
     Args:
-        folder: That holds the lists; see :mod:`hashprobe.data.lists`.
+        folder: That holds the lists.
         image_size: Height and width in pixels, at least 32.
         cache_dir: Where decoded images are kept; the user's cache folder by default.
         progress: Whether a progress bar is shown.
@@ -49,16 +51,16 @@ def load_folder(
     folder = Path(folder).expanduser()
     if image_size < SMALLEST_SIDE:
         raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {image_size}.")
-    listing = read_lists(folder)
+    files = ImageFiles(image_folder(folder))
+    listing = read_listing(folder, files)
     names = listing.distinct_names()
-    files = ImageFiles(folder)
     key = sha256_of(f"{DECODING} {image_size}", "\n".join(names), files.identity(names))[:16]
 
     def blocks() -> Iterator[UInt8Array]:
         found = _find_all(files, names, listing)
 
         def decode(block: tuple[str, ...]) -> UInt8Array:
-            return np.stack([_decode(found[name], name, image_size, listing) for name in block])
+            return np.stack([decode_listed(found[name], name, image_size, listing) for name in block])
 
         jobs = (names[first : first + IMAGES_A_BLOCK] for first in range(0, len(names), IMAGES_A_BLOCK))
         with progress_bar("decoding images", len(names), show=progress) as advance:
@@ -93,7 +95,12 @@ def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> di
     return found
 
 
-def _decode(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
+def decode_listed(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
+    """Decode an image of a list; see :func:`hashprobe.data.decoding.decode_image`.
+
+    Raises:
+        HashprobeError: the image cannot be used; the message names file and line of the list.
+    """
     try:
         return decode_image(file.read(), image_size)
     except OSError as error:

@@ -1,15 +1,25 @@
-"""Where the images of a folder are: files in it, or members of the tar files that lie in it."""
+"""Where the images of a folder are: files in it, members of tar files that lie in it, or records of CIFAR-10."""
 
 from __future__ import annotations
 
 import os
+import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
+from hashprobe.data.faults import STRICT, Faults
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
+
+SOURCE_FILE = "source.txt"
+CIFAR_SIDE = 32
+CIFAR_PIXELS = 3 * CIFAR_SIDE * CIFAR_SIDE
+CIFAR_RECORD = 1 + CIFAR_PIXELS
+_CIFAR_NAME = re.compile(r"(.+_batch(?:_\d)?\.bin)/(\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -37,15 +47,33 @@ class ImageFile:
             return file.read(self.length)
 
 
+class CifarImage(ImageFile):
+    """The pixels of one record of CIFAR-10's binary version: its red, then green, then blue ones, row by row."""
+
+    def read(self) -> bytes:
+        """Return the image as a PPM file.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        planes = np.frombuffer(super().read(), dtype=np.uint8)
+        if len(planes) != CIFAR_PIXELS:
+            raise OSError(0, "its record is truncated")
+        pixels = planes.reshape(3, CIFAR_SIDE, CIFAR_SIDE).transpose(1, 2, 0)
+        return f"P6 {CIFAR_SIDE} {CIFAR_SIDE} 255\n".encode() + pixels.tobytes()
+
+
 class ImageFiles:
     """The images of a folder, found by their relative paths; a file goes before a member of a tar file.
 
     Args:
         folder: That holds image files, uncompressed tar files (``*.tar``), or both.
+        faults: Where a tar file that is damaged or compressed is reported.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, faults: Faults = STRICT) -> None:
         self._folder = folder
+        self._faults = faults
         self._tars = sorted(folder.glob("*.tar"))
 
     def identity(self, names: Iterable[str]) -> str:
@@ -56,8 +84,9 @@ class ImageFiles:
         lines = []
         in_tar = False
         for name in names:
+            record = _CIFAR_NAME.fullmatch(name)
             try:
-                lines.append(_size_and_time(self._folder / name))
+                lines.append(_size_and_time(self._folder / (record[1] if record else name)))
             except (OSError, ValueError):  # not there, or a name that no file can have
                 lines.append("in a tar file")
                 in_tar = True
@@ -69,40 +98,83 @@ class ImageFiles:
         """Return where each image is; what is found nowhere is left out.
 
         Raises:
-            HashprobeError: a tar file is needed that is damaged or compressed.
+            HashprobeError: a tar file is needed that is damaged or compressed, if faults are not collected.
         """
         found = {}
         wanted = set()
         for name in names:
-            path = self._folder / name
-            if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
-                found[name] = ImageFile(path)
+            here = self._in_folder(name)
+            if here is not None:
+                found[name] = here
             else:
                 wanted.add(name)
         for tar in self._tars:
             if not wanted:
                 break
-            members = _members(tar, wanted)
+            members = dict(self._members(tar, wanted))
             found.update(members)
             wanted -= members.keys()
         return found
+
+    def first_found(self, names: Collection[str]) -> str | None:
+        """Return the first name that is a file, else the first member of a tar file that is one of them."""
+        for name in names:
+            if self._in_folder(name) is not None:
+                return name
+        for tar in self._tars:
+            for name, _ in self._members(tar, names):
+                return name
+        return None
 
     def searched(self) -> str:
         """Say where images were looked for."""
         return " and ".join([str(self._folder), ", ".join(path.name for path in self._tars) or "no tar file"])
 
+    def _in_folder(self, name: str) -> ImageFile | None:
+        path = self._folder / name
+        if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
+            return ImageFile(path)
+        record = _CIFAR_NAME.fullmatch(name)
+        if record and os.path.isfile(self._folder / record[1]):
+            return CifarImage(self._folder / record[1], int(record[2]) * CIFAR_RECORD + 1, CIFAR_PIXELS)
+        return None
 
-def _members(tar: Path, wanted: set[str]) -> dict[str, ImageFile]:
+    def _members(self, tar: Path, wanted: Container[str]) -> Iterator[tuple[str, ImageFile]]:
+        """Yield the wanted members of a tar file, in its order."""
+        try:
+            with tarfile.open(tar, "r:") as archive:
+                for member in archive:
+                    name = str(PurePosixPath(member.name))
+                    if member.isreg() and name in wanted:
+                        yield name, ImageFile(tar, member.offset_data, member.size)
+        except (tarfile.TarError, OSError) as error:
+            self._faults.add(
+                "tar files that are damaged", f"{tar} is not a whole, uncompressed tar file ({error})."
+            )
+
+
+def image_folder(folder: Path) -> Path:
+    """Return the folder of the images that the lists of a folder name: itself, or what ``source.txt`` says.
+
+    ``source.txt`` holds one line, a path; a relative one begins at the folder of the lists.
+
+    Raises:
+        HashprobeError: ``source.txt`` does not name a folder.
+    """
+    source = folder / SOURCE_FILE
     try:
-        with tarfile.open(tar, "r:") as archive:
-            names = ((str(PurePosixPath(member.name)), member) for member in archive if member.isreg())
-            return {
-                name: ImageFile(tar, member.offset_data, member.size)
-                for name, member in names
-                if name in wanted
-            }
-    except (tarfile.TarError, OSError) as error:
-        raise HashprobeError(f"{tar} is not a whole, uncompressed tar file ({error}).") from None
+        written = source.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:
+        return folder
+    except (OSError, UnicodeDecodeError) as error:
+        raise HashprobeError(f"{source} cannot be read ({error}).") from None
+    path = folder / Path(written).expanduser()
+    if not written or "\n" in written or "\0" in written or not path.is_dir():
+        raise HashprobeError(
+            f"{source} names {written.splitlines()[0] if written else 'nothing'!r}, which is no folder; "
+            f"write into it where the images are, or remove it if they are in {folder}."
+        )
+    return path
 
 
 def _size_and_time(path: Path) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cached_property
 
 import numpy as np
 
+from hashprobe.data.places import Places
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 
@@ -16,52 +18,43 @@ class ListedSplit:
     """One split as its lists give it.
 
     Attributes:
-        names: Paths relative to the folder, cleaned by :func:`clean_path`.
+        names: Paths relative to the folder of the images; see :func:`hashprobe.data.paths.relative_names`.
+            Before the paths are cleaned: as they are written.
         labels: uint8 ``(n, C)`` of 0 and 1.
-        image_list: The file that lists the paths; the i-th path stands in its line i + 1.
-        label_list: The file that holds the labels, a row a line in the same order.
-
-    Raises:
-        HashprobeError: the split is empty.
+        at: Where each path is written.
+        labels_at: Where each label row is written.
     """
 
     names: tuple[str, ...]
     labels: UInt8Array
-    image_list: Path
-    label_list: Path
+    at: Places
+    labels_at: Places
 
-    def __post_init__(self) -> None:
-        if not self.names:
-            raise HashprobeError(f"{self.image_list} lists no image; every split needs at least one.")
-
-    def where(self, row: int) -> str:
-        """Say where the path of a row is written."""
-        return f"{self.image_list}, line {row + 1}"
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The three splits of a folder, checked.
+    """The three splits of a folder; :func:`check_listing` says whether they can be used together.
 
-    The query shares no image with the database or the training images, and query and database list no image
-    twice. Training images may be listed twice (FLICKR-25K's published list does so) and need not be in the
-    database. Wherever an image is listed, it has the same label.
-
-    Raises:
-        HashprobeError: any of this is not so.
+    Attributes:
+        class_names: The C classes, in the order of the labels' columns.
+        query: The images that are searched with.
+        database: The images that are searched in.
+        train: The images that are trained on.
+        notes: What a reader of the audit should know of how the lists were read.
     """
 
     class_names: tuple[str, ...]
     query: ListedSplit
     database: ListedSplit
     train: ListedSplit
+    notes: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        in_query, in_database = _rows_once(self.query), _rows_once(self.database)
-        _require_disjoint(self.query, in_query, self.database)
-        _require_disjoint(self.query, in_query, self.train)
-        _require_same_labels(self.database, in_database, self.train)
-        _require_same_labels(self.train, {name: row for row, name in enumerate(self.train.names)}, self.train)
+    def splits(self) -> Iterator[tuple[str, ListedSplit]]:
+        """Yield name and split: query, database, train."""
+        yield from (("query", self.query), ("database", self.database), ("train", self.train))
 
     def distinct_names(self) -> tuple[str, ...]:
         """Return each image once: the query, the database, then training images that are in neither."""
@@ -69,31 +62,44 @@ class Listing:
 
     def where(self, name: str) -> str:
         """Say where an image is listed first."""
-        for split in (self.query, self.database, self.train):
-            if name in split.names:
-                return split.where(split.names.index(name))
-        raise KeyError(name)
+        split, row = self._first[name]
+        return split.at[row]
+
+    def shares_a_file(self, split: ListedSplit) -> bool:
+        """Say whether another split is written in the same file, as in a table."""
+        return any(
+            other is not split and set(other.at.files) & set(split.at.files) for _, other in self.splits()
+        )
+
+    @cached_property
+    def _first(self) -> dict[str, tuple[ListedSplit, int]]:
+        first: dict[str, tuple[ListedSplit, int]] = {}
+        for _, split in self.splits():
+            for row, name in enumerate(split.names):
+                first.setdefault(name, (split, row))
+        return first
 
 
-def clean_path(text: str, where: str) -> str:
-    """Return a listed path with ``/`` between folders and without ``./``.
+def check_listing(listing: Listing) -> None:
+    """Check that the splits can be used together.
 
-    Args:
-        text: As it is written in the list; Windows separators are understood.
-        where: File and line, for the message.
+    No split is empty. The query shares no image with the database or the training images, and query and
+    database list no image twice. Training images may be listed twice (FLICKR-25K's published list does so)
+    and need not be in the database. Wherever an image is listed, it has the same label.
 
     Raises:
-        HashprobeError: the path is empty, absolute, or leads out of the folder.
+        HashprobeError: any of this is not so.
     """
-    written = text.strip()
-    if not written:
-        raise HashprobeError(f"{where} is empty; expected the path of an image.")
-    path = PurePosixPath(written.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts[:1] and path.parts[0].endswith(":")):
-        raise HashprobeError(f"{where}: {written!r} leads out of the folder; expected a path inside it.")
-    if path == PurePosixPath("."):
-        raise HashprobeError(f"{where}: {written!r} is a folder; expected the path of an image.")
-    return str(path)
+    for name, split in listing.splits():
+        if not split.names:
+            what = f"{name} image" if listing.shares_a_file(split) else "image"
+            raise HashprobeError(f"{split.at.files[0]} lists no {what}; every split needs at least one.")
+    in_query, in_database = _rows_once(listing.query), _rows_once(listing.database)
+    _require_disjoint(listing.query, in_query, listing.database)
+    _require_disjoint(listing.query, in_query, listing.train)
+    _require_same_labels(listing.database, in_database, listing.train)
+    in_train = {name: row for row, name in enumerate(listing.train.names)}
+    _require_same_labels(listing.train, in_train, listing.train)
 
 
 def _rows_once(split: ListedSplit) -> dict[str, int]:
@@ -101,10 +107,8 @@ def _rows_once(split: ListedSplit) -> dict[str, int]:
     rows: dict[str, int] = {}
     for row, name in enumerate(split.names):
         if name in rows:
-            first = f"line {rows[name] + 1}"
-            raise HashprobeError(
-                f"{split.where(row)}: {name} is listed already in {first}; remove one of them."
-            )
+            first = split.at.here_or_there(row, rows[name])
+            raise HashprobeError(f"{split.at[row]}: {name} is listed already in {first}; remove one of them.")
         rows[name] = row
     return rows
 
@@ -114,7 +118,7 @@ def _require_disjoint(query: ListedSplit, in_query: dict[str, int], other: Liste
     if shared:
         name = other.names[shared[0]]
         raise HashprobeError(
-            f"{other.where(shared[0])}: {name} is a query image too ({query.where(in_query[name])}); "
+            f"{other.at[shared[0]]}: {name} is a query image too ({query.at[in_query[name]]}); "
             f"{len(shared)} such in all; a query must be in no other split, or it finds itself."
         )
 
@@ -123,6 +127,6 @@ def _require_same_labels(one: ListedSplit, rows: dict[str, int], other: ListedSp
     for row, name in enumerate(other.names):
         if name in rows and not np.array_equal(one.labels[rows[name]], other.labels[row]):
             raise HashprobeError(
-                f"{other.label_list}, line {row + 1} and {one.label_list}, line {rows[name] + 1} "
+                f"{other.labels_at[row]} and {one.labels_at[rows[name]]} "
                 f"give the same image, {name}, different labels."
             )

@@ -1,7 +1,9 @@
-"""List format 1 of the field: ``database_img.txt``, ``database_label.txt``, ``train_…`` and ``test_…``.
+"""List formats 1 and 3 of the field: paths in one file a split, label rows in another, line by line.
 
-One relative path a line, and one row of 0 and 1 a line, separated by spaces. ``classes.txt`` (one name a
-line) is optional.
+Format 1 has ``database_img.txt`` and ``database_label.txt``, ``train_…`` and ``test_…``: one relative path a line,
+and one row of 0 and 1 a line, separated by spaces. Format 3 has the rows in ``database_label_onehot.txt`` and the
+numbers of an image's classes, counted from 0, in ``database_label.txt``; the list that is published so (NUS-WIDE,
+21 classes) has no training list. ``classes.txt`` (one name a line) is optional in both.
 """
 
 from __future__ import annotations
@@ -10,98 +12,117 @@ from pathlib import Path
 
 import numpy as np
 
-from hashprobe.data.listing import ListedSplit, Listing, clean_path
-from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.errors import HashprobeError
+from hashprobe.data.faults import Faults
+from hashprobe.data.listing import ListedSplit, Listing
+from hashprobe.data.paths import clean_path
+from hashprobe.data.places import Places
+from hashprobe.data.text_lists import (
+    BAD_ROWS,
+    NO_WIDTH,
+    Width,
+    common_width,
+    label_matrix,
+    read_class_names,
+    read_lines,
+)
 
-CLASSES_FILE = "classes.txt"
+PREFIXES = ("database", "train", "test")
+ROWS, ONE_HOT = "label", "label_onehot"
+
+_NEEDED = (
+    "a folder of lists needs database_img.txt, database_{rows}.txt, train_img.txt, train_{rows}.txt, "
+    "test_img.txt and test_{rows}.txt"
+)
 
 
-def read_lists(folder: Path) -> Listing:
-    """Read the lists of a folder; images are not looked at.
+def has_pairs(folder: Path) -> bool:
+    """Say whether a folder has a list of format 1 (and none of format 3)."""
+    names = [f"{prefix}_{kind}.txt" for prefix in PREFIXES for kind in ("img", ROWS)]
+    return any((folder / name).exists() for name in names) and not has_triples(folder)
+
+
+def has_triples(folder: Path) -> bool:
+    """Say whether a folder has a list of format 3."""
+    return any((folder / f"{prefix}_{ONE_HOT}.txt").exists() for prefix in PREFIXES)
+
+
+def read_pairs(folder: Path, faults: Faults) -> Listing:
+    """Read list format 1; images are not looked at, and paths are as they are written.
 
     Raises:
-        HashprobeError: a list is missing, a line of it is wrong, or the lists contradict each other; the
-            message names file and line.
+        HashprobeError: a list is missing or a line of it is wrong, if ``faults`` is strict.
     """
-    database = _read_split(folder, "database", None)
-    train = _read_split(folder, "train", database)
-    query = _read_split(folder, "test", database)
-    class_names = _read_class_names(folder / CLASSES_FILE, database)
-    return Listing(class_names, query=query, database=database, train=train)
+    return _read(folder, ROWS, faults)
 
 
-def _read_split(folder: Path, prefix: str, model: ListedSplit | None) -> ListedSplit:
-    """Read one split; its label rows must be as long as those of ``model``, or of its own first row."""
-    image_list, label_list = folder / f"{prefix}_img.txt", folder / f"{prefix}_label.txt"
-    lines = _read_lines(image_list)
-    names = tuple(clean_path(line, f"{image_list}, line {row}") for row, line in enumerate(lines, start=1))
-    labels = _read_labels(label_list, model)
-    if len(names) != len(labels):
-        raise HashprobeError(
-            f"{image_list} lists {len(names)} images but {label_list} has {len(labels)} rows; "
-            "expected one row an image."
-        )
-    return ListedSplit(names, labels, image_list, label_list)
+def read_triples(folder: Path, faults: Faults) -> Listing:
+    """Read list format 3, as :func:`read_pairs` reads format 1; class numbers must agree with the rows."""
+    listing = _read(folder, ONE_HOT, faults)
+    for prefix in PREFIXES:
+        _compare_numbers(folder, prefix, faults)
+    return listing
 
 
-def _read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, without a byte-order mark and blank last lines."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise HashprobeError(
-            f"{path} does not exist; a folder of lists needs database_img.txt, database_label.txt, "
-            "train_img.txt, train_label.txt, test_img.txt and test_label.txt."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise HashprobeError(f"{path} is not a UTF-8 text file (byte {error.start}).") from None
-    except OSError as error:
-        raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
-    lines = text.split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
-
-
-def _read_labels(path: Path, model: ListedSplit | None) -> UInt8Array:
-    lines = _read_lines(path)
-    if model is None:
-        width, origin = len(lines[0].split()) if lines else 0, "line 1"
+def _read(folder: Path, rows: str, faults: Faults) -> Listing:
+    database, width = _read_split(folder, "database", rows, NO_WIDTH, faults)
+    notes: tuple[str, ...] = ()
+    if rows == ONE_HOT and not any((folder / f"train_{kind}.txt").exists() for kind in ("img", rows)):
+        train, notes = database, ("there is no training list; the whole database is the training split",)
     else:
-        width, origin = model.labels.shape[1], str(model.label_list)
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        tokens = line.split()
-        digits = "".join(tokens)
-        if not tokens:
-            raise HashprobeError(f"{path}, line {number} is empty; expected a row of 0 and 1.")
-        if len(tokens) != width:
-            raise HashprobeError(
-                f"{path}, line {number} has {len(tokens)} values; expected {width} as in {origin}."
-            )
-        if len(digits) != width or digits.strip("01"):
-            wrong = next(token for token in tokens if token not in ("0", "1"))
-            raise HashprobeError(f"{path}, line {number} has the value {wrong!r}; expected only 0 and 1.")
-        rows.append(digits)
-    values = np.frombuffer("".join(rows).encode(), dtype=np.uint8) - ord("0")
-    return values.reshape(len(rows), width).astype(np.uint8)
+        train, width = _read_split(folder, "train", rows, width, faults)
+    query, width = _read_split(folder, "test", rows, width, faults)
+    return Listing(read_class_names(folder, width, faults), query, database, train, notes)
 
 
-def _read_class_names(path: Path, database: ListedSplit) -> tuple[str, ...]:
-    """Return the names of the classes; their numbers where there is no list of them."""
-    width = database.labels.shape[1]
-    if not path.exists():
-        return tuple(f"class {number}" for number in range(1, width + 1))
-    names = tuple(line.strip() for line in _read_lines(path))
-    if len(names) != width:
-        raise HashprobeError(
-            f"{path} names {len(names)} classes but the rows of {database.label_list} have {width} values."
+def _read_split(
+    folder: Path, prefix: str, rows: str, width: Width, faults: Faults
+) -> tuple[ListedSplit, Width]:
+    """Read one split; its label rows must be as long as ``width`` says, or else as most of its own are.
+
+    Returns:
+        The split, and how long the rows of further splits must be.
+    """
+    image_list, label_list = folder / f"{prefix}_img.txt", folder / f"{prefix}_{rows}.txt"
+    needed = _NEEDED.format(rows=rows)
+    paths = read_lines(image_list, faults, needed=needed)
+    tokens = [line.split() for line in read_lines(label_list, faults, needed=needed)]
+    at, labels_at = Places.lines_of(image_list, len(paths)), Places.lines_of(label_list, len(tokens))
+    for row, path in enumerate(paths):
+        if not path.strip():  # said before the lengths are compared, which it makes unequal
+            clean_path(path, at[row], faults)
+    own = width if width.classes else common_width(tokens, labels_at)
+    labels, sound = label_matrix(tokens, labels_at, own, faults)
+    if len(paths) != len(tokens):
+        faults.add(
+            "lists of unequal length",
+            f"{image_list} lists {len(paths)} images but {label_list} has {len(tokens)} rows; "
+            "expected one row an image.",
         )
-    for number, name in enumerate(names, start=1):
-        if not name:
-            raise HashprobeError(f"{path}, line {number} is empty; expected the name of a class.")
-        if name in names[: number - 1]:
-            first = names.index(name) + 1
-            raise HashprobeError(f"{path}, line {number} names the class {name!r} again (line {first}).")
-    return names
+    pairs = min(len(paths), len(tokens))
+    kept = np.flatnonzero(sound[:pairs])
+    names = tuple(paths[row] for row in kept)
+    return ListedSplit(
+        names, labels[: len(kept)], at.rows(kept), labels_at.rows(kept)
+    ), own.seen_from_another_list(label_list)
+
+
+def _compare_numbers(folder: Path, prefix: str, faults: Faults) -> None:
+    """Check the class numbers of format 3, where they are given, against the rows."""
+    numbers_list, rows_list = folder / f"{prefix}_{ROWS}.txt", folder / f"{prefix}_{ONE_HOT}.txt"
+    if not (numbers_list.exists() and rows_list.exists()):
+        return
+    numbers = read_lines(numbers_list, faults, needed="it numbers the classes")
+    rows = read_lines(rows_list, faults, needed="it has the label rows")
+    for line, (written, row) in enumerate(zip(numbers, rows, strict=False), start=1):
+        ones = [str(column) for column, value in enumerate(row.split()) if value == "1"]
+        if sorted(written.split()) != sorted(ones):
+            faults.add(
+                BAD_ROWS,
+                f"{numbers_list}, line {line} gives the classes {written.strip() or 'none'}, but {rows_list}, "
+                f"line {line} gives {' '.join(ones) or 'none'} (counted from 0); expected the same.",
+            )
+    if len(numbers) != len(rows):
+        faults.add(
+            "lists of unequal length",
+            f"{numbers_list} has {len(numbers)} lines but {rows_list} has {len(rows)}; expected the same number.",
+        )

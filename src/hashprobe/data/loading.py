@@ -25,7 +25,7 @@ def load(
     """Load a data set.
 
     Args:
-        name_or_path: A name of ``DATA_SETS``, or a folder in list format 1. A name goes before a folder of
+        name_or_path: A name of ``DATA_SETS``, or a folder of lists. A name goes before a folder of
             the same name; write ``./name`` or give a ``Path`` for the folder.
         image_size: Height and width of the images, in pixels.
         seed: Of a generated data set; the lists of a folder leave nothing to draw.

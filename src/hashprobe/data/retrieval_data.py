@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -37,6 +38,16 @@ class ImageRows:
     def __getitem__(self, index: RowIndex) -> UInt8Array:
         rows = np.asarray(index, dtype=np.intp) if isinstance(index, list) else index
         return np.array(self._store[self._rows[rows]])
+
+    @property
+    def store(self) -> UInt8Array:
+        """The store that the rows are in."""
+        return self._store
+
+    @property
+    def rows(self) -> npt.NDArray[np.intp]:
+        """``(n,)``: the row of the store that each image is."""
+        return self._rows
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -133,11 +144,13 @@ class RetrievalData:
     @cached_property
     def split_sha256(self) -> str:
         """SHA-256 over names and labels of the three splits; the image size does not enter."""
-        parts: list[bytes | str] = []
-        for split in (self.query, self.database, self.train):
-            parts += [
-                "\n".join(split.names),
-                str(split.labels.shape),
-                np.packbits(split.labels, axis=1).tobytes(),
-            ]
-        return sha256_of(*parts)
+        splits = (self.query, self.database, self.train)
+        return sha256_of_splits((split.names, split.labels) for split in splits)
+
+
+def sha256_of_splits(splits: Iterable[tuple[Sequence[str], UInt8Array]]) -> str:
+    """Return the SHA-256 over names and multi-hot labels of splits, in hexadecimal."""
+    parts: list[bytes | str] = []
+    for names, labels in splits:
+        parts += ["\n".join(names), str(labels.shape), np.packbits(labels, axis=1).tobytes()]
+    return sha256_of(*parts)

@@ -24,6 +24,7 @@ from hashprobe.weights import load_weights, save_weights
 FORMAT = "hashprobe.hash-model/1"
 WEIGHTS_FILE = "model.safetensors"
 SPEC_FILE = "model.json"
+MOST_BITS = 1024
 
 
 class HashModelSpec(BaseModel):
@@ -39,13 +40,17 @@ class HashModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     backbone: str
-    bits: int = Field(ge=1, le=1024)
+    bits: int = Field(ge=1, le=MOST_BITS)
     mean: Triple
     std: Triple
 
 
 class HashModel(nn.Module):
     """A network that maps images to K real outputs z, whose signs are the code.
+
+    The loss trained ``tanh(scale · z)``, which :meth:`forward` returns; ``scale`` is 1 except after HashNet's training, where
+    it is about 13 and hides the gradient from whoever differentiates it. An attack therefore sees z through an alpha of its
+    own, by :meth:`relaxed` or :meth:`logits`, into which the scale does not enter. Neither does it change the codes.
 
     Build one by :meth:`build` (a backbone and a fresh hash layer), :meth:`wrap` (a module of one's own) or
     :meth:`load`. Images are ``(n, 3, h, w)`` in [0, 1], or uint8.
@@ -56,6 +61,7 @@ class HashModel(nn.Module):
         mean: Mean of the normalisation, per channel, in [0, 1] units.
         std: Standard deviation of the normalisation, per channel.
         spec: How :meth:`load` builds the network again; ``None`` for a wrapped module.
+        scale: Of the tanh in :meth:`forward`; set by training.
     """
 
     mean: torch.Tensor
@@ -69,6 +75,7 @@ class HashModel(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         spec: HashModelSpec | None = None,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -78,6 +85,7 @@ class HashModel(nn.Module):
         self.network = network
         self.bits = bits
         self.spec = spec
+        self.scale = scale
         self.register_buffer(
             "mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1), persistent=False
         )
@@ -100,14 +108,13 @@ class HashModel(nn.Module):
             mean: Overrides the normalisation of the backbone, for weights with another preprocessing.
             std: The same for the standard deviation.
         """
+        if not 1 <= bits <= MOST_BITS:
+            raise HashprobeError(f"bits must be a whole number from 1 to {MOST_BITS}; found {bits}.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             base = build_backbone(backbone, weights)
             hash_layer = nn.Linear(base.features, bits)
-        try:
-            spec = HashModelSpec(backbone=backbone, bits=bits, mean=mean or base.mean, std=std or base.std)
-        except ValidationError as error:
-            raise HashprobeError(f"bits must be a whole number from 1 to 1024; found {bits}.") from error
+        spec = HashModelSpec(backbone=backbone, bits=bits, mean=mean or base.mean, std=std or base.std)
         network = nn.Sequential()
         network.add_module("backbone", base.network)
         network.add_module("hash_layer", hash_layer)
@@ -146,12 +153,16 @@ class HashModel(nn.Module):
         return outputs  # type: ignore[no-any-return]
 
     def relaxed(self, images: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
-        """Return the relaxed code ``tanh(alpha · z)`` in (−1, 1), ``(n, K)``; differentiable."""
+        """Return the relaxed code ``tanh(alpha · z)`` in (−1, 1), ``(n, K)``; differentiable.
+
+        The model's ``scale`` does not enter: alpha = 1 is ``tanh(z)`` for every model, so that an attack's schedule of alpha
+        means the same for HashNet as for others. ``relaxed(images, model.scale)`` is what the model was trained to output.
+        """
         return torch.tanh(alpha * self.logits(images))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return :meth:`relaxed` with alpha = 1."""
-        return self.relaxed(images)
+        """Return ``tanh(scale · z)``, which a loss trains; differentiable, but saturated where the scale is large."""
+        return self.relaxed(images, self.scale)
 
     def codes(
         self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False
@@ -180,13 +191,15 @@ class HashModel(nn.Module):
         return self.mean.device
 
     def sha256(self) -> str:
-        """Return a fingerprint of what the model computes: its tensors, normalisation and code length."""
-        digest = hashlib.sha256(
-            f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}".encode()
-        )
+        """Return a fingerprint of what the model computes: its tensors, normalisation, code length and scale."""
+        numbers = f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}"
+        if self.scale != 1:  # models without a scale keep the fingerprint that they had before there was one
+            numbers += f" {self.scale}"
+        digest = hashlib.sha256(numbers.encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            # As bytes, because numpy knows no bfloat16.
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
     def save(self, directory: Path | str) -> None:
@@ -202,6 +215,7 @@ class HashModel(nn.Module):
             "format": FORMAT,
             "bits": self.bits,
             **normalisation,
+            "scale": self.scale,
             "spec": spec,
             "sha256": self.sha256(),
         }
@@ -245,8 +259,9 @@ class HashModel(nn.Module):
                 f"{directory} holds a wrapped module; give it to load as well: load({str(directory)!r}, module=…)."
             )
         else:
-            spec = HashModelSpec(**description["spec"])
+            spec = _spec(description["spec"], directory / SPEC_FILE)
             model = cls.build(spec.backbone, bits=spec.bits, mean=spec.mean, std=spec.std)
+        model.scale = _scale(description.get("scale", 1.0), directory / SPEC_FILE)
         load_weights(model.network, directory / WEIGHTS_FILE, fits="network")
         if model.sha256() != description["sha256"]:
             raise HashprobeError(
@@ -254,3 +269,21 @@ class HashModel(nn.Module):
                 "save the model again."
             )
         return model.eval()
+
+
+def _spec(found: object, path: Path) -> HashModelSpec:
+    try:
+        return HashModelSpec.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("spec", *first["loc"])))
+        raise HashprobeError(
+            f"{path} is damaged at {place} ({first['msg']}); save the model again."
+        ) from None
+
+
+def _scale(found: object, path: Path) -> float:
+    """Return the scale that a description names; one written before there were scales has none, which means 1."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
+        raise HashprobeError(f"{path} gives the scale {found!r}; it must be a positive number.")
+    return float(found)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData, Split
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.hashing.losses import HASH_LOSSES
+from hashprobe.hashing.losses import ScaledHashLoss, make_loss, scale_at
 from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
@@ -35,7 +36,7 @@ class HashTrainingSettings(BaseModel):
         batch_size: Images a step.
         optimizer: ``sgd`` or ``adamw``.
         learning_rate: At the start.
-        backbone_rate: Learning rate of the backbone as a share of ``learning_rate``.
+        backbone_rate: Learning rate of the backbone as a share of ``learning_rate``; at 0 no gradient of it is computed.
         momentum: Of SGD.
         weight_decay: Of the optimizer.
         schedule: ``step`` (×0.1 after each third of the epochs) or ``cosine`` (to zero, after a warm-up).
@@ -87,12 +88,12 @@ def train_hash_model(
         progress: Whether a progress bar is shown.
 
     Returns:
-        The log, a dictionary an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``.
+        The log, a dictionary an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``, and ``scale`` for a loss that sets it.
     """
     train = data.train
     accelerator = Accelerator(cpu=model.device.type == "cpu")
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
-    loss = HASH_LOSSES[settings.loss](**settings.loss_settings)
+    loss = make_loss(settings.loss, settings.loss_settings)
     identity = sha256_of(
         settings.model_dump(), data.split_sha256, str(seed), str(train.images.shape), model.sha256()
     )
@@ -103,15 +104,17 @@ def train_hash_model(
     )
     facts = state.restore() if checkpoint else None
     records: list[dict[str, Any]] = facts["records"] if facts else []
+    model.scale = float(facts.get("scale", 1.0)) if facts else scale_at(loss, 0)
     if facts is None:
         _fill_bank(model, train, bank, settings, seed)
-    trained, prepared_optimizer = accelerator.prepare(model, optimizer)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     units = settings.epochs * len(train)
     with (
         _own_randomness(model),
+        _no_gradient_of_a_still_backbone(model, settings),
         progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance,
     ):
+        trained, prepared_optimizer = accelerator.prepare(model, optimizer)
         for epoch in range(len(records), settings.epochs):
             model.train()
             torch.manual_seed(derived_seed(seed, "dropout", epoch))  # it draws from the global generator
@@ -126,6 +129,7 @@ def train_hash_model(
                 images = as_images(train.images[rows], device=model.device)
                 if settings.augment:
                     images = mirror_and_shift(images, torch_generator(seed, "augmentation", epoch, step))
+                model.scale = scale_at(loss, epoch * steps_an_epoch + step)
                 relaxed = trained(images)
                 bank[rows] = relaxed.detach()
                 value = loss(relaxed, bank, _similarity(labels[rows], labels), done)
@@ -134,16 +138,15 @@ def train_hash_model(
                 prepared_optimizer.step()
                 total += float(value.detach()) * len(rows)
                 advance(len(rows))
-            records.append(
-                {
-                    "epoch": epoch + 1,
-                    "step": (epoch + 1) * steps_an_epoch,
-                    "loss": total / len(train),
-                    "learning_rate": rate,
-                }
-            )
+            record = {
+                "epoch": epoch + 1,
+                "step": (epoch + 1) * steps_an_epoch,
+                "loss": total / len(train),
+                "learning_rate": rate,
+            }
+            records.append(record | ({"scale": model.scale} if isinstance(loss, ScaledHashLoss) else {}))
             if checkpoint:
-                state.save({"records": records})
+                state.save({"records": records, "scale": model.scale})
             if log:
                 write_json_lines(log, records)
     model.eval()
@@ -153,6 +156,21 @@ def train_hash_model(
 def _own_randomness(model: HashModel) -> AbstractContextManager[None]:
     """Return a context after which torch's global generators are as they were before it."""
     return torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else [])
+
+
+@contextmanager
+def _no_gradient_of_a_still_backbone(model: HashModel, settings: HashTrainingSettings) -> Iterator[None]:
+    """Freeze the backbone's parameters inside the block where their learning rate is 0: a step then costs a third."""
+    backbone = model.network.backbone
+    assert isinstance(backbone, nn.Module)
+    still = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    for parameter in still:
+        parameter.requires_grad_(settings.backbone_rate > 0)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
 
 
 def mirror_and_shift(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -187,7 +205,7 @@ def _fill_bank(
         features.append(backbone((images - model.mean) / model.std))
     if settings.start == "labels":
         start_hash_layer(hash_layer, torch.cat(features), train.labels, seed=seed)
-    bank.copy_(torch.tanh(hash_layer(torch.cat(features))))
+    bank.copy_(torch.tanh(model.scale * hash_layer(torch.cat(features))))
 
 
 def _optimizer(model: HashModel, settings: HashTrainingSettings) -> torch.optim.Optimizer:

@@ -1,7 +1,9 @@
 """The report of a run: one HTML file of tables, curves and pictures; figures; text for the terminal."""
 
+from hashprobe.report import plots
 from hashprobe.report.notebook import Report
 from hashprobe.report.page import write_report
+from hashprobe.report.run import RunRecord
 from hashprobe.report.text import text_report
 
-__all__ = ["Report", "text_report", "write_report"]
+__all__ = ["Report", "RunRecord", "plots", "text_report", "write_report"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hashprobe.report.rows import Row, epsilon_text, row_names
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 ATTACK_ORDER = ("ProS-GAN", "P2P", "DHTA", "FGSM", "I-FGSM")
 """Attacks whose colour is fixed, so that one attack has one colour in every report."""
@@ -80,7 +80,7 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...] = ()
 
 
-def of_rows(run: Run, rows: Sequence[Row]) -> list[Chart]:
+def of_rows(run: RunRecord, rows: Sequence[Row]) -> list[Chart]:
     """Every chart of rows that may be drawn together (one protocol, one setting), but those without a line."""
     drawn = (
         precision_recall(run, rows),
@@ -92,7 +92,7 @@ def of_rows(run: Run, rows: Sequence[Row]) -> list[Chart]:
     return [chart for chart in drawn if chart.lines]
 
 
-def precision_recall(run: Run, rows: Sequence[Row]) -> Chart:
+def precision_recall(run: RunRecord, rows: Sequence[Row]) -> Chart:
     """Precision of the target label over recall."""
     lines = tuple(
         _line(row, name, curve.recall, curve.precision, rows)
@@ -109,7 +109,7 @@ def precision_recall(run: Run, rows: Sequence[Row]) -> Chart:
     )
 
 
-def precision_at(run: Run, rows: Sequence[Row]) -> Chart:
+def precision_at(run: RunRecord, rows: Sequence[Row]) -> Chart:
     """Share of the first N pictures returned that carry the target label."""
     lines = tuple(
         _line(row, name, [float(n) for n in curve.at], curve.precision_at, rows)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from hashprobe.files import replacing
 from hashprobe.progress import progress_bar
 from hashprobe.report import plots
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 FORMATS = ("svg", "pdf", "png")
 
@@ -21,7 +21,7 @@ _UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationD
 """Without a date in it, the same results give the same file."""
 
 
-def write_figures(run: Run, folder: Path, *, progress: bool = False) -> list[Path]:
+def write_figures(run: RunRecord, folder: Path, *, progress: bool = False) -> list[Path]:
     """Write every figure that the run has values for as SVG, PDF and PNG (200 dpi).
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 from hashprobe.errors import HashprobeError
 from hashprobe.files import write_text
 from hashprobe.report.page import render
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 Results = str | Path | Iterable[Mapping[str, Any] | Any]
 
@@ -34,9 +34,9 @@ class Report:
 
     def __init__(self, results: Results) -> None:
         if isinstance(results, str | Path):
-            self.run = Run.read(Path(results))
+            self.run = RunRecord.read(Path(results))
         else:
-            self.run = Run.from_rows(_mapping(row) for row in results)
+            self.run = RunRecord.from_rows(_mapping(row) for row in results)
 
     def html(self) -> str:
         """Return the whole page: a string that needs no other file and no network."""

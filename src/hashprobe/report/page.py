@@ -17,7 +17,7 @@ from hashprobe.files import write_text
 from hashprobe.report import payload
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
 
@@ -45,7 +45,7 @@ def write_report(directory: Path, *, figures: bool = True, progress: bool = Fals
         HashprobeError: the directory holds no results, a file in it is malformed, or writing failed.
     """
     directory = Path(directory)
-    run = Run.read(directory)
+    run = RunRecord.read(directory)
     path = directory / "report.html"
     write_text(path, render(run))
     if figures:
@@ -53,7 +53,7 @@ def write_report(directory: Path, *, figures: bool = True, progress: bool = Fals
     return path
 
 
-def render(run: Run, limit: int = LIMIT) -> str:
+def render(run: RunRecord, limit: int = LIMIT) -> str:
     """Return the page of a run as HTML.
 
     Args:
@@ -134,7 +134,7 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _title(run: Run) -> str:
+def _title(run: RunRecord) -> str:
     data = run.experiment.get("data")
     name = data.get("name") if isinstance(data, dict) else None
     recipe = run.experiment.get("recipe")

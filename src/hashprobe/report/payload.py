@@ -13,7 +13,7 @@ from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
 from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 CHARTS_LIMIT = 1_000_000
 """Bytes of a page that charts may take, about: most of it is for pictures."""
@@ -69,7 +69,7 @@ def _interned(values: Sequence[Any]) -> dict[str, Any]:
     return {"texts": [plain(str(value)) for value in places], "index": index}
 
 
-def chart_sets(run: Run, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
+def chart_sets(run: RunRecord, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
     """Return, for each protocol and setting, the charts of its rows, in about ``limit`` bytes.
 
     A grid of hundreds of models would fill the page with curves nobody opens; the first settings are drawn, each
@@ -92,7 +92,7 @@ def chart_sets(run: Run, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
     return {"sets": sets, "settings": drawn, "all": len(groups)}
 
 
-def training_sets(run: Run) -> list[dict[str, Any]]:
+def training_sets(run: RunRecord) -> list[dict[str, Any]]:
     """Return the training charts by log."""
     sets = []
     for name, log in run.training.items():

@@ -18,7 +18,7 @@ from hashprobe.report import charts
 from hashprobe.report.charts import Chart, Line
 from hashprobe.report.payload import plain
 from hashprobe.report.rows import PROTOCOL_ORDER, Row, protocols, setting_names, setting_of
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import transfer_tables
 
 PALETTE = ("#c2410c", "#0b6bb5", "#0f7a5a", "#8a6a00", "#8f3f97", "#4f56c4", "#007c85", "#a3244b")
@@ -44,7 +44,7 @@ STYLED = matplotlib.rc_context(STYLE)
 
 
 @STYLED
-def precision_recall(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+def precision_recall(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
     """Precision over recall of the target label, one line a row, chance as a line.
 
     Args:
@@ -59,31 +59,31 @@ def precision_recall(run: Run, protocol: str | None = None, setting: str | None 
 
 
 @STYLED
-def precision_at(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+def precision_at(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
     """Share of target pictures among the first N, over N. Arguments as in :func:`precision_recall`."""
     return draw(charts.precision_at(run, select(run, protocol, setting)))
 
 
 @STYLED
-def over_epsilon(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+def over_epsilon(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
     """t-MAP over the budget, with intervals. Arguments as in :func:`precision_recall`."""
     return draw(charts.over_epsilon(select(run, protocol, setting)))
 
 
 @STYLED
-def over_time(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+def over_time(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
     """t-MAP over seconds an image, with intervals. Arguments as in :func:`precision_recall`."""
     return draw(charts.over_time(select(run, protocol, setting)))
 
 
 @STYLED
-def over_passes(run: Run, protocol: str | None = None, setting: str | None = None) -> Figure:
+def over_passes(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
     """t-MAP over passes an image, with intervals. Arguments as in :func:`precision_recall`."""
     return draw(charts.over_passes(select(run, protocol, setting)))
 
 
 @STYLED
-def training(run: Run, name: str) -> Figure:
+def training(run: RunRecord, name: str) -> Figure:
     """All numbers of one training log over its steps, one panel each.
 
     Raises:
@@ -105,7 +105,7 @@ def training(run: Run, name: str) -> Figure:
 
 
 @STYLED
-def transfer(run: Run, protocol: str | None = None) -> Figure:
+def transfer(run: RunRecord, protocol: str | None = None) -> Figure:
     """t-MAP of attacks made on one model (rows) and evaluated on another (columns), as a heat map.
 
     Raises:
@@ -138,7 +138,7 @@ def _rank(protocol: str) -> int:
     return PROTOCOL_ORDER.index(protocol) if protocol in PROTOCOL_ORDER else len(PROTOCOL_ORDER)
 
 
-def select(run: Run, protocol: str | None = None, setting: str | None = None) -> list[Row]:
+def select(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> list[Row]:
     """Return the rows of one protocol and one setting, which may be drawn together.
 
     Raises:
@@ -238,7 +238,7 @@ def _text(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def figures(run: Run) -> Mapping[str, Figure]:
+def figures(run: RunRecord) -> Mapping[str, Figure]:
     """Return every figure that the run has values for, by file stem."""
     made: dict[str, Figure] = {}
     names = setting_names(run.rows)

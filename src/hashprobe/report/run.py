@@ -24,8 +24,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run directory holds.
+class RunRecord:
+    """What a run recorded: its rows, and whatever else of it is there.
 
     Attributes:
         rows: The result rows, by protocol (headline first).
@@ -48,7 +48,7 @@ class Run:
     directory: Path | None = None
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Run:
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> RunRecord:
         """Make a run of result rows alone (for a notebook).
 
         Raises:
@@ -61,7 +61,7 @@ class Run:
         )
 
     @classmethod
-    def read(cls, directory: Path) -> Run:
+    def read(cls, directory: Path) -> RunRecord:
         """Read a run directory.
 
         Raises:

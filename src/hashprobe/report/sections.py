@@ -11,7 +11,7 @@ from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.payload import plain
 from hashprobe.report.pictures import data_uri
 from hashprobe.report.rows import Row
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 _SEVERITY = {
     "error": "error",
@@ -38,7 +38,7 @@ class Made:
     times: list[tuple[str, float]] = field(default_factory=list)
 
 
-def made_of(run: Run) -> Made:
+def made_of(run: RunRecord) -> Made:
     """Read ``experiment.json``; what it does not hold is taken from the first result row."""
     experiment = run.experiment
     row = run.rows[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hashprobe.report.rows import UNBOUNDED, Row, protocols, setting_names, setting_of
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 
 PICTURES_RETURNED = 100
 """Up to this many returned pictures are counted in the headline."""
@@ -57,7 +57,7 @@ class Summary:
     findings: list[Finding]
 
 
-def summarise(run: Run) -> Summary:
+def summarise(run: RunRecord) -> Summary:
     """Read the headline off the results: the strongest attack within a budget, and the strongest without one.
 
     The headline protocol is ``disjoint`` where it was run, because under it no query carries its target label
@@ -75,7 +75,7 @@ def summarise(run: Run) -> Summary:
     return Summary(tested=_tested(run), findings=[_finding(run, row) for row in chosen])
 
 
-def _finding(run: Run, row: Row) -> Finding:
+def _finding(run: RunRecord, row: Row) -> Finding:
     original = next(
         (
             other
@@ -150,7 +150,7 @@ def _bars(row: Row, count: int | None, after: float, before: float | None) -> li
     return [*bars, Bar("random order", row.chance, f"{_of(row.chance, count)} of {whole}", "chance")]
 
 
-def _detail(run: Run, row: Row, count: int | None) -> str:
+def _detail(run: RunRecord, row: Row, count: int | None) -> str:
     queries = f"{row.queries:,} queries" if row.queries else "the queries"
     parts = [f"Mean over {queries}"]
     names = setting_names(run.rows)
@@ -166,7 +166,7 @@ def _detail(run: Run, row: Row, count: int | None) -> str:
     return "; ".join(parts) + "."
 
 
-def _precision(run: Run, row: Row, count: int | None = None) -> tuple[int | None, float | None]:
+def _precision(run: RunRecord, row: Row, count: int | None = None) -> tuple[int | None, float | None]:
     """Precision at ``count`` pictures, or at the largest known number up to a hundred."""
     curve = run.curves.get(row.row)
     if curve is None:
@@ -177,7 +177,7 @@ def _precision(run: Run, row: Row, count: int | None = None) -> tuple[int | None
     return int(max(known)), curve.precision_at[curve.at.index(max(known))]
 
 
-def _tested(run: Run) -> str:
+def _tested(run: RunRecord) -> str:
     """Say what was attacked: model, code length, pictures, and how well the search works when left alone."""
     row = run.rows[0]
     data, model = _mapping(run.experiment.get("data")), _mapping(run.experiment.get("model"))

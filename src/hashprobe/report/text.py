@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hashprobe.report.payload import plain
 from hashprobe.report.rows import NO_PICTURE, Row, best_rows, protocols, setting_names, setting_of
-from hashprobe.report.run import Run
+from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
 
 
@@ -25,7 +25,7 @@ def text_report(directory: Path, console: Console | None = None) -> None:
     Raises:
         HashprobeError: the directory holds no results, or a file in it is malformed.
     """
-    run = Run.read(Path(directory))
+    run = RunRecord.read(Path(directory))
     console = console or Console()
     summary = summarise(run)
     for place, finding in enumerate(summary.findings):

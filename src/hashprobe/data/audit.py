@@ -1,0 +1,241 @@
+"""The audit of a split: what is wrong with it, what is worth knowing, and the numbers that any result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hashprobe.data import findings as look
+from hashprobe.data.decoding import SMALLEST_SIDE
+from hashprobe.data.faults import CollectedFaults, Fault
+from hashprobe.data.findings import AuditedSplit, AuditedSplits, Finding
+from hashprobe.data.formats import read_listing
+from hashprobe.data.image_files import ImageFiles, image_folder
+from hashprobe.data.retrieval_data import RetrievalData, UInt8Array, sha256_of_splits
+from hashprobe.data.twins import SameBytes, hashes_of_data, hashes_of_files, of_twins, same_bytes_in
+from hashprobe.errors import HashprobeError
+from hashprobe.retrieval import chance_level
+
+# Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
+# on a floor above this one.
+Chances = Callable[[UInt8Array, UInt8Array], Mapping[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        data: Name of the data.
+        split_sha256: As in result rows; of faulty lists, over the rows that could be read.
+        image_size: At which pixels were compared.
+        images: Rows of each split.
+        different_images: Different names of each split.
+        unlabelled: Rows without a label of each split.
+        images_by_class: Of each class, how many rows of query, database and train have it.
+        relevant_pairs: Share of all pairs of a query and a database image that share a label; ``None`` if a
+            split is empty.
+        chance: What a random ranking scores: under ``map`` in MAP, under a protocol's name in t-MAP, as
+            fractions; ``None`` where there is none.
+        findings: The gravest first.
+    """
+
+    data: str
+    split_sha256: str
+    image_size: int
+    images: dict[str, int]
+    different_images: dict[str, int]
+    unlabelled: dict[str, int]
+    images_by_class: dict[str, tuple[int, int, int]]
+    relevant_pairs: float | None
+    chance: dict[str, float | None]
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether no finding is an error, so that the data can be loaded."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    def as_dict(self, most_places: int | None = None) -> dict[str, Any]:
+        """Return the audit for JSON, in the shape that a run's ``audit.json`` has.
+
+        Args:
+            most_places: How many places of each finding are kept; all by default.
+        """
+        return {
+            "findings": [finding.as_dict(most_places) for finding in self.findings],
+            "data": self.data,
+            "split_sha256": self.split_sha256,
+            "image_size": self.image_size,
+            "images": self.images,
+            "different_images": self.different_images,
+            "unlabelled": self.unlabelled,
+            "splits": list(self.images),
+            "images_by_class": {name: list(counts) for name, counts in self.images_by_class.items()},
+            "relevant_pairs": self.relevant_pairs,
+            "chance": self.chance,
+        }
+
+    def lines(self, most_places: int = 5) -> list[str]:
+        """Return the audit as lines for a terminal: numbers, classes, then findings with their first places."""
+        return [*self._number_lines(), "", *self._class_lines(), "", *self._finding_lines(most_places)]
+
+    def _number_lines(self) -> list[str]:
+        rows = [f"{name} {count}" for name, count in self.images.items()]
+        lines = [f"{self.data}: {', '.join(rows)} images, {len(self.images_by_class)} classes"]
+        if self.relevant_pairs is not None:
+            lines.append(f"relevant pairs of a query and a database image: {self.relevant_pairs:.2%}")
+        levels = [f"{name} {'–' if level is None else f'{level:.2%}'}" for name, level in self.chance.items()]
+        if levels:
+            lines.append(f"chance, MAP and t-MAP of a random ranking: {', '.join(levels)}")
+        return lines
+
+    def _class_lines(self) -> list[str]:
+        width = max([len("class"), *(len(name) for name in self.images_by_class)])
+        heading = "".join(f"{name:>10}" for name in self.images)
+        body = [
+            f"{name:<{width}}" + "".join(f"{count:>10}" for count in counts)
+            for name, counts in self.images_by_class.items()
+        ]
+        return [f"{'class':<{width}}{heading}", *body]
+
+    def _finding_lines(self, most_places: int) -> list[str]:
+        lines = []
+        for finding in self.findings:
+            lines.append(f"{finding.severity:<8} {finding.message}")
+            lines += [
+                f"{'':<8}   {place}" for place in finding.places[:most_places] if place != finding.message
+            ]
+            if len(finding.places) > most_places:
+                lines.append(f"{'':<8}   and {len(finding.places) - most_places} more")
+        return lines
+
+
+def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool = False) -> Audit:
+    """Audit loaded data.
+
+    Args:
+        data: Any retrieval data; each stored image is read and hashed once.
+        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        progress: Whether a progress bar is shown.
+    """
+    hashes = hashes_of_data(data, progress=progress)
+
+    def part(name: str) -> AuditedSplit:
+        split = getattr(data, name)
+        return AuditedSplit(name, split.names, split.labels, lambda row: f"{name}, row {row}", hashes[name])
+
+    splits = AuditedSplits(part("query"), part("database"), part("train"))
+    return _examine(data.name, splits, data.class_names, data.image_size, chances)
+
+
+def audit_folder(
+    folder: str | Path,
+    image_size: int = 64,
+    *,
+    chances: Chances | None = None,
+    progress: bool = False,
+    workers: int | None = None,
+) -> Audit:
+    """Audit a folder of lists, in whichever format, faulty ones too.
+
+    Where loading stops at the first fault, every fault is found and reported with file and line; the faulty rows
+    are left out of all further findings. Every image is decoded once, and nothing is cached.
+
+    Args:
+        folder: That holds the lists.
+        image_size: At which pixels are compared; files with the same pixels are also compared byte by byte.
+        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        progress: Whether a progress bar is shown.
+        workers: Threads that decode; by default one a processor.
+
+    Raises:
+        HashprobeError: the folder does not exist, or holds lists in no format or in more than one.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise HashprobeError(f"the folder {folder} does not exist.")
+    if image_size < SMALLEST_SIDE:
+        raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {image_size}.")
+    faults = CollectedFaults()
+    files = ImageFiles(image_folder(folder), faults)
+    listing = read_listing(folder, files, faults)
+    found = files.find(listing.distinct_names())
+    for name in listing.distinct_names():
+        if name not in found:
+            faults.add("images that do not exist", f"{listing.where(name)}: the image {name} does not exist.")
+    hashes = hashes_of_files(listing, found, image_size, faults, progress=progress, workers=workers)
+    classes = len(listing.class_names)
+    parts = {
+        name: AuditedSplit(
+            name,
+            split.names,
+            split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8),
+            split.at.__getitem__,
+            [hashes.get(image) for image in split.names],
+        )
+        for name, split in listing.splits()
+    }
+    notes = [Finding("note", "lists", f"{note[0].upper()}{note[1:]}.") for note in listing.notes]
+    return _examine(
+        folder.resolve().name,
+        AuditedSplits(**parts),
+        listing.class_names,
+        image_size,
+        chances,
+        same_bytes=same_bytes_in(found),
+        faults=faults.found,
+        notes=notes,
+    )
+
+
+def _examine(
+    name: str,
+    splits: AuditedSplits,
+    class_names: tuple[str, ...],
+    image_size: int,
+    chances: Chances | None,
+    *,
+    same_bytes: SameBytes | None = None,
+    faults: tuple[Fault, ...] = (),
+    notes: list[Finding] | None = None,
+) -> Audit:
+    query, database = splits.query.labels, splits.database.labels
+    counts = look.relevant_counts(query, database)
+    found = [
+        *look.of_faults(faults),
+        *look.of_empty_splits(splits),
+        *look.of_overlaps(splits),
+        *look.of_repeated_rows(splits),
+        *of_twins(splits, image_size, same_bytes),
+        *look.of_unlabelled(splits),
+        *look.of_classes(splits, class_names),
+        *look.of_relevance(splits, counts),
+        *(notes or []),
+    ]
+    order = ("error", "warning", "note", "ok")
+    measurable = len(query) > 0 and len(database) > 0
+    chance: dict[str, float | None] = {}
+    if measurable and class_names:
+        chance["map"] = float(chance_level(query, database).mean())
+        chance |= chances(query, database) if chances else {}
+    by_class = np.stack([split.labels.sum(axis=0, dtype=np.int64) for split in splits], axis=1)
+    return Audit(
+        data=name,
+        split_sha256=sha256_of_splits((split.names, split.labels) for split in splits),
+        image_size=image_size,
+        images={split.name: len(split) for split in splits},
+        different_images={split.name: len(set(split.names)) for split in splits},
+        unlabelled={split.name: int((~split.labels.any(axis=1)).sum()) for split in splits},
+        images_by_class={
+            name: (int(row[0]), int(row[1]), int(row[2]))
+            for name, row in zip(class_names, by_class.tolist(), strict=True)
+        },
+        relevant_pairs=float(counts.sum() / (len(query) * len(database))) if measurable else None,
+        chance=chance,
+        findings=tuple(sorted(found, key=lambda finding: order.index(finding.severity))),
+    )

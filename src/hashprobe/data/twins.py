@@ -1,0 +1,150 @@
+"""Images under different names that are the same picture: hashes of pixels, and what an audit finds by them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hashprobe.data.faults import Faults
+from hashprobe.data.findings import AuditedSplit, AuditedSplits, Finding, Severity
+from hashprobe.data.folder import decode_listed
+from hashprobe.data.image_files import ImageFile
+from hashprobe.data.listing import Listing
+from hashprobe.data.parallel import in_order
+from hashprobe.data.retrieval_data import RetrievalData, UInt8Array
+from hashprobe.errors import HashprobeError
+from hashprobe.progress import progress_bar
+
+IMAGES_AT_ONCE = 64
+
+SameBytes = Callable[[str, str], bool]
+
+
+def pixel_hash(image: UInt8Array) -> bytes:
+    """Return a hash of an image's pixels, 16 bytes."""
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+
+
+def hashes_of_data(data: RetrievalData, *, progress: bool = False) -> dict[str, list[bytes]]:
+    """Return the pixel hashes of each split of loaded data; each row of a store is hashed once."""
+    splits = {"query": data.query, "database": data.database, "train": data.train}
+    stores = {id(split.images.store): split.images.store for split in splits.values()}
+    wanted = {
+        key: np.unique(np.concatenate([s.images.rows for s in splits.values() if id(s.images.store) == key]))
+        for key in stores
+    }
+    known: dict[tuple[int, int], bytes] = {}
+    with progress_bar("hashing images", sum(map(len, wanted.values())), show=progress) as advance:
+        for key, rows in wanted.items():
+            for start in range(0, len(rows), IMAGES_AT_ONCE):
+                block = rows[start : start + IMAGES_AT_ONCE]
+                hashes = map(pixel_hash, stores[key][block])
+                known.update(zip(((key, row) for row in block.tolist()), hashes, strict=True))
+                advance(len(block))
+    return {
+        name: [known[id(split.images.store), row] for row in split.images.rows.tolist()]
+        for name, split in splits.items()
+    }
+
+
+def hashes_of_files(
+    listing: Listing,
+    found: Mapping[str, ImageFile],
+    image_size: int,
+    faults: Faults,
+    *,
+    progress: bool = False,
+    workers: int | None = None,
+) -> dict[str, bytes]:
+    """Decode each image once and return its pixel hash by name; what cannot be decoded is reported and left out."""
+    names = [name for name in listing.distinct_names() if name in found]
+    hashes: dict[str, bytes] = {}
+
+    def look(name: str) -> bytes | HashprobeError:
+        try:
+            return pixel_hash(decode_listed(found[name], name, image_size, listing))
+        except HashprobeError as error:
+            return error
+
+    with progress_bar("decoding images", len(names), show=progress) as advance:
+        for name, seen in zip(names, in_order(look, names, workers), strict=True):
+            if isinstance(seen, bytes):
+                hashes[name] = seen
+            else:
+                faults.add("images that cannot be used", str(seen))
+            advance(1)
+    return hashes
+
+
+def same_bytes_in(found: Mapping[str, ImageFile]) -> SameBytes:
+    """Return what says whether the files of two images have the same bytes."""
+
+    def same(one: str, other: str) -> bool:
+        return found[one].read() == found[other].read()
+
+    return same
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Where an image is listed first."""
+
+    name: str
+    split: AuditedSplit
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.split.where(self.row)})"
+
+    @property
+    def label(self) -> UInt8Array:
+        label: UInt8Array = self.split.labels[self.row]
+        return label
+
+
+def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
+    """Find images with the same pixels under different names, across splits and within one.
+
+    Args:
+        splits: Query, database and train.
+        image_size: Of the pixels that were compared.
+        same_bytes: Says whether two images are the same file; ``None`` if there are no files.
+    """
+    groups: dict[bytes, dict[str, _Seen]] = {}
+    for split in splits:
+        for row, (name, pixels) in enumerate(zip(split.names, split.pixels, strict=True)):
+            if pixels is not None:
+                groups.setdefault(pixels, {}).setdefault(name, _Seen(name, split, row))
+    across: list[str] = []
+    within: list[str] = []
+    contradicting: list[str] = []
+    for group in groups.values():
+        first, *others = group.values()
+        for other in others:
+            how = "the same bytes" if same_bytes and same_bytes(first.name, other.name) else "the same pixels"
+            text = f"{first} and {other}: {how}"
+            leaks = first.split.name == "query" and other.split.name != "query"
+            (across if leaks else within).append(text)
+            if not np.array_equal(first.label, other.label):
+                contradicting.append(text)
+    check = "images that are the same under another name"
+    size = f"at {image_size} × {image_size} pixels"
+    kinds: list[tuple[list[str], Severity, str]] = [
+        (
+            across,
+            "warning",
+            f"of database or train are the same {size} as a query image, which finds them for sure",
+        ),
+        (within, "note", f"are the same {size} as another of the same side (queries, or database and train)"),
+        (contradicting, "warning", f"are the same {size} as another, but have another label"),
+    ]
+    for places, severity, what in kinds:
+        if places:
+            files = sum(text.endswith("bytes") for text in places)
+            by_bytes = f"; of {files} the files are the same too" if same_bytes else ""
+            yield Finding(severity, check, f"{len(places)} images {what}{by_bytes}.", tuple(places))
+    if not across and not within:
+        yield Finding("ok", check, f"No two images are the same {size}.")

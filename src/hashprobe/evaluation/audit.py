@@ -1,0 +1,62 @@
+"""The audit of data with the chance level of each target label protocol."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from hashprobe.data import DATA_SETS, Audit, audit, audit_folder, load
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.retrieval import chance_level
+from hashprobe.targets import PROTOCOLS, draw_target_labels
+
+
+def chance_by_protocol(
+    query_labels: npt.NDArray[Any], database_labels: npt.NDArray[Any], *, seed: int = 0
+) -> dict[str, float | None]:
+    """Return the t-MAP of a random ranking, as a fraction, under each target label protocol.
+
+    Args:
+        query_labels: Multi-hot ``(n, C)``.
+        database_labels: Multi-hot ``(N, C)``.
+        seed: Of the draw of target labels, as in an evaluation.
+
+    Returns:
+        By name of the protocol; ``None`` where it allows some query no target label.
+    """
+    levels: dict[str, float | None] = {}
+    for protocol in PROTOCOLS:
+        try:
+            targets = draw_target_labels(protocol, query_labels, database_labels, seed=seed)
+        except HashprobeError:
+            levels[protocol] = None
+        else:
+            levels[protocol] = float(chance_level(targets, database_labels).mean())
+    return levels
+
+
+def audit_data(
+    name_or_path: str | Path, *, image_size: int = 64, seed: int = 0, progress: bool = False
+) -> Audit:
+    """Audit a data set by name, or a folder of lists, with the chance level of each protocol.
+
+    Args:
+        name_or_path: A name of ``DATA_SETS``, or a folder; faulty lists are audited too.
+        image_size: At which pixels are compared.
+        seed: Of a generated data set, and of the draw of target labels.
+        progress: Whether a progress bar is shown.
+
+    Raises:
+        HashprobeError: an unknown name, or a folder without lists.
+    """
+    chances = partial(chance_by_protocol, seed=seed)
+    if isinstance(name_or_path, str) and name_or_path in DATA_SETS:
+        data = load(name_or_path, image_size=image_size, seed=seed, progress=progress)
+        return audit(data, chances=chances, progress=progress)
+    folder = Path(name_or_path).expanduser()
+    if not folder.exists() and len(folder.parts) == 1:
+        raise unknown_name("data set or folder", str(name_or_path), DATA_SETS)
+    return audit_folder(folder, image_size, chances=chances, progress=progress)
