@@ -93,8 +93,8 @@ def test_a_finished_run_repeats_nothing(
     def refuse(*arguments: object, **keywords: object) -> None:
         raise AssertionError("this part was done before")
 
-    monkeypatch.setattr("hashprobe.recipes.run.train_hash_model", refuse)
-    monkeypatch.setattr("hashprobe.recipes.run.train_generator", refuse)
+    monkeypatch.setattr("hashprobe.recipes.parts.train_hash_model", refuse)
+    monkeypatch.setattr("hashprobe.recipes.parts.train_generator", refuse)
     monkeypatch.setattr("hashprobe.evaluation.evaluator.Evaluator.attack", refuse)
     assert Run(SMALL, directory, seed=3, device="cpu")() == rows
 

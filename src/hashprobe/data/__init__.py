@@ -2,6 +2,7 @@
 
 from hashprobe.data.audit import Audit, audit, audit_folder
 from hashprobe.data.building import BuiltDataSet, build_data_set, names_to_build
+from hashprobe.data.decoding import read_image
 from hashprobe.data.findings import Finding
 from hashprobe.data.folder import load_folder
 from hashprobe.data.loading import load
@@ -26,4 +27,5 @@ __all__ = [
     "load",
     "load_folder",
     "names_to_build",
+    "read_image",
 ]

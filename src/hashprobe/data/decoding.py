@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hashprobe.data.retrieval_data import UInt8Array
+from hashprobe.errors import HashprobeError
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
@@ -44,6 +46,20 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
     raise UnusableImage(
         f"is {width} x {height} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
     )
+
+
+def read_image(path: Path, size: int) -> UInt8Array:
+    """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8.
+
+    Raises:
+        HashprobeError: it cannot be read or used; the message names it.
+    """
+    try:
+        return decode_image(path.read_bytes(), size)
+    except OSError as error:
+        raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
+    except UnusableImage as error:
+        raise HashprobeError(f"{path} {error}.") from None
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

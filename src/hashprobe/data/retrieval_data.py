@@ -129,6 +129,18 @@ class RetrievalData:
         """The number of classes, C."""
         return len(self.class_names)
 
+    def summary(self) -> dict[str, Any]:
+        """Return name, fingerprint, sizes and classes, as ``experiment.json`` holds them."""
+        return {
+            "name": self.name,
+            "split_sha256": self.split_sha256,
+            "queries": len(self.query),
+            "database": len(self.database),
+            "train": len(self.train),
+            "classes": self.classes,
+            "class_names": list(self.class_names),
+        }
+
     @cached_property
     def split_sha256(self) -> str:
         """SHA-256 over names and labels of the three splits; the image size does not enter."""

@@ -2,15 +2,24 @@
 
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
+from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
+from hashprobe.evaluation.table import AttackCell, Table
+from hashprobe.evaluation.transfer import transfer
 
 __all__ = [
+    "AttackCell",
     "Attacked",
+    "AttackedPicture",
     "Evaluator",
     "ResultRow",
+    "Table",
     "TargetScore",
+    "attack_pictures",
     "choose_queries",
     "gallery_entries",
     "score_targets",
+    "target_label",
+    "transfer",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,7 @@ class Attacked:
     Attributes:
         codes: Packed codes of the adversarial images, as the attack returned them.
         codes_png: Packed codes after rounding to 8 bit.
+        elsewhere: Packed codes of the adversarial images under the models of ``also``, in their order.
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
         rms: Root of the mean squared change.
@@ -39,6 +41,7 @@ class Attacked:
 
     codes: Codes
     codes_png: Codes
+    elsewhere: tuple[Codes, ...]
     kept: npt.NDArray[np.uint8]
     linf: float
     rms: float
@@ -131,6 +134,7 @@ class Evaluator:
         *,
         batch_size: int = 32,
         keep: npt.NDArray[np.intp] | None = None,
+        also: Sequence[HashModel] = (),
         title: str = "attack",
     ) -> Attacked:
         """Attack all queries.
@@ -140,12 +144,14 @@ class Evaluator:
             goal: Packed target codes, one a query.
             batch_size: Queries at a time.
             keep: Rows of the queries whose adversarial images are kept.
+            also: Further models whose codes of the adversarial images are wanted: transfer.
             title: What the progress bar says.
         """
         images, bits = self.data.query.images, self.model.bits
         wanted = set() if keep is None else {int(row) for row in keep}
         codes = np.empty((len(images), -(-bits // 8)), dtype=np.uint8)
         codes_png, kept = codes.copy(), []
+        elsewhere = [np.empty((len(images), -(-model.bits // 8)), dtype=np.uint8) for model in also]
         linf = squares = seconds = 0.0
         with progress_bar(title, len(images), show=self.progress) as advance:
             for start in range(0, len(images), batch_size):
@@ -161,6 +167,8 @@ class Evaluator:
                 seconds += time.perf_counter() - before
                 rounded = to_uint8(adversarial)
                 codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
+                for other, model in zip(elsewhere, also, strict=True):
+                    other[rows] = model.codes(adversarial)
                 change = (adversarial - clean).double()
                 linf, squares = max(linf, float(change.abs().max())), squares + float(change.square().sum())
                 kept += [
@@ -171,7 +179,7 @@ class Evaluator:
                 advance(len(clean))
         size = int(np.prod(images.shape))
         stacked = np.stack(kept) if kept else np.empty((0, *images.shape[1:]), dtype=np.uint8)
-        return Attacked(codes, codes_png, stacked, linf, (squares / size) ** 0.5, seconds)
+        return Attacked(codes, codes_png, tuple(elsewhere), stacked, linf, (squares / size) ** 0.5, seconds)
 
     def row(
         self,

@@ -39,6 +39,7 @@ class ResultRow(BaseModel):
         device: Where it ran.
         threads: CPU threads.
         versions: Of what the result depends on.
+        attacked_model: Fingerprint of the model that the attack saw, in a transfer table; ``None`` where it is ``model``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +72,7 @@ class ResultRow(BaseModel):
     device: str
     threads: int
     versions: dict[str, str]
+    attacked_model: str | None = None
 
     def without_times(self) -> dict[str, Any]:
         """Return the fields that the same command gives again: all but the time."""

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe.attacks.prosgan import ProSGANSettings
+from hashprobe.evaluation import AttackCell
 from hashprobe.hashing import HashTrainingSettings
 from hashprobe.registry import Registry
 from hashprobe.targets import PrototypeSettings
@@ -30,22 +31,6 @@ class AttackedModel(_Frozen):
     weights: str = "bundled"
     bits: int = 32
     training: HashTrainingSettings = HashTrainingSettings()
-
-
-class AttackCell(_Frozen):
-    """One attack of the table, under every protocol.
-
-    Attributes:
-        attack: A name of ``ATTACKS``, or ``ProS-GAN``.
-        code: Target code; the one that the attack is published with if not given.
-        settings: The attack's numbers, by name; its defaults otherwise.
-        gallery: Whether its pictures are kept for the gallery.
-    """
-
-    attack: str
-    code: str | None = None
-    settings: dict[str, float | int | None] = Field(default_factory=dict)
-    gallery: bool = False
 
 
 class Experiment(_Frozen):

@@ -5,9 +5,10 @@ The pictures do not come with hashprobe: ``hashprobe reproduce flickr25k-64 --so
 
 from __future__ import annotations
 
-from hashprobe.attacks.prosgan import ProSGANSettings
+from hashprobe.evaluation import AttackCell
 from hashprobe.hashing import HashTrainingSettings
-from hashprobe.recipes.experiment import RECIPES, AttackCell, AttackedModel, Experiment
+from hashprobe.recipes.experiment import RECIPES, AttackedModel, Experiment
+from hashprobe.recipes.scales import SCALES
 from hashprobe.targets import PrototypeSettings
 
 FLICKR25K_64 = RECIPES.register("flickr25k-64")(
@@ -30,17 +31,7 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
             ),
         ),
         prototype=PrototypeSettings(steps=2000, learning_rate=5e-4),
-        prosgan=ProSGANSettings(
-            width=16,
-            discriminator_width=16,
-            epochs=5,
-            batch_size=16,
-            learning_rate=1e-3,
-            reconstruction=10.0,
-            hamming=5.0,
-            sharpness=0.3,
-            residual=True,
-        ),
+        prosgan=SCALES["cpu"].prosgan.model_copy(update={"epochs": 5}),
         protocols=("paper", "disjoint", "single"),
         attacks=(
             AttackCell(attack="Noise"),

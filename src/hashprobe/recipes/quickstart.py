@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hashprobe.attacks.prosgan import ProSGANSettings
-from hashprobe.hashing import HashTrainingSettings
-from hashprobe.recipes.experiment import RECIPES, AttackCell, AttackedModel, Experiment
-from hashprobe.targets import PrototypeSettings
+from hashprobe.evaluation import AttackCell
+from hashprobe.recipes.experiment import RECIPES, AttackedModel, Experiment
+from hashprobe.recipes.scales import SCALES
 
 QUICKSTART = RECIPES.register("quickstart")(
     Experiment(
@@ -14,32 +13,9 @@ QUICKSTART = RECIPES.register("quickstart")(
         data="openmoji",
         data_options={"queries": 200, "database": 2500, "train": 2000},
         image_size=64,
-        model=AttackedModel(
-            bits=32,
-            training=HashTrainingSettings(
-                epochs=6,
-                batch_size=32,
-                optimizer="adamw",
-                learning_rate=2e-3,
-                schedule="cosine",
-                start="labels",
-                augment=True,
-                loss_settings={"eta": 50.0, "growth": 1.0},
-            ),
-        ),
-        prototype=PrototypeSettings(steps=1000, learning_rate=5e-4),
-        prosgan=ProSGANSettings(
-            width=16,
-            discriminator_width=16,
-            epochs=8,
-            batch_size=16,
-            learning_rate=5e-4,
-            reconstruction=6.0,
-            hamming=5.0,
-            sharpness=0.3,
-            residual=True,
-            adversarial=0.1,
-        ),
+        model=AttackedModel(bits=32, training=SCALES["cpu"].training),
+        prototype=SCALES["cpu"].prototype,
+        prosgan=SCALES["cpu"].prosgan,
         protocols=("paper", "disjoint"),
         attacks=(
             AttackCell(attack="Noise"),

@@ -92,6 +92,11 @@ class ProSGAN(Attack):
         }
         write_json(directory / SPEC_FILE, description)
 
+    @staticmethod
+    def attacked_model(directory: Path | str) -> str:
+        """Return the fingerprint of the model that the ProS-GAN of a folder was trained against."""
+        return str(_read_description(Path(directory))["attacked_model_sha256"])
+
     @classmethod
     def load(
         cls,
@@ -113,11 +118,7 @@ class ProSGAN(Attack):
             HashprobeError: files missing, damaged or of another kind, bit length or class count.
         """
         directory = Path(directory)
-        description = read_json(directory / SPEC_FILE)
-        if not isinstance(description, dict) or description.get("format") != FORMAT:
-            raise HashprobeError(
-                f"{directory / SPEC_FILE} does not describe a trained ProS-GAN ({FORMAT!r})."
-            )
+        description = _read_description(directory)
         for name, wanted in (("bits", bits), ("classes", classes)):
             if wanted is not None and description[name] != wanted:
                 raise HashprobeError(
@@ -129,6 +130,7 @@ class ProSGAN(Attack):
             description["image_size"],
             width=settings.width,
             semantic_width=prototypes.semantic_width,
+            decoder_width=settings.decoder_width,
             residual=settings.residual,
             epsilon=settings.epsilon,
         )
@@ -137,3 +139,10 @@ class ProSGAN(Attack):
             network.requires_grad_(False).eval()
         parts: dict[str, Any] = {"generator": generator, "prototypes": prototypes, "settings": settings}
         return cls(**parts, image_size=description["image_size"], epsilon=epsilon)
+
+
+def _read_description(directory: Path) -> dict[str, Any]:
+    description = read_json(directory / SPEC_FILE)
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise HashprobeError(f"{directory / SPEC_FILE} does not describe a trained ProS-GAN ({FORMAT!r}).")
+    return description

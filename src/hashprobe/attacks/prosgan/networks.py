@@ -39,9 +39,11 @@ class Generator(nn.Module):
         image_size: Side of the square images; a multiple of 16.
         width: Channels of the first convolution; the paper's is 64. The cost grows with its square.
         semantic_width: Length of the semantic representation r_t; the paper's is 512.
+        decoder_width: Half the channels after the decoder's linear layer; ``width`` (published) if not given. A narrow
+            generator wants a wide decoder: it costs little, and a target is what the decoder draws.
         residual: ``False`` (published): the output is ``tanh`` of the last convolution. ``True``: the output is the
-            image plus ``2 epsilon tanh`` of it, clipped to [−1, 1], and the last convolution starts at zero, so that
-            training starts from the image itself and not from noise.
+            image plus ``2 epsilon tanh`` of it, clipped to [−1, 1]; the last convolution sees the decoder's image as well,
+            and starts at zero, so that training starts from the image itself and not from noise.
         epsilon: L-infinity bound in [0, 1] units that the residual is scaled to; ``None`` for unbounded.
     """
 
@@ -51,23 +53,27 @@ class Generator(nn.Module):
         *,
         width: int = 64,
         semantic_width: int = 512,
+        decoder_width: int | None = None,
         residual: bool = False,
         epsilon: float | None = None,
     ) -> None:
         super().__init__()
+        decoder_width = width if decoder_width is None else decoder_width
         if image_size % SMALLEST_STRIDE or image_size < 32:
             raise HashprobeError(
                 f"the generator needs images whose side is a multiple of 16, at least 32; found {image_size}."
             )
-        if width % 8:
-            raise HashprobeError(f"the generator's width must be a multiple of 8; found {width}.")
+        if width % 8 or decoder_width % 8:
+            raise HashprobeError(
+                f"the generator's widths must be multiples of 8; found {width} and {decoder_width}."
+            )
         if epsilon is not None and not residual:
             raise HashprobeError(
                 "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
             )
         self.residual = residual
         self.scale = 2.0 * (1.0 if epsilon is None else epsilon)
-        self.decoder = SemanticDecoder(image_size, width, semantic_width)
+        self.decoder = SemanticDecoder(image_size, decoder_width, semantic_width)
         self.transform = nn.Sequential(
             nn.Conv2d(6, width, kernel_size=7, padding=3),
             nn.InstanceNorm2d(width),
@@ -78,7 +84,7 @@ class Generator(nn.Module):
             *_up(4 * width, 2 * width),
             *_up(2 * width, width),
         )
-        self.output = nn.Conv2d(width + 3, 3, kernel_size=3, padding=1)
+        self.output = nn.Conv2d(width + (6 if residual else 3), 3, kernel_size=3, padding=1)
         if residual:
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
@@ -90,8 +96,9 @@ class Generator(nn.Module):
             images: ``(n, 3, size, size)`` in [−1, 1].
             semantics: Semantic representations r_t of the target labels, ``(n, semantic_width)``.
         """
-        features = self.transform(torch.cat([self.decoder(semantics), images], dim=1))
-        output = torch.tanh(self.output(torch.cat([features, images], dim=1)))
+        both = torch.cat([self.decoder(semantics), images], dim=1)
+        skipped = both if self.residual else images
+        output = torch.tanh(self.output(torch.cat([self.transform(both), skipped], dim=1)))
         if self.residual:
             return (images + self.scale * output).clamp(-1, 1)
         return output

@@ -13,6 +13,7 @@ class ProSGANSettings(BaseModel):
 
     Attributes:
         width: Channels of the generator's first convolution.
+        decoder_width: Channels of the decoder D_t, half of those after its linear layer; ``width`` (published) if not given.
         discriminator_width: Channels of the discriminator's first convolution.
         epochs: Passes over the training images; the learning rate is constant for the first half and falls linearly to 0.
         batch_size: Images a step.
@@ -31,6 +32,7 @@ class ProSGANSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(64, ge=8, multiple_of=8)
+    decoder_width: int | None = Field(None, ge=8, multiple_of=8)
     discriminator_width: int = Field(64, ge=1)
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(24, ge=1)
@@ -57,3 +59,19 @@ PROSGAN_SETTINGS: Registry[ProSGANSettings] = Registry("ProS-GAN setting")
 PROSGAN_SETTINGS.register("paper")(ProSGANSettings())
 # The authors' program multiplies the Hamming term by five, which the paper does not say.
 PROSGAN_SETTINGS.register("released")(ProSGANSettings(hamming=5.0))
+# For two CPU cores and a few thousand images: a narrow transform, the paper's decoder, fewer and larger steps.
+PROSGAN_SETTINGS.register("cpu")(
+    ProSGANSettings(
+        width=16,
+        decoder_width=64,
+        discriminator_width=16,
+        epochs=7,
+        batch_size=16,
+        learning_rate=1e-3,
+        reconstruction=12.0,
+        hamming=5.0,
+        adversarial=0.1,
+        sharpness=0.3,
+        residual=True,
+    )
+)

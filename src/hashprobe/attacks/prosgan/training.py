@@ -174,6 +174,7 @@ def _networks(
             data.image_size,
             width=settings.width,
             semantic_width=prototypes.semantic_width,
+            decoder_width=settings.decoder_width,
             residual=settings.residual,
             epsilon=settings.epsilon,
         )

@@ -1,0 +1,258 @@
+"""Verbs that attack: ``attack`` (pictures), ``evaluate`` (a whole query set) and ``transfer`` (between models)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image
+
+from hashprobe.attacks import ProSGAN
+from hashprobe.cli.options import (
+    Attacks,
+    Data,
+    DataOption,
+    Device,
+    ImageSize,
+    ModelFolder,
+    Out,
+    ProSGANFolder,
+    Protocols,
+    Seed,
+    identity,
+    load_data,
+    load_prosgan,
+    read_attack,
+)
+from hashprobe.cli.printing import print_rows, say
+from hashprobe.data import read_image
+from hashprobe.devices import resolve_device
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation import Evaluator, Table, attack_pictures, target_label, transfer
+from hashprobe.files import replacing, write_json
+from hashprobe.folders import claim, describe
+from hashprobe.hashing import HashModel
+from hashprobe.recipes import how_made
+from hashprobe.report import write_report
+from hashprobe.targets import PrototypeCode, TargetCode
+
+
+def attack(
+    pictures: Annotated[list[Path], typer.Argument(help="Image files to attack.")],
+    target: Annotated[
+        list[str],
+        typer.Option(help="Class that the pictures are to retrieve; may be repeated for a label of several."),
+    ],
+    model: ModelFolder = Path("runs/hash-model"),
+    data: Data = "openmoji",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--attack", help="An attack's name, with settings after a colon: I-FGSM:steps=20,epsilon=4/255."
+        ),
+    ] = "I-FGSM",
+    prosgan: ProSGANFolder = None,
+    image_size: ImageSize = 64,
+    data_option: DataOption = None,
+    out: Out = Path("runs/attack"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Attack image files towards a label of a data set, and say what they retrieve before and after.
+
+    Each picture is resized and cropped as the data set's are; the adversarial one is written as a PNG of that size.
+
+    Example: hashprobe attack cat.png --target dog --model runs/dpsh-32 --data openmoji --out runs/attack
+    """
+    cell, place = read_attack(kind), resolve_device(device)
+    attacked = HashModel.load(model).to(place)
+    images = np.stack([read_image(path, image_size) for path in pictures])
+    loaded = load_data(data, image_size, seed, data_option)
+    label = target_label(target, loaded.class_names)
+    trained = load_prosgan(prosgan, attacked, loaded)
+    chosen = cell.build(trained)
+    mark = identity(
+        repr(chosen), cell.code, attacked.sha256(), loaded.split_sha256, target, images.tobytes().hex(), seed
+    )
+    claim(out, mark)
+    evaluator = Evaluator(attacked, loaded, protocol="paper", seed=seed, progress=True)
+    goal = _target_code(cell.code or chosen.code, evaluator, trained)(label[None])
+    found = attack_pictures(
+        attacked,
+        images,
+        chosen,
+        goal,
+        label,
+        loaded.database,
+        evaluator.database_codes,
+        seed=seed,
+        progress=True,
+    )
+    results = []
+    for number, (path, result) in enumerate(zip(pictures, found, strict=True)):
+        picture = out / f"{number:03d}-{path.stem}.png"
+        with replacing(picture) as temporary:
+            Image.fromarray(result.adversarial.transpose(1, 2, 0)).save(temporary, format="PNG")
+        share = f"{result.hits_before} to {result.hits} of {len(result.nearest)}"
+        say(
+            f"{path}: hits among the nearest {share}, L∞ {result.linf * 255:.0f}/255, RMS {result.rms:.4f} → {picture}"
+        )
+        results.append(
+            {
+                "picture": str(path),
+                "adversarial": picture.name,
+                "target_label": target,
+                "hits_before": result.hits_before,
+                "hits": result.hits,
+                "linf": result.linf,
+                "rms": result.rms,
+                "nearest": [loaded.database.names[row] for row in result.nearest],
+            }
+        )
+    write_json(out / "pictures.json", results)
+    describe(
+        out,
+        mark,
+        {
+            "title": f"{cell.attack} on {len(images)} pictures.",
+            "attack": repr(chosen),
+            **how_made(seed, place),
+        },
+    )
+
+
+def evaluate(
+    model: ModelFolder = Path("runs/hash-model"),
+    data: Data = "openmoji",
+    attacks: Attacks = ["Noise", "FGSM", "I-FGSM"],  # noqa: B006
+    protocols: Protocols = ["paper", "disjoint"],  # noqa: B006
+    prosgan: ProSGANFolder = None,
+    gallery: Annotated[int, typer.Option(help="Queries in the report's gallery.", min=0)] = 12,
+    image_size: ImageSize = 64,
+    data_option: DataOption = None,
+    out: Out = Path("runs/evaluation"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Attack all queries of a data set and write result rows and a report; a row that is there is not measured again.
+
+    Example: hashprobe evaluate --model runs/dpsh-32 --attack DHTA:steps=50 --protocol disjoint --out runs/evaluation
+    """
+    cells, place = [read_attack(text, gallery=gallery > 0) for text in attacks], resolve_device(device)
+    attacked = HashModel.load(model).to(place)
+    loaded = load_data(data, image_size, seed, data_option)
+    trained = load_prosgan(prosgan, attacked, loaded)
+    facts: dict[str, Any] = {
+        "title": f"Attacks on a {attacked.bits}-bit model on {loaded.name}.",
+        "settings": {
+            "attacks": [cell.model_dump() for cell in cells],
+            "protocols": protocols,
+            "gallery": gallery,
+        },
+        "model": {"bits": attacked.bits, "sha256": attacked.sha256(), "folder": str(model)},
+        "data": loaded.summary(),
+    }
+    mark = identity(
+        facts["settings"], attacked.sha256(), loaded.split_sha256, loaded.image_size, seed, repr(trained)
+    )
+    claim(out, mark)
+    for cell in cells:
+        cell.build(trained)
+    start = time.perf_counter()
+    table = Table(
+        out,
+        attacked,
+        loaded,
+        seed=seed,
+        database_codes=attacked.codes(loaded.database.images, progress=True),
+        codes={"prototype": PrototypeCode(trained["ProS-GAN"].prototypes)} if trained else {},
+        trained=trained,
+        gallery=gallery,
+        progress=True,
+        say=say,
+    )
+    rows = table(cells, protocols)
+    seconds = {"attacks": round(time.perf_counter() - start, 1)}
+    describe(out, mark, facts | {"seconds": seconds, **how_made(seed, place)})
+    print_rows(rows)
+    say(f"wrote {out / 'results.jsonl'} and {write_report(out)}")
+
+
+def transfer_attacks(
+    models: Annotated[
+        list[Path], typer.Option("--model", help="Folder of a hash model; given at least twice.")
+    ],
+    data: Data = "openmoji",
+    attacks: Attacks = ["I-FGSM"],  # noqa: B006
+    protocols: Protocols = ["disjoint"],  # noqa: B006
+    prosgan: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a ProS-GAN against one of the models; may be repeated."),
+    ] = None,
+    image_size: ImageSize = 64,
+    data_option: DataOption = None,
+    out: Out = Path("runs/transfer"),
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Attack every model and score the adversarial queries on every model.
+
+    Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
+    """
+    cells, place = [read_attack(text, gallery=False) for text in attacks], resolve_device(device)
+    loaded_models = {name: HashModel.load(folder).to(place) for name, folder in _names(models).items()}
+    loaded = load_data(data, image_size, seed, data_option)
+    trained = _trained_against(loaded_models, prosgan or [])
+    facts: dict[str, Any] = {
+        "title": f"Transfer between {len(loaded_models)} models on {loaded.name}.",
+        "settings": {"attacks": [cell.model_dump() for cell in cells], "protocols": protocols},
+        "models": {name: {"bits": one.bits, "sha256": one.sha256()} for name, one in loaded_models.items()},
+        "data": loaded.summary(),
+    }
+    mark = identity(
+        facts["settings"], facts["models"], loaded.split_sha256, loaded.image_size, seed, repr(trained)
+    )
+    claim(out, mark)
+    start = time.perf_counter()
+    rows = transfer(
+        out, loaded_models, loaded, cells, protocols, seed=seed, trained=trained, progress=True, say=say
+    )
+    seconds = {"transfer": round(time.perf_counter() - start, 1)}
+    describe(out, mark, facts | {"seconds": seconds, **how_made(seed, place)})
+    say(f"wrote {len(rows)} rows to {out / 'results.jsonl'}, and {write_report(out)}")
+
+
+def _target_code(name: str, evaluator: Evaluator, trained: Mapping[str, ProSGAN]) -> TargetCode:
+    if name == "prototype" and "ProS-GAN" in trained:
+        return PrototypeCode(trained["ProS-GAN"].prototypes)
+    return evaluator.target_code("anchor" if name == "none" else name)
+
+
+def _names(folders: list[Path]) -> dict[str, Path]:
+    """Name each model after its folder; after the path where two folders have one name."""
+    plain = [folder.name for folder in folders]
+    names = [
+        folder.name if plain.count(folder.name) == 1 else str(folder).replace("/", "_") for folder in folders
+    ]
+    if len(set(names)) < len(names):
+        raise HashprobeError("--model: a folder is given twice; give each model once.")
+    return dict(zip(names, folders, strict=True))
+
+
+def _trained_against(models: dict[str, HashModel], folders: list[Path]) -> dict[str, dict[str, ProSGAN]]:
+    """Return each ProS-GAN under the model that it was trained against, which its folder records."""
+    fingerprints = {model.sha256(): name for name, model in models.items()}
+    trained: dict[str, dict[str, ProSGAN]] = {}
+    for folder in folders:
+        attack = ProSGAN.load(folder)
+        name = fingerprints.get(ProSGAN.attacked_model(folder))
+        if name is None:
+            raise HashprobeError(
+                f"{folder} holds a ProS-GAN that was trained against none of the models given."
+            )
+        trained[name] = {"ProS-GAN": attack}
+    return trained

@@ -1,0 +1,216 @@
+"""The table of one model on one data set: every row under every protocol, measured once, into a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from hashprobe.attacks import ATTACKS, Attack
+from hashprobe.data import RetrievalData
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.gallery import choose_queries, gallery_entries
+from hashprobe.evaluation.rows import ResultRow
+from hashprobe.evaluation.scores import TargetScore
+from hashprobe.files import read_json, write_json, write_json_lines
+from hashprobe.hashing import HashModel
+from hashprobe.targets import Codes, TargetCode
+
+CODE_TITLES = {"p2p": "P2P code", "anchor": "Anchor code", "prototype": "Prototype code"}
+
+Measured = tuple[ResultRow, TargetScore, list[dict[str, Any]]]
+
+
+class AttackCell(BaseModel):
+    """One attack of the table, under every protocol.
+
+    Attributes:
+        attack: A name of ``ATTACKS``, or of an attack that was trained (``ProS-GAN``).
+        code: Target code; the one that the attack is published with if not given.
+        settings: The attack's numbers, by name; its defaults otherwise.
+        gallery: Whether its pictures are kept for the gallery.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attack: str
+    code: str | None = None
+    settings: dict[str, float | int | None] = Field(default_factory=dict)
+    gallery: bool = False
+
+    def build(self, trained: Mapping[str, Attack]) -> Attack:
+        """Return the attack with this cell's numbers.
+
+        Args:
+            trained: Attacks that were trained, by name.
+
+        Raises:
+            HashprobeError: an unknown attack, or a setting that it does not have.
+        """
+        kind = type(trained[self.attack]) if self.attack in trained else _attack_named(self.attack, trained)
+        known = [field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING]
+        for name in self.settings:
+            if name not in known:
+                raise unknown_name(f"setting of {self.attack}", name, known)
+        if self.attack in trained:
+            return dataclasses.replace(trained[self.attack], **self.settings)
+        return kind(**self.settings)
+
+
+def _attack_named(name: str, trained: Mapping[str, Attack]) -> type[Attack]:
+    if name == "ProS-GAN":
+        raise HashprobeError("ProS-GAN has to be trained first; give the folder that train-attack wrote.")
+    if name not in ATTACKS:
+        raise unknown_name("attack", name, [*ATTACKS, *trained])
+    return ATTACKS[name]
+
+
+class Table:
+    """Measures the rows of one model on one data set; a row that the folder holds is not measured again.
+
+    Args:
+        directory: Where ``results.jsonl``, ``curves.jsonl``, ``cells/`` and ``gallery/`` are written.
+        model: The attacked model.
+        data: Queries and database.
+        seed: Of target labels, target codes and attacks.
+        database_codes: Packed codes of the database.
+        codes: Target codes beside P2P and anchor code, by name.
+        trained: Attacks that were trained, by name.
+        gallery: Queries in the gallery.
+        progress: Whether progress bars are shown.
+        say: Called with a line of text for each row that was measured.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        model: HashModel,
+        data: RetrievalData,
+        *,
+        seed: int,
+        database_codes: Codes,
+        codes: Mapping[str, TargetCode],
+        trained: Mapping[str, Attack],
+        gallery: int = 12,
+        progress: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.directory, self.model, self.data, self.seed = directory, model, data, seed
+        self.database_codes, self.codes, self.trained = database_codes, dict(codes), dict(trained)
+        self.gallery, self.progress, self.say = gallery, progress, say
+
+    def __call__(self, attacks: Sequence[AttackCell], protocols: Sequence[str]) -> list[ResultRow]:
+        """Return the rows of all attacks under all protocols; files are written after each, so that a kill loses one."""
+        for cell in attacks:
+            cell.build(self.trained)  # a wrong name or number is said before anything is computed
+        cells: list[dict[str, Any]] = []
+        query_codes = None
+        for protocol in protocols:
+            evaluator = Evaluator(
+                self.model,
+                self.data,
+                protocol=protocol,
+                seed=self.seed,
+                database_codes=self.database_codes,
+                progress=self.progress,
+            )
+            if query_codes is not None:
+                evaluator.query_codes = query_codes
+            query_codes = evaluator.query_codes
+            for measure in self._measurements(evaluator, attacks):
+                cells.append(measure())
+                self._write(cells)
+        return [ResultRow(**cell["result"]) for cell in cells]
+
+    def _measurements(
+        self, evaluator: Evaluator, attacks: Sequence[AttackCell]
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Yield what has to be measured under one protocol, in the order of the table."""
+        codes = {name: evaluator.target_code(name) for name in ("p2p", "anchor")} | self.codes
+        goals = {name: code(evaluator.target_labels) for name, code in codes.items()}
+        yield lambda: self._plain(evaluator, "original", evaluator.query_codes, "Original", "none")
+        for name, goal in goals.items():
+            title = CODE_TITLES.get(name, f"{name} code")
+            yield lambda name=name, goal=goal, title=title: self._plain(  # type: ignore[misc]
+                evaluator, f"{name}-code", goal, title, name
+            )
+        for cell in attacks:
+            yield lambda cell=cell: self._attack(evaluator, cell, goals)  # type: ignore[misc]
+
+    def _plain(
+        self, evaluator: Evaluator, name: str, queries: Codes, attack: str, code: str
+    ) -> dict[str, Any]:
+        """Measure codes that no attack made: the queries' own, or the target codes themselves."""
+        row = f"{name}-{evaluator.protocol}"
+        own = code == "none"
+        return self._cell(
+            row, lambda: (*evaluator.row(row, queries, attack=attack, code=code, own_labels=own), [])
+        )
+
+    def _attack(self, evaluator: Evaluator, cell: AttackCell, goals: Mapping[str, Codes]) -> dict[str, Any]:
+        attack = cell.build(self.trained)
+        code = cell.code or attack.code
+        if code not in goals and code != "none":
+            raise unknown_name(f"target code for {cell.attack} here", code, goals)
+        row = f"{_row_name(cell, attack)}-{evaluator.protocol}"
+
+        def measure() -> Measured:
+            keep = choose_queries(evaluator, self.gallery) if cell.gallery else np.empty(0, dtype=np.intp)
+            # A target code of "none" is not looked at; any code will do.
+            attacked = evaluator.attack(attack, goals.get(code, goals["anchor"]), keep=keep, title=row)
+            result, score = evaluator.row(
+                row,
+                attacked.codes,
+                attack=cell.attack,
+                code=code,
+                settings=repr(attack),
+                epsilon=attack.epsilon,
+                attacked=attacked,
+                passes=(attack.forward_passes, attack.backward_passes),
+            )
+            shown = gallery_entries(evaluator, result, attacked, keep, self.directory / "gallery")
+            return result, score, shown
+
+        return self._cell(row, measure)
+
+    def _cell(self, row: str, measure: Callable[[], Measured]) -> dict[str, Any]:
+        """Return a measured row from its file, or measure it and write the file."""
+        path = self.directory / "cells" / f"{row}.json"
+        if path.exists():
+            found: dict[str, Any] = read_json(path)
+            return found
+        result, score, entries = measure()
+        cell = {
+            "result": result.model_dump(mode="json"),
+            "curve": {"row": row, **score.curve},
+            "gallery": entries,
+        }
+        write_json(path, cell)
+        self.say(f"{row}: t-MAP {result.t_map:.3f} (chance {result.chance:.3f})")
+        return cell
+
+    def _write(self, cells: list[dict[str, Any]]) -> None:
+        write_json_lines(self.directory / "results.jsonl", [cell["result"] for cell in cells])
+        write_json_lines(self.directory / "curves.jsonl", [cell["curve"] for cell in cells])
+        entries = [entry for cell in cells for entry in cell["gallery"]]
+        write_json(
+            self.directory / "gallery" / "gallery.json",
+            {"image_size": self.data.image_size, "entries": entries},
+        )
+
+
+def _row_name(cell: AttackCell, attack: Attack) -> str:
+    """Name a row after what tells it from the others: attack, code, budget and settings that are not the defaults."""
+    parts = [cell.attack.lower()]
+    if cell.code is not None and cell.code != attack.code:
+        parts.append(cell.code)
+    parts.append("unbounded" if attack.epsilon is None else f"{attack.epsilon * 255:.3g}of255")
+    parts += [
+        f"{name}{value:g}" for name, value in cell.settings.items() if name != "epsilon" and value is not None
+    ]
+    return "-".join(parts)

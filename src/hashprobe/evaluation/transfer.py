@@ -1,0 +1,143 @@
+"""Transfer: adversarial queries made against one model, scored on others (paper, Table 3)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hashprobe.attacks import Attack
+from hashprobe.data import RetrievalData
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.rows import ResultRow
+from hashprobe.evaluation.table import AttackCell
+from hashprobe.files import read_json, write_json, write_json_lines
+from hashprobe.hashing import HashModel
+from hashprobe.targets import PrototypeCode
+
+TRANSFER_FILE = "transfer.jsonl"
+
+
+def transfer(
+    directory: Path,
+    models: Mapping[str, HashModel],
+    data: RetrievalData,
+    attacks: Sequence[AttackCell],
+    protocols: Sequence[str],
+    *,
+    seed: int,
+    trained: Mapping[str, Mapping[str, Attack]],
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[ResultRow]:
+    """Attack every model and score the result on every model; the target labels are the same for all.
+
+    One attack on one model is measured once: a cell that the folder holds is read back.
+
+    Args:
+        directory: Where ``results.jsonl``, ``transfer.jsonl`` and ``cells/`` are written.
+        models: Hash models by name, of any bits; at least two.
+        data: Queries and database.
+        attacks: Attacks, each under its own target code, computed for the attacked model.
+        protocols: Target label protocols.
+        seed: Of target labels, target codes and attacks.
+        trained: Attacks that were trained, by the name of the model they were trained against, then by attack.
+        progress: Whether progress bars are shown.
+        say: Called with a line of text for each cell.
+
+    Returns:
+        The rows, as many as attacks × protocols × models²; ``attacked_model`` names the model that the attack saw.
+    """
+    if len(models) < 2:
+        raise HashprobeError(f"transfer needs at least two models; found {len(models)}.")
+    for name in models:
+        for cell in attacks:
+            cell.build(trained.get(name, {}))
+    rows: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
+    database_codes = {
+        name: model.codes(data.database.images, progress=progress) for name, model in models.items()
+    }
+    for protocol in protocols:
+        evaluators = {
+            name: Evaluator(
+                model,
+                data,
+                protocol=protocol,
+                seed=seed,
+                database_codes=database_codes[name],
+                progress=progress,
+            )
+            for name, model in models.items()
+        }
+        for cell in attacks:
+            for source in models:
+                attack = cell.build(trained.get(source, {}))
+                path = directory / "cells" / f"{_file_name(cell)}-{source}-{protocol}.json"
+                if not path.exists():
+                    measured = _measure(evaluators, source, cell, attack)
+                    write_json(path, [row.model_dump(mode="json") for row in measured])
+                found = [ResultRow(**row) for row in read_json(path)]
+                for target, row in zip(models, found, strict=True):
+                    say(f"{cell.attack} on {source}, scored on {target}, {protocol}: t-MAP {row.t_map:.3f}")
+                    links.append(_link(row, source, target))
+                rows += [row.model_dump(mode="json") for row in found]
+                write_json_lines(directory / "results.jsonl", rows)
+                write_json_lines(directory / TRANSFER_FILE, links)
+    return [ResultRow(**row) for row in rows]
+
+
+def _measure(
+    evaluators: Mapping[str, Evaluator], source: str, cell: AttackCell, attack: Attack
+) -> list[ResultRow]:
+    attacked = evaluators[source]
+    code = cell.code or attack.code
+    if code == "prototype":
+        network = getattr(attack, "prototypes", None)
+        if network is None:
+            raise HashprobeError(f"{cell.attack} with the prototype code needs a ProS-GAN of {source}.")
+        goal = PrototypeCode(network)(attacked.target_labels)
+    else:  # a target code of "none" is not looked at; any will do
+        goal = attacked.target_code("anchor" if code == "none" else code)(attacked.target_labels)
+    made = attacked.attack(
+        attack,
+        goal,
+        also=[evaluator.model for evaluator in evaluators.values()],
+        title=f"{cell.attack} on {source}",
+    )
+    rows = []
+    for (target, evaluator), codes in zip(evaluators.items(), made.elsewhere, strict=True):
+        row, _ = evaluator.row(
+            f"{_file_name(cell)}-{source}-to-{target}-{evaluator.protocol}",
+            codes,
+            attack=cell.attack,
+            code=code,
+            settings=repr(attack),
+            epsilon=attack.epsilon,
+            attacked=made if target == source else dataclasses.replace(made, codes_png=codes),
+            passes=(attack.forward_passes, attack.backward_passes),
+        )
+        # Codes after rounding are known for the attacked model alone.
+        png = row.t_map_png if target == source else None
+        rows.append(row.model_copy(update={"attacked_model": attacked.model_sha256, "t_map_png": png}))
+    return rows
+
+
+def _file_name(cell: AttackCell) -> str:
+    settings = "".join(f"-{name}{value:g}" for name, value in cell.settings.items() if value is not None)
+    return f"{cell.attack.lower()}{f'-{cell.code}' if cell.code else ''}{settings}"
+
+
+def _link(row: ResultRow, source: str, target: str) -> dict[str, Any]:
+    return {
+        "from": source,
+        "to": target,
+        "attack": row.attack,
+        "epsilon": row.epsilon,
+        "protocol": row.protocol,
+        "bits_to": row.bits,
+        "t_map": row.t_map,
+        "chance": row.chance,
+    }
