@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import io
+import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot
@@ -93,3 +97,19 @@ def test_unbounded_attacks_are_rings_apart_from_bounded_ones(run_directory: Path
         assert lines["ProS-GAN (unbounded)"].hollow
         assert not lines["ProS-GAN"].hollow
         assert lines["I-FGSM, anchor"].dash != lines["I-FGSM, prototype"].dash
+
+
+def test_show_displays_the_page_in_a_notebook(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=shown.append))
+    report = Report(run_directory)
+    report.show(height=500)
+    assert html.escape(report.html()) in shown[0]._repr_html_()
+    assert 'height="500"' in shown[0]._repr_html_()
+
+
+def test_show_elsewhere_says_what_to_do(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    with pytest.raises(HashprobeError, match=r"use save\(path\)"):
+        Report(run_directory).show()
