@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe import retrieval
-from hashprobe.retrieval import blocks
+from hashprobe.retrieval import levels
 from hashprobe.retrieval.bench import make_inputs, run_retrieval_benchmark
 from hashprobe.retrieval.memory import watch_memory
 
@@ -131,18 +131,18 @@ def sets(repeats: int) -> None:
 def items_read(work: Callable[[], None]) -> int:
     """Count the database items whose codes are copied out of the database while ``work`` runs."""
     count = 0
-    original = blocks.byte_major
+    original = levels.bit_planes
 
     def counting(rows: np.ndarray) -> np.ndarray:
         nonlocal count
         count += len(rows)
         return original(rows)
 
-    blocks.byte_major = counting
+    levels.bit_planes = counting
     try:
         work()
     finally:
-        blocks.byte_major = original
+        levels.bit_planes = original
     return count // 2  # codes and labels go the same way
 
 

@@ -130,6 +130,22 @@ def test_attack_writes_the_pictures_that_it_measured(walked: Path, tmp_path: Pat
     assert len(found["nearest"]) == 10
 
 
+def test_data_is_built_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--queries", 4, "--train", 8, "--image-size", 32]
+    assert call("data", "build", "openmoji", "--out", tmp_path / "scenes", *sizes) == 0
+    check = ["data", "check", tmp_path / "scenes", "--image-size", 32, "--out", tmp_path / "audit.json"]
+    assert call(*check) == 0
+    assert read_json(tmp_path / "audit.json")["images"]["query"] == 4
+    # A query that is listed in the database too is an error, and said as one.
+    for kind in ("img", "label"):
+        queries = (tmp_path / "scenes" / f"test_{kind}.txt").read_text().splitlines()
+        with (tmp_path / "scenes" / f"database_{kind}.txt").open("a") as file:
+            file.write(queries[0] + "\n")
+    capsys.readouterr()
+    assert call(*check) == 1
+    assert "error" in capsys.readouterr().out
+
+
 def test_bench_prints_ratios(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     sizes = ["--queries", 4, "--database", 200, "--repeats", 1, "--threads", 1]
     assert call("bench", "retrieval", *sizes, "--out", tmp_path / "bench.json") == 0
@@ -186,7 +202,9 @@ def test_a_wrong_attack_setting_is_named(walked: Path, capsys: pytest.CaptureFix
 
 
 def test_every_verb_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = [command.name or "" for command in app.registered_commands] + ["data list", "data show"]
+    verbs = [command.name or "" for command in app.registered_commands] + [
+        f"data {verb}" for verb in ("list", "show", "check", "build")
+    ]
     assert len(verbs) >= 10
     for verb in verbs:
         assert call(*verb.split(), "--help") == 0

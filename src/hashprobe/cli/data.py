@@ -1,4 +1,4 @@
-"""Verbs on data: ``data list`` and ``data show``."""
+"""Verbs on data: ``data list``, ``data show``, ``data check`` and ``data build``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import typer
 
 from hashprobe.cli.options import ImageSize, Seed
 from hashprobe.cli.printing import say
-from hashprobe.data import DATA_SETS, contact_sheet, load
-from hashprobe.files import replacing
+from hashprobe.data import DATA_SETS, build_data_set, contact_sheet, load, names_to_build
+from hashprobe.evaluation import audit_data
+from hashprobe.files import replacing, write_json
 
 app = typer.Typer(no_args_is_help=True, help="List, show, check and build data sets.")
 
@@ -44,3 +45,66 @@ def show_data(
     sizes = f"{len(data.query)} queries, {len(data.database)} database, {len(data.train)} train"
     say(f"{data.name}: {sizes}, {data.classes} classes")
     say(f"wrote {out}")
+
+
+@app.command("check")
+def check_data(
+    name: Name,
+    out: Annotated[Path | None, typer.Option(help="A JSON file to write the audit to.")] = None,
+    image_size: ImageSize = 64,
+    seed: Seed = 0,
+) -> None:
+    """Audit a data set: overlaps, twins, unlabelled rows, class counts, chance levels; exit code 1 if it has an error.
+
+    Example: hashprobe data check path/to/flickr25k --out audit.json
+    """
+    audited = audit_data(name, image_size=image_size, seed=seed, progress=True)
+    for line in audited.lines():
+        say(line)
+    if out is not None:
+        write_json(out, audited.as_dict())
+        say(f"wrote {out}")
+    if not audited.sound:
+        raise typer.Exit(1)
+
+
+@app.command("build")
+def build_data(
+    name: Annotated[str, typer.Argument(help=f"What is built: {', '.join(names_to_build())}.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: new, empty, or of the same build.")],
+    source: Annotated[
+        Path | None, typer.Option(help="Folder in which the official archives were unpacked.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="Folder of lists whose splits are taken; drawn if not given.")
+    ] = None,
+    queries: Annotated[
+        int | None, typer.Option(help="Queries to draw; the paper's number by default.")
+    ] = None,
+    train: Annotated[
+        int | None, typer.Option(help="Training images to draw; the paper's number by default.")
+    ] = None,
+    image_size: ImageSize = 64,
+    seed: Seed = 0,
+) -> None:
+    """Write a data set as a folder of lists, from its official archives or, for a generated one, from a seed.
+
+    Example: hashprobe data build flickr25k --source path/to/mirflickr --out flickr25k
+    """
+    built = build_data_set(
+        name,
+        source,
+        out,
+        seed=seed,
+        queries=queries,
+        train=train,
+        lists=lists,
+        image_size=image_size,
+        progress=True,
+    )
+    for warning in built.warnings:
+        say(f"warning: {warning}")
+    sizes = (
+        f"{built.queries} queries, {built.database} database, {built.train} train, {built.classes} classes"
+    )
+    say(f"wrote {built.out}: {sizes}")

@@ -1,5 +1,6 @@
 """Runs attacks under protocols and budgets; result rows, curves and the gallery's material."""
 
+from hashprobe.evaluation.audit import audit_data, chance_by_protocol
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
@@ -17,6 +18,8 @@ __all__ = [
     "Table",
     "TargetScore",
     "attack_pictures",
+    "audit_data",
+    "chance_by_protocol",
     "choose_queries",
     "gallery_entries",
     "score_targets",

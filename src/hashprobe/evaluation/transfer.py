@@ -82,7 +82,7 @@ def transfer(
                 found = [ResultRow(**row) for row in read_json(path)]
                 for target, row in zip(models, found, strict=True):
                     say(f"{cell.attack} on {source}, scored on {target}, {protocol}: t-MAP {row.t_map:.3f}")
-                    links.append(_link(row, source, target))
+                    links.append(_link(row, source, target, cell))
                 rows += [row.model_dump(mode="json") for row in found]
                 write_json_lines(directory / "results.jsonl", rows)
                 write_json_lines(directory / TRANSFER_FILE, links)
@@ -130,11 +130,12 @@ def _file_name(cell: AttackCell) -> str:
     return f"{cell.attack.lower()}{f'-{cell.code}' if cell.code else ''}{settings}"
 
 
-def _link(row: ResultRow, source: str, target: str) -> dict[str, Any]:
+def _link(row: ResultRow, source: str, target: str, cell: AttackCell) -> dict[str, Any]:
+    numbers = [f"{name} {value:g}" for name, value in cell.settings.items() if value is not None]
     return {
         "from": source,
         "to": target,
-        "attack": row.attack,
+        "attack": ", ".join([row.attack, *([row.code] if cell.code else []), *numbers]),
         "epsilon": row.epsilon,
         "protocol": row.protocol,
         "bits_to": row.bits,

@@ -14,8 +14,8 @@ from hashprobe.retrieval.ties import Float64Array, Ties, check_ties, precision_g
 Empty = Literal["count_as_zero", "skip", "error"]
 Mode = Literal["exact", "as_published"]
 
-# Levels of this many query-level pairs are worked on at a time; bounds the memory at long codes.
-_PAIRS_AT_ONCE = 1 << 18
+# Levels of this many query-level pairs are worked on at a time, so that a dozen arrays of them stay in the cache.
+_PAIRS_AT_ONCE = 1 << 13
 
 
 def average_precision(

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,35 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
-from hashprobe.retrieval.codes import PackedCodes, byte_major, check_spare_bits
-from hashprobe.retrieval.kernels import TILE
+from hashprobe.retrieval.codes import PackedCodes, check_spare_bits
 from hashprobe.retrieval.labels import LabelSource, packed_rows
 
 BLOCK_ITEMS = 1 << 16
 # More runs of queries than threads, so that a thread held up by other work does not hold up the block.
 RUNS_A_THREAD = 4
-# A key is 2 * distance + relevant; up to here it fits a byte.
-BITS_OF_A_BYTE_KEY = 127
 
 Bytes = npt.NDArray[np.uint8]
-# work(queries, codes, labels, keys, offset)
-Work = Callable[[slice, Bytes, Bytes, npt.NDArray[Any], int], None]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some items of the database.
+
+    Attributes:
+        codes: Their codes, arranged for the kernel.
+        labels: Their labels, likewise.
+        start: Database index of the first item.
+        size: How many items.
+    """
+
+    codes: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    start: int
+    size: int
+
+
+Work = Callable[[slice, Block], None]
+Arrange = Callable[[Bytes], npt.NDArray[Any]]
 
 
 def usable_threads(threads: int | None) -> int:
@@ -39,9 +56,10 @@ def usable_threads(threads: int | None) -> int:
 
 def pass_over(
     database: PackedCodes,
-    labels: LabelSource | None,
+    labels: LabelSource,
     work: Work,
     *,
+    arrange: Arrange,
     bits: int,
     queries: int,
     threads: int | None,
@@ -56,9 +74,9 @@ def pass_over(
     Args:
         database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; one block of it is copied at a
             time.
-        labels: Labels of the database, or ``None`` where they play no part.
-        work: ``work(queries, codes, labels, keys, offset)``: a slice of the queries, the block byte by byte,
-            scratch for keys, and the database index of the block's first item.
+        labels: Labels of the database.
+        work: ``work(queries, block)``: a slice of the queries and the block that they meet.
+        arrange: Turns packed rows ``(n, bytes)`` of codes or labels into what the kernel reads: a copy.
         bits: K.
         queries: How many queries there are.
         threads: How many threads; ``None`` is all.
@@ -67,7 +85,6 @@ def pass_over(
     """
     count = usable_threads(threads)
     runs = _runs(queries, count * RUNS_A_THREAD)
-    key_type = np.uint8 if bits <= BITS_OF_A_BYTE_KEY else np.uint16
     with (
         ThreadPoolExecutor(count) as pool,
         progress_bar(description, len(database), show=progress) as advance,
@@ -76,15 +93,9 @@ def pass_over(
             stop = min(start + BLOCK_ITEMS, len(database))
             rows = database[start:stop]
             check_spare_bits("database", rows, bits)
-            codes = byte_major(rows)
-            block_labels = (
-                codes[:0]
-                if labels is None
-                else byte_major(packed_rows("database_labels", labels, start, stop))
-            )
-            jobs = [
-                pool.submit(work, run, codes, block_labels, np.empty(TILE, key_type), start) for run in runs
-            ]
+            own = packed_rows("database_labels", labels, start, stop)
+            block = Block(arrange(rows), arrange(own), start, stop - start)
+            jobs = [pool.submit(work, run, block) for run in runs]
             for job in jobs:
                 job.result()
             advance(stop - start)

@@ -1,4 +1,4 @@
-"""The loops over query-item pairs, compiled by numba; all release the interpreter's lock.
+"""The loops that look at every query-item pair in database order, compiled by numba; they release the lock.
 
 Codes and labels of the items come byte by byte: row b holds byte b of every item. The loops over items then
 become vector instructions, 32 items an instruction on AVX2, for any number of bits and classes, from one
@@ -49,58 +49,18 @@ def fill_keys(code, label, codes, labels, start, stop, keys, shared):  # type: i
 
 
 @njit(nogil=True, cache=True)
-def count_keys(query_codes, query_labels, codes, labels, keys, out):  # type: ignore[no-untyped-def]
-    """Add to ``out[q, key]`` how many items have each key ``2 * distance + relevant``.
-
-    A tile of items serves all queries before the next is looked at. Four histograms are filled in turn: items
-    often share a key, and a counter cannot be raised twice in a row without waiting.
-
-    Args:
-        query_codes: uint8 ``(n_queries, code bytes)``.
-        query_labels: uint8 ``(n_queries, label bytes)``.
-        codes: uint8 ``(code bytes, n)``.
-        labels: uint8 ``(label bytes, n)``.
-        keys: Scratch ``(TILE,)``; uint8 up to 127 bits, uint16 beyond.
-        out: int64 ``(n_queries, 2 * (K + 1))``, added to.
-    """
-    shared = np.empty(TILE, np.uint8)
-    bins = out.shape[1]
-    histograms = np.zeros((4, bins), np.int32)
-    h0, h1, h2, h3 = histograms[0], histograms[1], histograms[2], histograms[3]
-    for start in range(0, codes.shape[1], TILE):
-        stop = min(start + TILE, codes.shape[1])
-        whole = (stop - start) // 4 * 4
-        for q in range(len(query_codes)):
-            fill_keys(query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared)
-            for i in range(0, whole, 4):
-                h0[keys[i]] += 1
-                h1[keys[i + 1]] += 1
-                h2[keys[i + 2]] += 1
-                h3[keys[i + 3]] += 1
-            for i in range(whole, stop - start):
-                h0[keys[i]] += 1
-            for b in range(bins):
-                out[q, b] += h0[b] + h1[b] + h2[b] + h3[b]
-                h0[b] = 0
-                h1[b] = 0
-                h2[b] = 0
-                h3[b] = 0
-
-
-@njit(nogil=True, cache=True)
 def walk_in_order(  # type: ignore[no-untyped-def]
-    query_codes, query_labels, codes, labels, keys, ranked, hits, limit, gained, cuts, marks
+    query_codes, query_labels, codes, labels, ranked, hits, limit, gained, cuts, marks
 ):
     """Rank a block of items in database order within each distance, and take what the ranks decide.
 
-    Blocks are given in database order; arguments as for :func:`count_keys`, and:
+    Blocks are given in database order, and a tile of one serves all queries before the next is looked at.
 
     Args:
         query_codes: uint8 ``(n_queries, code bytes)``.
         query_labels: uint8 ``(n_queries, label bytes)``.
         codes: uint8 ``(code bytes, n)``.
         labels: uint8 ``(label bytes, n)``.
-        keys: Scratch ``(TILE,)``.
         ranked: int64 ``(n_queries, K + 1)``: the rank of the last item met at each distance; starts as the
             number of nearer items, and is moved on.
         hits: int64 ``(n_queries, K + 1)``: the relevant items up to that rank; likewise.
@@ -111,6 +71,7 @@ def walk_in_order(  # type: ignore[no-untyped-def]
             but not within cut j - 1, added to.
     """
     shared = np.empty(TILE, np.uint8)
+    keys = np.empty(TILE, np.uint16)
     for start in range(0, codes.shape[1], TILE):
         stop = min(start + TILE, codes.shape[1])
         for q in range(len(query_codes)):
@@ -127,19 +88,19 @@ def walk_in_order(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def place_nearest(query_codes, codes, keys, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
+def place_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
     """Write the items of a block whose rank is at most k to their places; blocks come in database order.
 
     Args:
         query_codes: uint8 ``(n_queries, code bytes)``.
         codes: uint8 ``(code bytes, n)``.
-        keys: Scratch ``(TILE,)``.
         ranked: int64 ``(n_queries, K + 1)``: starts as the number of nearer items, and is moved on.
         offset: Index of the block's first item in the database.
         ids: int64 ``(n_queries, k)``, filled in.
         distances: int64 ``(n_queries, k)``, filled in.
     """
     shared = np.empty(TILE, np.uint8)
+    keys = np.empty(TILE, np.uint16)
     kept = ids.shape[1]
     for start in range(0, codes.shape[1], TILE):
         stop = min(start + TILE, codes.shape[1])

@@ -92,6 +92,8 @@ def packed_rows(name: str, labels: LabelSource, start: int, stop: int) -> npt.ND
     if isinstance(labels, PackedLabels):
         return labels.packed[start:stop]
     rows = labels[start:stop]
+    if rows.dtype == np.uint8 and rows.max(initial=0) <= 1:
+        rows = rows.view(np.bool_)
     if rows.dtype != np.bool_:
         ones = rows == 1
         wrong = ~(ones | (rows == 0))

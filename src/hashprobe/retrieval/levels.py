@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Bytes, pass_over
+from hashprobe.retrieval.blocks import Block, Bytes, pass_over
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.kernels import count_keys
+from hashprobe.retrieval.counting import count_items
 from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
+from hashprobe.retrieval.planes import bit_planes
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -132,22 +133,27 @@ def count_levels(
 
 def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -> LevelCounts:
     """Do the work of :func:`count_levels` on checked input."""
-    keys = np.zeros((len(given.query_codes), 2 * (given.bits + 1)), dtype=np.int64)
+    levels = given.bits + 1
+    # The kernel counts four levels at a time; those beyond K stay 0.
+    items = np.zeros((len(given.query_codes), -(-levels // 4) * 4), dtype=np.int64)
+    relevant = np.zeros_like(items)
 
-    def work(run: slice, codes: Bytes, labels: Bytes, scratch: npt.NDArray[Any], offset: int) -> None:
-        count_keys(given.query_codes[run], given.query_labels[run], codes, labels, scratch, keys[run])
+    def work(run: slice, block: Block) -> None:
+        own = given.query_codes[run], given.query_labels[run]
+        count_items(*own, block.codes, block.labels, block.size, items[run], relevant[run])
 
     pass_over(
         given.database,
         given.database_labels,
         work,
+        arrange=bit_planes,
         bits=given.bits,
-        queries=len(keys),
+        queries=len(items),
         threads=threads,
         progress=progress,
         description="counting distances",
     )
-    return LevelCounts(keys[:, 0::2] + keys[:, 1::2], keys[:, 1::2].copy())
+    return LevelCounts(items[:, :levels].copy(), relevant[:, :levels].copy())
 
 
 def count_levels_of_sets(

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Bytes, pass_over
+from hashprobe.retrieval.blocks import Block, pass_over
+from hashprobe.retrieval.codes import byte_major
 from hashprobe.retrieval.kernels import walk_in_order
 from hashprobe.retrieval.levels import Int64Array, LevelCounts, RankingInput, check_ranking, count_checked
 
@@ -93,15 +94,16 @@ def walk(
     gained = np.zeros(len(counts))
     marks = np.zeros((len(counts), len(cuts) + 1), dtype=np.int64)
 
-    def work(run: slice, codes: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
+    def work(run: slice, block: Block) -> None:
         own = given.query_codes[run], given.query_labels[run]
         sums = ranked[run], hits[run], limit, gained[run], cuts, marks[run]
-        walk_in_order(*own, codes, labels, keys, *sums)
+        walk_in_order(*own, block.codes, block.labels, *sums)
 
     pass_over(
         given.database,
         given.database_labels,
         work,
+        arrange=byte_major,
         bits=given.bits,
         queries=len(counts),
         threads=threads,

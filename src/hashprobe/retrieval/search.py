@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Bytes, pass_over
-from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.kernels import count_keys, place_nearest
-from hashprobe.retrieval.levels import Int64Array
+from hashprobe.retrieval.blocks import Block, pass_over
+from hashprobe.retrieval.codes import PackedCodes, byte_major, check_codes, check_spare_bits
+from hashprobe.retrieval.kernels import place_nearest
+from hashprobe.retrieval.labels import PackedLabels
+from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked
 
 
 def top_k(
@@ -46,13 +46,14 @@ def top_k(
     distances = np.zeros_like(ids)
     ranked = _nearer(asked, codes, bits, threads, progress)
 
-    def work(run: slice, block: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
-        place_nearest(asked[run], block, keys, ranked[run], offset, ids[run], distances[run])
+    def work(run: slice, block: Block) -> None:
+        place_nearest(asked[run], block.codes, ranked[run], block.start, ids[run], distances[run])
 
     pass_over(
         codes,
-        None,
+        no_labels(codes),
         work,
+        arrange=byte_major,
         bits=bits,
         queries=len(asked),
         threads=threads,
@@ -73,24 +74,15 @@ def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[Packed
     return np.array(asked, order="C"), codes
 
 
+def no_labels(codes: PackedCodes) -> PackedLabels:
+    """Return labels of no class, for a search, in which labels play no part."""
+    return PackedLabels(codes[:, :0], 0)
+
+
 def _nearer(
     asked: PackedCodes, codes: PackedCodes, bits: int, threads: int | None, progress: bool
 ) -> Int64Array:
     """Return how many items are nearer than each distance, ``(n_queries, K + 1)``."""
-    counted = np.zeros((len(asked), 2 * (bits + 1)), dtype=np.int64)
-
-    def work(run: slice, block: Bytes, labels: Bytes, keys: npt.NDArray[Any], offset: int) -> None:
-        count_keys(asked[run], asked[run, :0], block, labels, keys, counted[run])
-
-    pass_over(
-        codes,
-        None,
-        work,
-        bits=bits,
-        queries=len(asked),
-        threads=threads,
-        progress=progress,
-        description="counting distances",
-    )
-    items = counted[:, 0::2]
+    given = RankingInput(asked, asked[:, :0], codes, no_labels(codes), bits)
+    items = count_checked(given, threads=threads, progress=progress).items
     return np.asarray(np.cumsum(items, axis=1) - items)

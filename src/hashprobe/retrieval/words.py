@@ -1,0 +1,136 @@
+"""256 bits as one value in compiled loops: LLVM's vector type, which numba does not expose.
+
+LLVM turns each operation into the widest instructions of the machine (AVX2, two halves on ARM).
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+# 64-bit numbers of an array that make one value.
+WORDS = 4
+
+_LANES = ir.VectorType(ir.IntType(64), WORDS)
+_BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
+_WIDE = ir.VectorType(ir.IntType(16), 8 * WORDS)
+
+
+class BitsType(types.Type):  # type: ignore[misc]
+    """The type of such a value in numba."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"Bits{64 * WORDS}")
+
+
+bits_type = BitsType()
+
+
+@register_model(BitsType)
+class _BitsModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _LANES)
+
+
+def _define(symbol: Any, instruction: str) -> None:
+    """Let ``symbol`` work on two such values, bit by bit."""
+
+    @infer_global(symbol)
+    class Typed(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, arguments: Any, keywords: Any) -> Any:
+            fits = len(arguments) == 2 and all(argument == bits_type for argument in arguments)
+            return bits_type(bits_type, bits_type) if fits else None
+
+    @lower_builtin(symbol, bits_type, bits_type)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments)
+
+
+for _symbol, _instruction in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
+    _define(_symbol, _instruction)
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+    return builder.bitcast(builder.gep(array.data, [index]), _LANES.as_pointer())
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """Return the bits of ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_place(context, builder, signature, arguments), align=8)
+
+    return bits_type(array, index), generate
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, bits: Any) -> Any:
+    """Write the bits to ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _place(context, builder, signature, arguments), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, index, bits), generate
+
+
+@intrinsic
+def spread(typing_context: Any, word: Any) -> Any:
+    """Repeat one uint64 in all words."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        undefined, lane = ir.Constant(_LANES, ir.Undefined), ir.IntType(32)
+        first = builder.insert_element(undefined, arguments[0], lane(0))
+        everywhere = ir.Constant(ir.VectorType(lane, WORDS), [0] * WORDS)
+        return builder.shuffle_vector(first, undefined, everywhere)
+
+    return bits_type(types.uint64), generate
+
+
+@intrinsic
+def add_ones_of_bytes(typing_context: Any, counts: Any, bits: Any) -> Any:
+    """Add to each byte of ``counts`` how many ones the same byte of ``bits`` has; bytes wrap at 256."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        count = _llvm(builder, "ctpop.v32i8", _BYTES, _BYTES)
+        counts, bits = (builder.bitcast(argument, _BYTES) for argument in arguments)
+        return builder.bitcast(builder.add(counts, builder.call(count, [bits])), _LANES)
+
+    return bits_type(counts, bits), generate
+
+
+@intrinsic
+def sum_of_bytes(typing_context: Any, counts: Any) -> Any:
+    """Return the sum of the bytes, each 0 to 255."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        add = _llvm(builder, "vector.reduce.add.v32i16", ir.IntType(16), _WIDE)
+        wide = builder.zext(builder.bitcast(arguments[0], _BYTES), _WIDE)
+        return builder.zext(builder.call(add, [wide]), ir.IntType(64))
+
+    return types.int64(counts), generate
+
+
+@intrinsic
+def any_one(typing_context: Any, bits: Any) -> Any:
+    """Return whether any bit is 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        merge = _llvm(builder, f"vector.reduce.or.v{WORDS}i64", ir.IntType(64), _LANES)
+        return builder.icmp_unsigned("!=", builder.call(merge, arguments), ir.IntType(64)(0))
+
+    return types.boolean(bits), generate
+
+
+def _llvm(builder: Any, name: str, result: Any, argument: Any) -> Any:
+    """Declare one of LLVM's own functions; llvmlite's helper does not know vectors."""
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [argument]), f"llvm.{name}")
