@@ -20,9 +20,11 @@ WORDS = 4
 _LANES = ir.VectorType(ir.IntType(64), WORDS)
 _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
 _WIDE = ir.VectorType(ir.IntType(16), 8 * WORDS)
+# What it makes of a function is called without the typing context, which a type checker cannot know.
+_operation: Any = intrinsic
 
 
-class BitsType(types.Type):  # type: ignore[misc]
+class BitsType(types.Type):
     """The type of such a value in numba."""
 
     def __init__(self) -> None:
@@ -33,21 +35,21 @@ bits_type = BitsType()
 
 
 @register_model(BitsType)
-class _BitsModel(models.PrimitiveModel):  # type: ignore[misc]
+class _BitsModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _LANES)
+        super().__init__(manager, numba_type, _LANES)  # type: ignore[no-untyped-call]
 
 
 def _define(symbol: Any, instruction: str) -> None:
     """Let ``symbol`` work on two such values, bit by bit."""
 
-    @infer_global(symbol)
-    class Typed(AbstractTemplate):  # type: ignore[misc]
+    @infer_global(symbol)  # type: ignore[no-untyped-call]
+    class Typed(AbstractTemplate):
         def generic(self, arguments: Any, keywords: Any) -> Any:
             fits = len(arguments) == 2 and all(argument == bits_type for argument in arguments)
             return bits_type(bits_type, bits_type) if fits else None
 
-    @lower_builtin(symbol, bits_type, bits_type)
+    @lower_builtin(symbol, bits_type, bits_type)  # type: ignore[no-untyped-call]
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return getattr(builder, instruction)(*arguments)
 
@@ -62,7 +64,7 @@ def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(builder.gep(array.data, [index]), _LANES.as_pointer())
 
 
-@intrinsic
+@_operation
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Return the bits of ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
 
@@ -72,7 +74,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     return bits_type(array, index), generate
 
 
-@intrinsic
+@_operation
 def store(typing_context: Any, array: Any, index: Any, bits: Any) -> Any:
     """Write the bits to ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
 
@@ -83,7 +85,7 @@ def store(typing_context: Any, array: Any, index: Any, bits: Any) -> Any:
     return types.void(array, index, bits), generate
 
 
-@intrinsic
+@_operation
 def spread(typing_context: Any, word: Any) -> Any:
     """Repeat one uint64 in all words."""
 
@@ -96,7 +98,7 @@ def spread(typing_context: Any, word: Any) -> Any:
     return bits_type(types.uint64), generate
 
 
-@intrinsic
+@_operation
 def add_ones_of_bytes(typing_context: Any, counts: Any, bits: Any) -> Any:
     """Add to each byte of ``counts`` how many ones the same byte of ``bits`` has; bytes wrap at 256."""
 
@@ -108,7 +110,7 @@ def add_ones_of_bytes(typing_context: Any, counts: Any, bits: Any) -> Any:
     return bits_type(counts, bits), generate
 
 
-@intrinsic
+@_operation
 def sum_of_bytes(typing_context: Any, counts: Any) -> Any:
     """Return the sum of the bytes, each 0 to 255."""
 
@@ -120,7 +122,7 @@ def sum_of_bytes(typing_context: Any, counts: Any) -> Any:
     return types.int64(counts), generate
 
 
-@intrinsic
+@_operation
 def any_one(typing_context: Any, bits: Any) -> Any:
     """Return whether any bit is 1."""
 
@@ -133,4 +135,5 @@ def any_one(typing_context: Any, bits: Any) -> Any:
 
 def _llvm(builder: Any, name: str, result: Any, argument: Any) -> Any:
     """Declare one of LLVM's own functions; llvmlite's helper does not know vectors."""
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [argument]), f"llvm.{name}")
+    function = ir.FunctionType(result, [argument])
+    return cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}")  # type: ignore[no-untyped-call]

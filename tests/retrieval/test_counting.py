@@ -1,0 +1,85 @@
+"""The kernel on bit planes against a plain count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hashprobe import retrieval
+from hashprobe.retrieval.planes import TILE_ITEMS, TILE_WORDS, bit_planes
+from retrieval import plain
+
+
+def assert_counts(case: dict[str, np.ndarray], threads: int | None = None) -> retrieval.LevelCounts:
+    bits = case["queries"].shape[1]
+    counts = retrieval.count_levels(
+        retrieval.pack(case["queries"]),
+        retrieval.pack(case["database"]),
+        case["query_labels"],
+        case["database_labels"],
+        bits=bits,
+        threads=threads,
+    )
+    distances, relevant = plain.distances_and_relevance(**case)
+    for query, (near, shared) in enumerate(zip(distances, relevant, strict=True)):
+        np.testing.assert_array_equal(counts.items[query], np.bincount(near, minlength=bits + 1))
+        np.testing.assert_array_equal(counts.relevant[query], np.bincount(near[shared], minlength=bits + 1))
+    return counts
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    queries=st.integers(1, 5),
+    items=st.integers(1, 300),
+    bits=st.integers(1, 80) | st.sampled_from([127, 128, 511, 1023, 1024]),
+    classes=st.integers(1, 20) | st.sampled_from([64, 65, 130]),
+    density=st.sampled_from([0.0, 0.02, 0.5, 1.0]),
+)
+def test_counts_equal_a_plain_count(
+    seed: int, queries: int, items: int, bits: int, classes: int, density: float
+) -> None:
+    sizes = {"queries": queries, "items": items, "bits": bits, "classes": classes}
+    case = plain.random_case(seed, **sizes, density=density)
+    case["database"][items // 2] = -case["queries"][0]  # distance K
+    assert_counts(case)
+
+
+@pytest.mark.parametrize("items", [TILE_ITEMS - 1, TILE_ITEMS, TILE_ITEMS + 1, (1 << 16) + 5])
+@pytest.mark.parametrize("bits", [1, 32])
+def test_a_tile_and_a_block_that_are_not_full(items: int, bits: int) -> None:
+    case = plain.random_case(items, queries=3, items=items, bits=bits, classes=5)
+    case["queries"][0] = 1  # far from the zeros behind the last item
+    case["queries"][1] = -1  # equal to them
+    assert_counts(case, threads=2)
+
+
+@pytest.mark.parametrize("distance", [0, 13, 32])
+def test_a_whole_tile_at_one_distance(distance: int) -> None:
+    """All 4,096 items in one count, the most that a byte is asked to hold."""
+    case = plain.random_case(0, queries=1, items=TILE_ITEMS, bits=32, classes=2)
+    case["database"][:] = case["queries"][0]
+    case["database"][:, :distance] *= -1
+    case["query_labels"][:] = case["database_labels"][:] = 1
+    counts = assert_counts(case)
+    assert counts.items[0, distance] == counts.relevant[0, distance] == TILE_ITEMS
+
+
+def test_no_relevant_item() -> None:
+    case = plain.random_case(1, queries=4, items=100, bits=16, classes=70)
+    case["query_labels"][:, 10:] = 0
+    case["database_labels"][:, :10] = 0
+    assert not assert_counts(case).relevant.any()
+
+
+def test_planes_hold_one_bit_of_each_item() -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (TILE_ITEMS + 77, 3), dtype=np.uint8)
+    planes = bit_planes(rows)
+    assert planes.shape == (2, 24, TILE_WORDS)
+    # Words hold the first item lowest, whatever the machine's order of bytes.
+    ones = (planes[..., None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    found = ones.reshape(2, 24, TILE_ITEMS).transpose(0, 2, 1).reshape(-1, 24)
+    np.testing.assert_array_equal(found[: len(rows)], np.unpackbits(rows, axis=1))
+    assert not found[len(rows) :].any()
