@@ -83,12 +83,24 @@ class TestGenerator:
         generator, images = networks()[0], random_images(1) * 2 - 1
         assert not torch.allclose(generator(images, semantics(2)[:1]), generator(images, semantics(2)[1:]))
 
+    def test_the_decoder_has_a_width_of_its_own(self) -> None:
+        narrow, wide = (Generator(32, width=8, decoder_width=width) for width in (None, 16))
+        first, second = (sum(p.numel() for p in one.transform.parameters()) for one in (narrow, wide))
+        assert first == second
+        assert narrow.decoder[0].out_features == 2 * 8 * 2 * 2
+        assert wide.decoder[0].out_features == 2 * 16 * 2 * 2
+
+    def test_a_residual_generator_shows_the_decoders_image_to_its_last_layer(self) -> None:
+        assert Generator(32, width=8).output.in_channels == 8 + 3
+        assert Generator(32, width=8, residual=True).output.in_channels == 8 + 6
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             ({"image_size": 40}, "multiple of 16, at least 32; found 40"),
             ({"image_size": 16}, "multiple of 16, at least 32; found 16"),
-            ({"image_size": 32, "width": 12}, "width must be a multiple of 8; found 12"),
+            ({"image_size": 32, "width": 12}, "widths must be multiples of 8; found 12 and 12"),
+            ({"image_size": 32, "decoder_width": 12}, "widths must be multiples of 8; found 64 and 12"),
             ({"image_size": 32, "epsilon": 0.1}, "needs residual=True"),
         ],
     )

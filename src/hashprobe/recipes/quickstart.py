@@ -32,7 +32,7 @@ QUICKSTART = RECIPES.register("quickstart")(
             "hash model": 2.3,
             "codes": 0.1,
             "PrototypeNet": 0.4,
-            "ProS-GAN": 5.6,
+            "ProS-GAN": 5.7,
             "attacks": 1.9,
         },
     )
