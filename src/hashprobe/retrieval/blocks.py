@@ -72,8 +72,8 @@ def pass_over(
     what belongs to its queries, and releases the interpreter's lock.
 
     Args:
-        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; one block of it is copied at a
-            time.
+        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; ``BLOCK_ITEMS`` of it are copied
+            at a time, in as many blocks as there are threads.
         labels: Labels of the database.
         work: ``work(queries, block)``: a slice of the queries and the block that they meet.
         arrange: Turns packed rows ``(n, bytes)`` of codes or labels into what the kernel reads: a copy.
@@ -84,25 +84,37 @@ def pass_over(
         description: What is being done, for the bar.
     """
     count = usable_threads(threads)
-    runs = _runs(queries, count * RUNS_A_THREAD)
+    runs = _cut(0, queries, count * RUNS_A_THREAD)
     with (
         ThreadPoolExecutor(count) as pool,
         progress_bar(description, len(database), show=progress) as advance,
     ):
         for start in range(0, len(database), BLOCK_ITEMS):
             stop = min(start + BLOCK_ITEMS, len(database))
-            rows = database[start:stop]
-            check_spare_bits("database", rows, bits)
-            own = packed_rows("database_labels", labels, start, stop)
-            block = Block(arrange(rows), arrange(own), start, stop - start)
-            jobs = [pool.submit(work, run, block) for run in runs]
+            parts = _cut(start, stop, count)
+            blocks = list(pool.map(lambda part: _block(database, labels, part, arrange, bits), parts))
+            jobs = [pool.submit(_meet, work, run, blocks) for run in runs]
             for job in jobs:
                 job.result()
             advance(stop - start)
 
 
-def _runs(queries: int, most: int) -> list[slice]:
-    """Cut the queries into at most ``most`` runs, as even as they come; none is empty."""
-    parts = min(queries, most)
-    edges = [queries * part // parts for part in range(parts + 1)] if parts else []
+def _block(database: PackedCodes, labels: LabelSource, part: slice, arrange: Arrange, bits: int) -> Block:
+    """Read and arrange a part of the database, on the thread that calls."""
+    rows = database[part]
+    check_spare_bits("database", rows, bits)
+    own = packed_rows("database_labels", labels, part.start, part.stop)
+    return Block(arrange(rows), arrange(own), part.start, len(rows))
+
+
+def _meet(work: Work, run: slice, blocks: list[Block]) -> None:
+    for block in blocks:
+        work(run, block)
+
+
+def _cut(start: int, stop: int, most: int) -> list[slice]:
+    """Cut a range into at most ``most`` parts, as even as they come; none is empty."""
+    size = stop - start
+    parts = min(size, most)
+    edges = [start + size * part // parts for part in range(parts + 1)] if parts else []
     return [slice(first, last) for first, last in itertools.pairwise(edges)]

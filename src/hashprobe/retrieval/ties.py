@@ -44,10 +44,11 @@ def harmonic_difference(start: npt.NDArray[Any], count: npt.NDArray[Any]) -> Flo
     low = np.asarray(start, dtype=np.int64)
     high = low + np.asarray(count, dtype=np.int64)
     middle = np.clip(_SUMMED, low, high)  # the table serves up to here, the expansion from here on
-    summed = _HARMONIC[np.minimum(middle, _SUMMED)] - _HARMONIC[np.minimum(low, _SUMMED)]
     a, b = np.maximum(middle, 1).astype(np.float64), np.maximum(high, 1).astype(np.float64)
     expanded = np.log1p((b - a) / a) + _beyond_logarithm(b) - _beyond_logarithm(a)
-    result: Float64Array = summed + np.where(high > middle, expanded, 0.0)
+    result: Float64Array = np.where(high > middle, expanded, 0.0)
+    few = low < _SUMMED
+    result[few] += _HARMONIC[np.minimum(middle[few], _SUMMED)] - _HARMONIC[low[few]]
     return result
 
 
@@ -72,19 +73,22 @@ def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) 
         float64 ``(n_queries, K + 1)``.
     """
     n, r = counts.items, counts.relevant
-    behind, found = np.cumsum(n, axis=1) - n, np.cumsum(r, axis=1) - r
+    gained = np.zeros(n.shape)
+    some = r > 0  # many levels of a long code have no item at all
+    behind, found = (np.cumsum(n, axis=1) - n)[some], (np.cumsum(r, axis=1) - r)[some]
+    n, r = n[some], r[some]
     places = n if limit is None else np.clip(limit - behind, 0, n)
     if ties == "expected":
         slope = (r - 1) / np.maximum(n - 1, 1)
         first = found + 1 - slope * (behind + 1)
-        whole = slope * places + first * harmonic_difference(behind, places)
-        gained: Float64Array = np.where(r > 0, r / np.maximum(n, 1) * whole, 0.0)
+        gained[some] = r / n * (slope * places + first * harmonic_difference(behind, places))
         return gained
     before = np.zeros_like(n) if ties == "optimistic" else n - r
     hits = np.clip(places - before, 0, r)
     offset = behind + before
     # r relevant items in a row behind `offset` items: the j-th adds (found + j) / (offset + j).
-    return np.asarray(hits + (found - offset) * harmonic_difference(offset, hits), dtype=np.float64)
+    gained[some] = hits + (found - offset) * harmonic_difference(offset, hits)
+    return gained
 
 
 def hits_within(counts: LevelCounts, ranks: npt.NDArray[Any], ties: Ties) -> Float64Array:
