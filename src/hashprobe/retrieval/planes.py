@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from hashprobe.retrieval.words import WORDS, first_bits, load, without_first_bits
+
 # Items of a tile: with codes of 64 bits its planes stay in the first cache. A byte counts the ones of 16
 # vectors of 256 items, at most 128 of them.
 TILE_ITEMS = 4096
@@ -23,27 +25,27 @@ def bit_planes(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     behind the n-th are 0.
     """
     tiles = -(-len(rows) // TILE_ITEMS)
-    planes = np.zeros((tiles, 8 * rows.shape[1], TILE_WORDS), dtype=np.uint64)
-    turn(np.array(rows, order="C"), planes)  # a copy: for read-only arrays it would be compiled anew
+    columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
+    columns[:, : len(rows)] = rows.T
+    planes = np.empty((tiles, 8 * len(columns), TILE_WORDS), dtype=np.uint64)
+    turn(columns.reshape(-1).view(np.uint64), planes)
     return planes
 
 
 @njit(nogil=True, cache=True)
-def turn(rows, planes):  # type: ignore[no-untyped-def]
-    """Fill in planes that are 0: 8 bytes of as many items are an 8 x 8 matrix of bits, which is transposed."""
-    for i in range(0, len(rows), 8):
-        tile, word, shift = i // TILE_ITEMS, i % TILE_ITEMS // 64, np.uint64(i % 64)
-        for b in range(rows.shape[1]):
-            x = np.uint64(0)
-            for j in range(min(8, len(rows) - i)):
-                x |= np.uint64(rows[i + j, b]) << np.uint64(8 * j)
-            # Swap the halves of each 2 x 2 square, then of each 4 x 4, then of the whole.
-            t = (x ^ (x >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
-            x ^= t ^ (t << np.uint64(7))
-            t = (x ^ (x >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
-            x ^= t ^ (t << np.uint64(14))
-            t = (x ^ (x >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
-            x ^= t ^ (t << np.uint64(28))
-            for k in range(8):
-                column = (x >> np.uint64(56 - 8 * k)) & np.uint64(255)
-                planes[tile, 8 * b + k, word] |= column << shift
+def turn(columns, planes):  # type: ignore[no-untyped-def]
+    """Fill in planes from columns of bytes: bit by bit, what comes first in each of 32 bytes goes to a plane.
+
+    Args:
+        columns: Byte b of every item, then byte b + 1 of every item; flat, seen as uint64.
+        planes: As returned by :func:`bit_planes`.
+    """
+    tiles = len(planes)
+    for b in range(planes.shape[1] // 8):
+        for tile in range(tiles):
+            for word in range(TILE_WORDS):
+                place = ((b * tiles + tile) * TILE_WORDS + word) * 8
+                low, high = load(columns, place), load(columns, place + WORDS)
+                for k in range(8):
+                    planes[tile, 8 * b + k, word] = first_bits(low) | (first_bits(high) << np.uint64(32))
+                    low, high = without_first_bits(low), without_first_bits(high)

@@ -99,6 +99,28 @@ def spread(typing_context: Any, word: Any) -> Any:
 
 
 @_operation
+def first_bits(typing_context: Any, bits: Any) -> Any:
+    """Return the highest bit of each byte, 32 of them in a uint64, that of the first byte the lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        negative = builder.icmp_signed("<", builder.bitcast(arguments[0], _BYTES), ir.Constant(_BYTES, None))
+        return builder.zext(builder.bitcast(negative, ir.IntType(8 * WORDS)), ir.IntType(64))
+
+    return types.uint64(bits), generate
+
+
+@_operation
+def without_first_bits(typing_context: Any, bits: Any) -> Any:
+    """Move the bits of each byte up by one, so that the highest falls away."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        each = builder.bitcast(arguments[0], _BYTES)
+        return builder.bitcast(builder.add(each, each), _LANES)
+
+    return bits_type(bits), generate
+
+
+@_operation
 def add_ones_of_bytes(typing_context: Any, counts: Any, bits: Any) -> Any:
     """Add to each byte of ``counts`` how many ones the same byte of ``bits`` has; bytes wrap at 256."""
 
