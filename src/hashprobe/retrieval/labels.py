@@ -104,4 +104,8 @@ def packed_rows(name: str, labels: LabelSource, start: int, stop: int) -> npt.ND
                 f"{rows[row, column]}."
             )
         rows = ones
-    return np.packbits(rows, axis=1)
+    # Whole bytes in one stretch: numpy packs short rows one by one, at half the speed.
+    width = -(-rows.shape[1] // 8)
+    padded = np.zeros((len(rows), 8 * width), dtype=np.bool_)
+    padded[:, : rows.shape[1]] = rows
+    return np.packbits(padded.reshape(-1)).reshape(len(rows), width)

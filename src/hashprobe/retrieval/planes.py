@@ -27,21 +27,23 @@ def bit_planes(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     tiles = -(-len(rows) // TILE_ITEMS)
     columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
     columns[:, : len(rows)] = rows.T
-    planes = np.empty((tiles, 8 * len(columns), TILE_WORDS), dtype=np.uint64)
-    turn(columns.reshape(-1).view(np.uint64), planes)
+    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), tiles, len(columns))
     return planes
 
 
 @njit(nogil=True, cache=True)
-def turn(columns, planes):  # type: ignore[no-untyped-def]
-    """Fill in planes from columns of bytes: bit by bit, what comes first in each of 32 bytes goes to a plane.
+def turn(columns, tiles, width):  # type: ignore[no-untyped-def]
+    """Return planes of columns of bytes: bit by bit, what comes first in each of 32 bytes goes to a plane.
 
     Args:
         columns: Byte b of every item, then byte b + 1 of every item; flat, seen as uint64.
-        planes: As returned by :func:`bit_planes`.
+        tiles: How many tiles of items.
+        width: How many bytes an item has.
     """
-    tiles = len(planes)
-    for b in range(planes.shape[1] // 8):
+    # Made here, since numba lets arrays start at a multiple of 32 bytes and numpy does not: a vector that lies
+    # across two lines of the cache takes twice as long to load.
+    planes = np.empty((tiles, 8 * width, TILE_WORDS), np.uint64)
+    for b in range(width):
         for tile in range(tiles):
             for word in range(TILE_WORDS):
                 place = ((b * tiles + tile) * TILE_WORDS + word) * 8
@@ -49,3 +51,4 @@ def turn(columns, planes):  # type: ignore[no-untyped-def]
                 for k in range(8):
                     planes[tile, 8 * b + k, word] = first_bits(low) | (first_bits(high) << np.uint64(32))
                     low, high = without_first_bits(low), without_first_bits(high)
+    return planes
