@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,28 @@ def claim(directory: Path, identity: str) -> dict[str, Any]:
 def describe(directory: Path, identity: str, description: Mapping[str, Any]) -> None:
     """Write what a folder holds and how it is made into its ``experiment.json``."""
     write_json(directory / EXPERIMENT_FILE, {"identity": identity, **description})
+
+
+@contextmanager
+def recording(directory: Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
+    """Claim a folder, describe it before the work of a block, and again with the seconds that it took.
+
+    A block that is killed leaves a folder that the same experiment goes on in. Of work that was done before, the time
+    that it took then stays.
+
+    Args:
+        directory: The folder.
+        identity: Fingerprint of everything that the results depend on.
+        description: What the folder holds and how it is made.
+        part: What the time is called.
+
+    Raises:
+        HashprobeError: the folder holds another experiment, or other things.
+    """
+    seconds: dict[str, float] = claim(directory, identity).get("seconds", {})
+    describe(directory, identity, {**description, "seconds": seconds})
+    start = time.perf_counter()
+    yield
+    took = time.perf_counter() - start
+    seconds = {part: round(max(took, seconds.get(part, 0.0)), 1)}
+    describe(directory, identity, {**description, "seconds": seconds})

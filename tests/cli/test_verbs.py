@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import hashprobe as hp
 from hashprobe.cli import main
@@ -95,6 +98,63 @@ def test_evaluate_writes_rows_and_a_report(walked: Path, capsys: pytest.CaptureF
     assert "ProS-GAN" in capsys.readouterr().out
 
 
+def test_a_killed_evaluation_goes_on_with_the_same_command(
+    walked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attacks = ["--attack", "FGSM", "--attack", "I-FGSM:steps=2"]
+    command = [
+        "evaluate",
+        *SCENES,
+        "--model",
+        walked / "bits8",
+        *attacks,
+        "--protocol",
+        "paper",
+        "--gallery",
+        0,
+    ]
+    command += ["--out", walked / "killed"]
+    whole, calls = hp.evaluation.Evaluator.attack, []
+
+    def stop_at_the_second(self: hp.evaluation.Evaluator, *arguments: Any, **keywords: Any) -> Any:
+        calls.append(keywords["title"])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(self, *arguments, **keywords)
+
+    monkeypatch.setattr(hp.evaluation.Evaluator, "attack", stop_at_the_second)
+    assert call(*command) == 130
+    assert call(*command) == 0
+    assert calls == ["fgsm-8of255-paper", "i-fgsm-8of255-steps2-paper", "i-fgsm-8of255-steps2-paper"]
+    took = read_json(walked / "killed" / "experiment.json")["seconds"]
+    assert call(*command) == 0  # there is nothing left to do, and the time that it took is still said
+    assert len(calls) == 3
+    assert read_json(walked / "killed" / "experiment.json")["seconds"]["attacks"] >= took["attacks"]
+
+
+def test_another_training_of_prosgan_is_another_experiment(
+    walked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(walked / "prosgan", tmp_path / "other")
+    weights = load_file(other / "generator.safetensors")
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, other / "generator.safetensors")
+    command = ["evaluate", *SCENES, "--model", walked / "bits12", "--attack", "ProS-GAN", "--gallery", 0]
+    command += ["--protocol", "paper", "--out", tmp_path / "rows"]
+    assert call(*command, "--prosgan", walked / "prosgan") == 0
+    assert call(*command, "--prosgan", other) == 2
+    assert "holds another experiment" in capsys.readouterr().err
+
+
+def test_transfer_tells_attacks_apart_by_their_budget(walked: Path) -> None:
+    models = ["--model", walked / "bits8", "--model", walked / "bits12"]
+    attacks = ["--attack", "I-FGSM:steps=2", "--attack", "I-FGSM:steps=2,epsilon=none"]
+    assert call("transfer", *SCENES, *models, *attacks, "--out", walked / "budgets") == 0
+    rows = read_json_lines(walked / "budgets" / "results.jsonl")
+    assert len({row["row"] for row in rows}) == 8
+    assert {row["epsilon"] for row in rows} == {8 / 255, None}
+    assert len({link["attack"] for link in read_json_lines(walked / "budgets" / "transfer.jsonl")}) == 2
+
+
 def test_transfer_scores_every_attack_on_every_model(walked: Path) -> None:
     models = ["--model", walked / "bits8", "--model", walked / "bits12"]
     command = ["transfer", *SCENES, *models, "--attack", "I-FGSM:steps=2", "--out", walked / "transfer"]
@@ -112,7 +172,8 @@ def test_transfer_scores_every_attack_on_every_model(walked: Path) -> None:
     direct = ["evaluate", *SCENES, "--model", walked / "bits8", "--attack", "I-FGSM:steps=2"]
     assert call(*direct, "--protocol", "disjoint", "--gallery", 0, "--out", walked / "direct") == 0
     own = read_json_lines(walked / "direct" / "results.jsonl")[-1]
-    assert own["t_map"] == rows[0].t_map
+    assert (own["t_map"], own["t_map_png"]) == (rows[0].t_map, rows[0].t_map_png)
+    assert all(row.t_map_png is not None for row in rows)
 
 
 def test_attack_writes_the_pictures_that_it_measured(walked: Path, tmp_path: Path) -> None:
@@ -196,6 +257,8 @@ def test_a_wrong_attack_setting_is_named(walked: Path, capsys: pytest.CaptureFix
     command = ["evaluate", *SCENES, "--model", walked / "bits8", "--out", walked / "refused"]
     assert call(*command, "--attack", "I-FGSM:step=2") == 2
     assert "did you mean 'steps'?" in capsys.readouterr().err
+    assert call(*command, "--attack", "FGSM", "--attack", "FGSM") == 2
+    assert "is given twice" in capsys.readouterr().err
     assert call(*command, "--attack", "ProS-GAN") == 2
     assert "has to be trained first" in capsys.readouterr().err
     assert not (walked / "refused").exists()

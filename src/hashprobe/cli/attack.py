@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,13 +31,21 @@ from hashprobe.cli.printing import print_rows, say
 from hashprobe.data import read_image
 from hashprobe.devices import resolve_device
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import Evaluator, Table, attack_pictures, target_label, transfer
-from hashprobe.files import replacing, write_json
-from hashprobe.folders import claim, describe
+from hashprobe.evaluation import (
+    AttackedPicture,
+    Evaluator,
+    Table,
+    attack_pictures,
+    check_cells,
+    target_label,
+    transfer,
+)
+from hashprobe.files import replacing, sha256_of, write_json
+from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
 from hashprobe.recipes import how_made
 from hashprobe.report import write_report
-from hashprobe.targets import PrototypeCode, TargetCode
+from hashprobe.targets import PrototypeCode
 
 
 def attack(
@@ -75,54 +82,30 @@ def attack(
     label = target_label(target, loaded.class_names)
     trained = load_prosgan(prosgan, attacked, loaded)
     chosen = cell.build(trained)
-    mark = identity(
-        repr(chosen), cell.code, attacked.sha256(), loaded.split_sha256, target, images.tobytes().hex(), seed
-    )
-    claim(out, mark)
-    evaluator = Evaluator(attacked, loaded, protocol="paper", seed=seed, progress=True)
-    goal = _target_code(cell.code or chosen.code, evaluator, trained)(label[None])
-    found = attack_pictures(
-        attacked,
-        images,
-        chosen,
-        goal,
-        label,
-        loaded.database,
-        evaluator.database_codes,
-        seed=seed,
-        progress=True,
-    )
-    results = []
-    for number, (path, result) in enumerate(zip(pictures, found, strict=True)):
-        picture = out / f"{number:03d}-{path.stem}.png"
-        with replacing(picture) as temporary:
-            Image.fromarray(result.adversarial.transpose(1, 2, 0)).save(temporary, format="PNG")
-        share = f"{result.hits_before} to {result.hits} of {len(result.nearest)}"
-        say(
-            f"{path}: hits among the nearest {share}, L∞ {result.linf * 255:.0f}/255, RMS {result.rms:.4f} → {picture}"
+    what = (cell.model_dump(), target, sha256_of(images.tobytes()), _fingerprints(trained))
+    facts = {
+        "title": f"{cell.attack} on {len(images)} pictures.",
+        "attack": repr(chosen),
+        "model": {"bits": attacked.bits, "sha256": attacked.sha256()},
+        "data": loaded.summary(),
+        **how_made(seed, place),
+    }
+    with recording(out, identity(*what, attacked.sha256(), loaded.split_sha256, seed), facts, "attack"):
+        evaluator = Evaluator(attacked, loaded, protocol="paper", seed=seed, progress=True)
+        prototypes = trained["ProS-GAN"].prototypes if trained else None
+        goal = evaluator.target_code(cell.code or chosen.code, prototypes)(label[None])
+        found = attack_pictures(
+            attacked,
+            images,
+            chosen,
+            goal,
+            label,
+            loaded.database,
+            evaluator.database_codes,
+            seed=seed,
+            progress=True,
         )
-        results.append(
-            {
-                "picture": str(path),
-                "adversarial": picture.name,
-                "target_label": target,
-                "hits_before": result.hits_before,
-                "hits": result.hits,
-                "linf": result.linf,
-                "rms": result.rms,
-                "nearest": [loaded.database.names[row] for row in result.nearest],
-            }
-        )
-    write_json(out / "pictures.json", results)
-    describe(
-        out,
-        mark,
-        {
-            "title": f"{cell.attack} on {len(images)} pictures.",
-            "attack": repr(chosen),
-            **how_made(seed, place),
-        },
-    )
+        _write_pictures(out, pictures, found, target, loaded.database.names)
 
 
 def evaluate(
@@ -155,29 +138,25 @@ def evaluate(
         },
         "model": {"bits": attacked.bits, "sha256": attacked.sha256(), "folder": str(model)},
         "data": loaded.summary(),
+        "prosgan": _fingerprints(trained),
+        **how_made(seed, place),
     }
-    mark = identity(
-        facts["settings"], attacked.sha256(), loaded.split_sha256, loaded.image_size, seed, repr(trained)
-    )
-    claim(out, mark)
-    for cell in cells:
-        cell.build(trained)
-    start = time.perf_counter()
-    table = Table(
-        out,
-        attacked,
-        loaded,
-        seed=seed,
-        database_codes=attacked.codes(loaded.database.images, progress=True),
-        codes={"prototype": PrototypeCode(trained["ProS-GAN"].prototypes)} if trained else {},
-        trained=trained,
-        gallery=gallery,
-        progress=True,
-        say=say,
-    )
-    rows = table(cells, protocols)
-    seconds = {"attacks": round(time.perf_counter() - start, 1)}
-    describe(out, mark, facts | {"seconds": seconds, **how_made(seed, place)})
+    check_cells(cells, trained)
+    what = (facts["settings"], facts["prosgan"], attacked.sha256(), loaded.split_sha256, loaded.image_size)
+    with recording(out, identity(*what, seed), facts, "attacks"):
+        table = Table(
+            out,
+            attacked,
+            loaded,
+            seed=seed,
+            database_codes=attacked.codes(loaded.database.images, progress=True),
+            codes={"prototype": PrototypeCode(trained["ProS-GAN"].prototypes)} if trained else {},
+            trained=trained,
+            gallery=gallery,
+            progress=True,
+            say=say,
+        )
+        rows = table(cells, protocols)
     print_rows(rows)
     say(f"wrote {out / 'results.jsonl'} and {write_report(out)}")
 
@@ -212,24 +191,53 @@ def transfer_attacks(
         "settings": {"attacks": [cell.model_dump() for cell in cells], "protocols": protocols},
         "models": {name: {"bits": one.bits, "sha256": one.sha256()} for name, one in loaded_models.items()},
         "data": loaded.summary(),
+        "prosgan": {name: _fingerprints(attacks) for name, attacks in trained.items()},
+        **how_made(seed, place),
     }
-    mark = identity(
-        facts["settings"], facts["models"], loaded.split_sha256, loaded.image_size, seed, repr(trained)
-    )
-    claim(out, mark)
-    start = time.perf_counter()
-    rows = transfer(
-        out, loaded_models, loaded, cells, protocols, seed=seed, trained=trained, progress=True, say=say
-    )
-    seconds = {"transfer": round(time.perf_counter() - start, 1)}
-    describe(out, mark, facts | {"seconds": seconds, **how_made(seed, place)})
+    for name in loaded_models:
+        check_cells(cells, trained.get(name, {}))
+    what = (facts["settings"], facts["models"], facts["prosgan"], loaded.split_sha256, loaded.image_size)
+    with recording(out, identity(*what, seed), facts, "transfer"):
+        rows = transfer(
+            out, loaded_models, loaded, cells, protocols, seed=seed, trained=trained, progress=True, say=say
+        )
     say(f"wrote {len(rows)} rows to {out / 'results.jsonl'}, and {write_report(out)}")
 
 
-def _target_code(name: str, evaluator: Evaluator, trained: Mapping[str, ProSGAN]) -> TargetCode:
-    if name == "prototype" and "ProS-GAN" in trained:
-        return PrototypeCode(trained["ProS-GAN"].prototypes)
-    return evaluator.target_code("anchor" if name == "none" else name)
+def _write_pictures(
+    out: Path,
+    pictures: list[Path],
+    found: list[AttackedPicture],
+    target: list[str],
+    database_names: tuple[str, ...],
+) -> None:
+    """Write adversarial pictures as PNG files, and what was measured on them as ``pictures.json``; say it as well."""
+    results = []
+    for number, (path, result) in enumerate(zip(pictures, found, strict=True)):
+        picture = out / f"{number:03d}-{path.stem}.png"
+        with replacing(picture) as temporary:
+            Image.fromarray(result.adversarial.transpose(1, 2, 0)).save(temporary, format="PNG")
+        hits = f"{result.hits_before} to {result.hits} of {len(result.nearest)}"
+        change = f"L∞ {result.linf * 255:.0f}/255, RMS {result.rms:.4f}"
+        say(f"{path}: hits among the nearest {hits}, {change} → {picture}")
+        results.append(
+            {
+                "picture": str(path),
+                "adversarial": picture.name,
+                "target_label": target,
+                "hits_before": result.hits_before,
+                "hits": result.hits,
+                "linf": result.linf,
+                "rms": result.rms,
+                "nearest": [database_names[row] for row in result.nearest],
+            }
+        )
+    write_json(out / "pictures.json", results)
+
+
+def _fingerprints(trained: Mapping[str, ProSGAN]) -> dict[str, str]:
+    """Return the fingerprint of each trained attack: its settings alone do not tell it from another training."""
+    return {name: attack.sha256() for name, attack in trained.items()}
 
 
 def _names(folders: list[Path]) -> dict[str, Path]:

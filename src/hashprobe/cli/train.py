@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +22,7 @@ from hashprobe.cli.options import (
 from hashprobe.cli.printing import say
 from hashprobe.devices import resolve_device
 from hashprobe.evaluation import Evaluator
-from hashprobe.folders import claim, describe
+from hashprobe.folders import claim, recording
 from hashprobe.hashing import HashModel
 from hashprobe.recipes import SCALES, AttackedModel, how_made, parts
 
@@ -62,21 +61,18 @@ def train_hash(
     place = resolve_device(device)
     loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
     mark = identity(settings.model_dump(), loaded.split_sha256, loaded.image_size, seed)
-    claim(out, mark)
-    if not (out / "experiment.json").exists():  # a wrong name is said before the folder is claimed
-        HashModel.build(backbone, bits=bits, weights=weights)
+    if not claim(out, mark):
+        HashModel.build(backbone, bits=bits, weights=weights)  # says a wrong name before the folder is taken
     facts = {
         "title": f"A {bits}-bit {training.loss} model on {loaded.name}.",
         "settings": settings.model_dump(mode="json"),
         "data": loaded.summary(),
         **how_made(seed, place),
     }
-    describe(out, mark, facts)
-    start = time.perf_counter()
-    model = parts.hash_model(
-        out, settings, loaded, seed=seed, device=place, logs=out / "training", progress=True
-    )
-    describe(out, mark, facts | {"seconds": {"hash model": round(time.perf_counter() - start, 1)}})
+    with recording(out, mark, facts, "hash model"):
+        model = parts.hash_model(
+            out, settings, loaded, seed=seed, device=place, logs=out / "training", progress=True
+        )
     measured = Evaluator(model, loaded, protocol="disjoint", seed=seed, progress=True)
     say(f"MAP {measured.map_benign:.3f} (chance {measured.map_chance:.3f}) on {len(loaded.query)} queries")
     say(f"wrote {out}")
@@ -110,7 +106,6 @@ def train_attack(
     loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
     settings_used = {"prosgan": settings.model_dump(), "prototype": prototype_settings.model_dump()}
     mark = identity(settings_used, attacked.sha256(), loaded.split_sha256, loaded.image_size, seed)
-    claim(out, mark)
     facts = {
         "title": f"ProS-GAN against a {attacked.bits}-bit model on {loaded.name}.",
         "settings": settings_used,
@@ -118,20 +113,20 @@ def train_attack(
         "data": loaded.summary(),
         **how_made(seed, place),
     }
-    describe(out, mark, facts)
-    start = time.perf_counter()
-    train_codes = attacked.codes(loaded.train.images, progress=True)
-    network = parts.prototype_net(
-        out / "prototype",
-        prototype_settings,
-        loaded,
-        train_codes,
-        bits=attacked.bits,
-        seed=seed,
-        device=place,
-        logs=out / "training",
-        progress=True,
-    )
-    parts.prosgan(out, settings, attacked, loaded, network, seed=seed, logs=out / "training", progress=True)
-    describe(out, mark, facts | {"seconds": {"ProS-GAN": round(time.perf_counter() - start, 1)}})
+    with recording(out, mark, facts, "ProS-GAN"):
+        train_codes = attacked.codes(loaded.train.images, progress=True)
+        network = parts.prototype_net(
+            out / "prototype",
+            prototype_settings,
+            loaded,
+            train_codes,
+            bits=attacked.bits,
+            seed=seed,
+            device=place,
+            logs=out / "training",
+            progress=True,
+        )
+        parts.prosgan(
+            out, settings, attacked, loaded, network, seed=seed, logs=out / "training", progress=True
+        )
     say(f"wrote {out}")

@@ -6,7 +6,7 @@ from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
-from hashprobe.evaluation.table import AttackCell, Table
+from hashprobe.evaluation.table import AttackCell, Table, check_cells
 from hashprobe.evaluation.transfer import transfer
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "attack_pictures",
     "audit_data",
     "chance_by_protocol",
+    "check_cells",
     "choose_queries",
     "gallery_entries",
     "score_targets",

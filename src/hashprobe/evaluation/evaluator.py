@@ -22,7 +22,15 @@ from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import AnchorCode, Codes, P2PCode, TargetCode, draw_target_labels
+from hashprobe.targets import (
+    AnchorCode,
+    Codes,
+    P2PCode,
+    PrototypeCode,
+    PrototypeNet,
+    TargetCode,
+    draw_target_labels,
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Attacked:
     Attributes:
         codes: Packed codes of the adversarial images, as the attack returned them.
         codes_png: Packed codes after rounding to 8 bit.
-        elsewhere: Packed codes of the adversarial images under the models of ``also``, in their order.
+        elsewhere: ``codes`` and ``codes_png`` under each model of ``also``, in their order.
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
         rms: Root of the mean squared change.
@@ -41,7 +49,7 @@ class Attacked:
 
     codes: Codes
     codes_png: Codes
-    elsewhere: tuple[Codes, ...]
+    elsewhere: tuple[tuple[Codes, Codes], ...]
     kept: npt.NDArray[np.uint8]
     linf: float
     rms: float
@@ -117,9 +125,21 @@ class Evaluator:
         labels = (self.target_labels, self.data.database.labels)
         return score_targets(codes, self.database_codes, *labels, bits=self.model.bits, seed=self.seed)
 
-    def target_code(self, name: str) -> TargetCode:
-        """Return the target code ``p2p`` or ``anchor`` over this database."""
-        kinds: dict[str, type[P2PCode | AnchorCode]] = {"p2p": P2PCode, "anchor": AnchorCode}
+    def target_code(self, name: str, prototypes: PrototypeNet | None = None) -> TargetCode:
+        """Return a target code over this database.
+
+        Args:
+            name: ``p2p``, ``anchor``, ``prototype``, or ``none`` for an attack that looks at no code, which gets the
+                anchor code.
+            prototypes: The trained PrototypeNet, which ``prototype`` needs.
+        """
+        if name == "prototype" and prototypes is not None:
+            return PrototypeCode(prototypes)
+        kinds: dict[str, type[P2PCode | AnchorCode]] = {
+            "p2p": P2PCode,
+            "anchor": AnchorCode,
+            "none": AnchorCode,
+        }
         if name not in kinds:
             raise HashprobeError(
                 f"the target code {name!r} has to be trained or built first; here 'p2p' and 'anchor' are known."
@@ -151,7 +171,8 @@ class Evaluator:
         wanted = set() if keep is None else {int(row) for row in keep}
         codes = np.empty((len(images), -(-bits // 8)), dtype=np.uint8)
         codes_png, kept = codes.copy(), []
-        elsewhere = [np.empty((len(images), -(-model.bits // 8)), dtype=np.uint8) for model in also]
+        empty = [np.empty((len(images), -(-model.bits // 8)), dtype=np.uint8) for model in also]
+        elsewhere = [(codes_of, codes_of.copy()) for codes_of in empty]
         linf = squares = seconds = 0.0
         with progress_bar(title, len(images), show=self.progress) as advance:
             for start in range(0, len(images), batch_size):
@@ -167,8 +188,8 @@ class Evaluator:
                 seconds += time.perf_counter() - before
                 rounded = to_uint8(adversarial)
                 codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
-                for other, model in zip(elsewhere, also, strict=True):
-                    other[rows] = model.codes(adversarial)
+                for (other, other_png), model in zip(elsewhere, also, strict=True):
+                    other[rows], other_png[rows] = model.codes(adversarial), model.codes(rounded)
                 change = (adversarial - clean).double()
                 linf, squares = max(linf, float(change.abs().max())), squares + float(change.square().sum())
                 kept += [

@@ -61,6 +61,30 @@ class AttackCell(BaseModel):
             return dataclasses.replace(trained[self.attack], **self.settings)
         return kind(**self.settings)
 
+    def row_name(self, attack: Attack) -> str:
+        """Name this cell after what tells it from others: attack, code, budget and settings that are given."""
+        parts = [self.attack.lower()]
+        if self.code is not None and self.code != attack.code:
+            parts.append(self.code)
+        parts.append("unbounded" if attack.epsilon is None else f"{attack.epsilon * 255:.3g}of255")
+        numbers = {name: value for name, value in self.settings.items() if name != "epsilon"}
+        parts += [f"{name}{value:g}" for name, value in numbers.items() if value is not None]
+        return "-".join(parts)
+
+
+def check_cells(cells: Sequence[AttackCell], trained: Mapping[str, Attack]) -> None:
+    """Say what is wrong with a table's attacks before anything is computed.
+
+    Raises:
+        HashprobeError: an unknown attack or setting, or the same attack twice.
+    """
+    names: set[str] = set()
+    for cell in cells:
+        name = cell.row_name(cell.build(trained))
+        if name in names:
+            raise HashprobeError(f"the attack {name} is given twice; give it once.")
+        names.add(name)
+
 
 def _attack_named(name: str, trained: Mapping[str, Attack]) -> type[Attack]:
     if name == "ProS-GAN":
@@ -106,8 +130,7 @@ class Table:
 
     def __call__(self, attacks: Sequence[AttackCell], protocols: Sequence[str]) -> list[ResultRow]:
         """Return the rows of all attacks under all protocols; files are written after each, so that a kill loses one."""
-        for cell in attacks:
-            cell.build(self.trained)  # a wrong name or number is said before anything is computed
+        check_cells(attacks, self.trained)
         cells: list[dict[str, Any]] = []
         query_codes = None
         for protocol in protocols:
@@ -157,7 +180,7 @@ class Table:
         code = cell.code or attack.code
         if code not in goals and code != "none":
             raise unknown_name(f"target code for {cell.attack} here", code, goals)
-        row = f"{_row_name(cell, attack)}-{evaluator.protocol}"
+        row = f"{cell.row_name(attack)}-{evaluator.protocol}"
 
         def measure() -> Measured:
             keep = choose_queries(evaluator, self.gallery) if cell.gallery else np.empty(0, dtype=np.intp)
@@ -202,15 +225,3 @@ class Table:
             self.directory / "gallery" / "gallery.json",
             {"image_size": self.data.image_size, "entries": entries},
         )
-
-
-def _row_name(cell: AttackCell, attack: Attack) -> str:
-    """Name a row after what tells it from the others: attack, code, budget and settings that are not the defaults."""
-    parts = [cell.attack.lower()]
-    if cell.code is not None and cell.code != attack.code:
-        parts.append(cell.code)
-    parts.append("unbounded" if attack.epsilon is None else f"{attack.epsilon * 255:.3g}of255")
-    parts += [
-        f"{name}{value:g}" for name, value in cell.settings.items() if name != "epsilon" and value is not None
-    ]
-    return "-".join(parts)

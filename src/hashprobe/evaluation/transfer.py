@@ -12,10 +12,9 @@ from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.rows import ResultRow
-from hashprobe.evaluation.table import AttackCell
+from hashprobe.evaluation.table import AttackCell, check_cells
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
-from hashprobe.targets import PrototypeCode
 
 TRANSFER_FILE = "transfer.jsonl"
 
@@ -53,8 +52,7 @@ def transfer(
     if len(models) < 2:
         raise HashprobeError(f"transfer needs at least two models; found {len(models)}.")
     for name in models:
-        for cell in attacks:
-            cell.build(trained.get(name, {}))
+        check_cells(attacks, trained.get(name, {}))
     rows: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     database_codes = {
@@ -75,7 +73,7 @@ def transfer(
         for cell in attacks:
             for source in models:
                 attack = cell.build(trained.get(source, {}))
-                path = directory / "cells" / f"{_file_name(cell)}-{source}-{protocol}.json"
+                path = directory / "cells" / f"{cell.row_name(attack)}-{source}-{protocol}.json"
                 if not path.exists():
                     measured = _measure(evaluators, source, cell, attack)
                     write_json(path, [row.model_dump(mode="json") for row in measured])
@@ -94,13 +92,7 @@ def _measure(
 ) -> list[ResultRow]:
     attacked = evaluators[source]
     code = cell.code or attack.code
-    if code == "prototype":
-        network = getattr(attack, "prototypes", None)
-        if network is None:
-            raise HashprobeError(f"{cell.attack} with the prototype code needs a ProS-GAN of {source}.")
-        goal = PrototypeCode(network)(attacked.target_labels)
-    else:  # a target code of "none" is not looked at; any will do
-        goal = attacked.target_code("anchor" if code == "none" else code)(attacked.target_labels)
+    goal = attacked.target_code(code, getattr(attack, "prototypes", None))(attacked.target_labels)
     made = attacked.attack(
         attack,
         goal,
@@ -108,30 +100,23 @@ def _measure(
         title=f"{cell.attack} on {source}",
     )
     rows = []
-    for (target, evaluator), codes in zip(evaluators.items(), made.elsewhere, strict=True):
+    for (target, evaluator), (codes, codes_png) in zip(evaluators.items(), made.elsewhere, strict=True):
         row, _ = evaluator.row(
-            f"{_file_name(cell)}-{source}-to-{target}-{evaluator.protocol}",
+            f"{cell.row_name(attack)}-{source}-to-{target}-{evaluator.protocol}",
             codes,
             attack=cell.attack,
             code=code,
             settings=repr(attack),
             epsilon=attack.epsilon,
-            attacked=made if target == source else dataclasses.replace(made, codes_png=codes),
+            attacked=dataclasses.replace(made, codes=codes, codes_png=codes_png),
             passes=(attack.forward_passes, attack.backward_passes),
         )
-        # Codes after rounding are known for the attacked model alone.
-        png = row.t_map_png if target == source else None
-        rows.append(row.model_copy(update={"attacked_model": attacked.model_sha256, "t_map_png": png}))
+        rows.append(row.model_copy(update={"attacked_model": attacked.model_sha256}))
     return rows
 
 
-def _file_name(cell: AttackCell) -> str:
-    settings = "".join(f"-{name}{value:g}" for name, value in cell.settings.items() if value is not None)
-    return f"{cell.attack.lower()}{f'-{cell.code}' if cell.code else ''}{settings}"
-
-
 def _link(row: ResultRow, source: str, target: str, cell: AttackCell) -> dict[str, Any]:
-    numbers = [f"{name} {value:g}" for name, value in cell.settings.items() if value is not None]
+    numbers = [f"{name} {'none' if value is None else f'{value:g}'}" for name, value in cell.settings.items()]
     return {
         "from": source,
         "to": target,

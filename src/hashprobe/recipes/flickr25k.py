@@ -6,10 +6,8 @@ The pictures do not come with hashprobe: ``hashprobe reproduce flickr25k-64 --so
 from __future__ import annotations
 
 from hashprobe.evaluation import AttackCell
-from hashprobe.hashing import HashTrainingSettings
 from hashprobe.recipes.experiment import RECIPES, AttackedModel, Experiment
 from hashprobe.recipes.scales import SCALES
-from hashprobe.targets import PrototypeSettings
 
 FLICKR25K_64 = RECIPES.register("flickr25k-64")(
     Experiment(
@@ -19,18 +17,11 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
         image_size=64,
         model=AttackedModel(
             bits=32,
-            training=HashTrainingSettings(
-                epochs=5,
-                batch_size=64,
-                optimizer="adamw",
-                learning_rate=1e-3,
-                schedule="cosine",
-                start="labels",
-                augment=True,
-                loss_settings={"eta": 50.0, "growth": 1.0},
+            training=SCALES["cpu"].training.model_copy(
+                update={"epochs": 5, "batch_size": 64, "learning_rate": 1e-3}
             ),
         ),
-        prototype=PrototypeSettings(steps=2000, learning_rate=5e-4),
+        prototype=SCALES["cpu"].prototype.model_copy(update={"steps": 2000}),
         prosgan=SCALES["cpu"].prosgan.model_copy(update={"epochs": 5}),
         protocols=("paper", "disjoint", "single"),
         attacks=(

@@ -1,4 +1,4 @@
-"""``quickstart``: the whole way on generated OpenMoji scenes, in about ten minutes of two CPU cores."""
+"""``quickstart``: the whole way on generated OpenMoji scenes, in about nine minutes of two CPU cores."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ QUICKSTART = RECIPES.register("quickstart")(
             AttackCell(attack="ProS-GAN", settings={"epsilon": None}, gallery=True),
             AttackCell(attack="ProS-GAN", settings={"epsilon": 8 / 255}, gallery=True),
         ),
-        # As measured by `hashprobe quickstart` on two cores of an AMD EPYC (Zen 3).
+        # As measured by `make quickstart` on two idle cores of an AMD EPYC (Zen 3).
         expected_minutes={
             "data": 0.2,
-            "hash model": 2.3,
+            "hash model": 2.2,
             "codes": 0.1,
-            "PrototypeNet": 0.4,
-            "ProS-GAN": 5.7,
-            "attacks": 1.9,
+            "PrototypeNet": 0.3,
+            "ProS-GAN": 4.7,
+            "attacks": 1.7,
         },
     )
 )

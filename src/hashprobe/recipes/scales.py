@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from hashprobe.attacks.prosgan import PROSGAN_SETTINGS, ProSGANSettings
 from hashprobe.hashing import HashTrainingSettings
@@ -18,7 +18,6 @@ class Scale(BaseModel):
         training: How a hash model is trained.
         prototype: How PrototypeNet is trained.
         prosgan: How ProS-GAN's generator is trained.
-        steps: Settings of the iterative attacks, by attack; their own otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +26,6 @@ class Scale(BaseModel):
     training: HashTrainingSettings
     prototype: PrototypeSettings
     prosgan: ProSGANSettings
-    steps: dict[str, int] = Field(default_factory=dict)
 
 
 SCALES: Registry[Scale] = Registry("scale")
@@ -59,6 +57,5 @@ SCALES.register("cpu")(
         ),
         prototype=PrototypeSettings(steps=1000, learning_rate=5e-4),
         prosgan=PROSGAN_SETTINGS["cpu"],
-        steps={"P2P": 20, "DHTA": 20, "I-FGSM": 20},
     )
 )

@@ -12,10 +12,10 @@ from hashprobe.attacks.base import Attack
 from hashprobe.attacks.prosgan.networks import Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, write_json
+from hashprobe.files import read_json, sha256_of, write_json
 from hashprobe.hashing import HashModel
 from hashprobe.targets import PrototypeNet
-from hashprobe.weights import load_weights, save_weights
+from hashprobe.weights import load_weights, save_weights, weights_sha256
 
 FORMAT = "hashprobe.prosgan/1"
 SPEC_FILE = "prosgan.json"
@@ -91,6 +91,10 @@ class ProSGAN(Attack):
             "attacked_model_sha256": attacked,
         }
         write_json(directory / SPEC_FILE, description)
+
+    def sha256(self) -> str:
+        """Return a fingerprint of what the attack computes, apart from its budget: both networks' tensors."""
+        return sha256_of(weights_sha256(self.generator), weights_sha256(self.prototypes))
 
     @staticmethod
     def attacked_model(directory: Path | str) -> str:
