@@ -26,6 +26,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOUNDATIONS = "foundations"
 FLOORS = (
     FOUNDATIONS,
+    "grids",
     "retrieval",
     "data",
     "hashing",
@@ -34,6 +35,7 @@ FLOORS = (
     "evaluation",
     "report",
     "recipes",
+    "paper",
     "cli",
 )
 # A report is made from files: it needs less than its floor would allow.
