@@ -194,12 +194,13 @@ CONTRIBUTIONS = re.findall(r"^## How to add (.*)$", CONTRIBUTING, re.MULTILINE)
 @pytest.mark.parametrize("number", range(len(CONTRIBUTIONS)), ids=CONTRIBUTIONS)
 def test_each_how_to_add_is_whole(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file registers and its test passes; what it registered is forgotten afterwards."""
-    from hashprobe import attacks, data, hashing, recipes, targets
+    from hashprobe import attacks, data, hashing, paper, recipes, targets
 
     registries: list[Registry[object]] = [
         attacks.ATTACKS,
         data.DATA_SETS,
         hashing.HASH_LOSSES,
+        paper.EXHIBITS,
         recipes.RECIPES,
         targets.PROTOCOLS,
     ]  # type: ignore[list-item]
