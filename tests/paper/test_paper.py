@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 from hashprobe import retrieval
 from hashprobe.attacks.prosgan import ProSGANSettings
@@ -34,6 +35,7 @@ from hashprobe.paper import (
     GridSize,
     HashModelTask,
     Place,
+    grid_size,
     reproduce,
     weights_beside,
 )
@@ -373,20 +375,71 @@ def test_wrong_arguments_are_said(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_writes_what_the_library_does(
+SIZE = """
+base = "cpu"
+bits = [8]
+headline_bits = 8
+queries = 6
+train = 24
+
+[scale]
+image_size = 32
+[scale.prototype]
+steps = 5
+hidden = 16
+[scale.prosgan]
+width = 8
+decoder_width = 8
+epochs = 1
+
+[[models]]
+backbone = "squeezenet1_1"
+weights = "none"
+training = { epochs = 1, batch_size = 12, optimizer = "adamw", learning_rate = 1e-3 }
+"""
+
+
+def test_a_size_may_be_a_file_that_says_what_differs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(GRID_SIZES._things, "tiny", TINY)
+    Path("small.toml").write_text(SIZE, encoding="utf-8")
     options = [o for pair in ("queries=8", "database=40", "train=30") for o in ("--data-option", pair)]
-    command = ["hashprobe", "reproduce", "figure3", "--data", "openmoji", "--scale", "tiny", *options]
+    command = ["hashprobe", "reproduce", "figure3", "--data", "openmoji", "--scale", "small.toml", *options]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
-    out = tmp_path / "runs" / "paper-openmoji-tiny"
-    assert "wrote runs/paper-openmoji-tiny/figure3.md" in capsys.readouterr().out
-    assert read_json(out / "experiment.json")["command"].startswith(
-        "hashprobe reproduce figure3 --data openmoji"
-    )
+    out = tmp_path / "runs" / "paper-openmoji-small"
+    assert "wrote runs/paper-openmoji-small/figure3.md" in capsys.readouterr().out
+    described = read_json(out / "experiment.json")
+    assert described["command"].startswith("hashprobe reproduce figure3 --data openmoji")
+    assert described["settings"]["scale"]["prosgan"] == {
+        **GRID_SIZES["cpu"].scale.prosgan.model_dump(mode="json"),
+        **{"width": 8, "decoder_width": 8, "epochs": 1},
+    }
     assert len(lines_of(out / "figure3.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        ("base = cpu", "is not a TOML file (Invalid value"),
+        ("queries = 3", 'must name the size it starts from: base = "cpu".'),
+        ('base = "cpo"', "no grid size is named 'cpo'; did you mean 'cpu'?"),
+    ],
+)
+def test_a_wrong_size_file_is_said(text: str | None, sentence: str, tmp_path: Path) -> None:
+    file = tmp_path / "size.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(HashprobeError, match=re.escape(sentence)):
+        grid_size(str(file))
+
+
+def test_an_unknown_field_of_a_size_file_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "size.toml"
+    file.write_text('base = "cpu"\nquerys = 3', encoding="utf-8")
+    with pytest.raises(ValidationError, match="querys"):
+        grid_size(str(file))

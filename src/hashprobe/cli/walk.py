@@ -13,7 +13,7 @@ from hashprobe.data import DATA_SETS
 from hashprobe.devices import resolve_device
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.grids import open_engine
-from hashprobe.paper import EXHIBITS, GRID_SIZES, PUBLISHED_BETAS, Catalogue, Place, weights_beside
+from hashprobe.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, Place, grid_size, weights_beside
 from hashprobe.paper import reproduce as reproduce_exhibits
 from hashprobe.recipes import RECIPES, Experiment, Run
 from hashprobe.report import write_report
@@ -47,7 +47,10 @@ def reproduce(
         Path | None, typer.Option(help="Folder of the data, where hashprobe does not make it.")
     ] = None,
     scale: Annotated[
-        str, typer.Option(help="Size of the paper's grid: paper (224 pixels, a GPU) or cpu (64, two cores).")
+        str,
+        typer.Option(
+            help="Size of the paper's grid: paper (224 pixels, a GPU), cpu (64, two cores), or a TOML file."
+        ),
     ] = "cpu",
     weights: Annotated[
         list[str] | None,
@@ -83,7 +86,7 @@ def reproduce(
             raise unknown_name("recipe, table or figure", name, [*RECIPES, *EXHIBITS, EVERYTHING])
         _reproduce_recipe(name, source, out, seed, device)
         return
-    size = GRID_SIZES[scale]
+    size = grid_size(scale)
     if data is None:
         raise HashprobeError(f"{name} needs data: --data flickr25k --source FOLDER, or --data openmoji.")
     if source is None and data not in DATA_SETS:
@@ -91,7 +94,7 @@ def reproduce(
     backbones = [model.backbone for model in size.models]
     given = weights_beside(source, backbones) if source else {}
     given |= {backbone: Path(str(file)) for backbone, file in read_pairs(weights or (), "--weights").items()}
-    folder = out or Path("runs") / f"paper-{data}-{scale}"
+    folder = out or Path("runs") / f"paper-{data}-{Path(scale).stem}"
     place = Place(
         folder=folder,
         data=str(source) if source else data,

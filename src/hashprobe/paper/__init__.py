@@ -6,7 +6,7 @@ from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.place import Place
 from hashprobe.paper.reproduce import reproduce, write_sheet
-from hashprobe.paper.sizes import GRID_SIZES, PUBLISHED_BETAS, GridSize, weights_beside
+from hashprobe.paper.sizes import GRID_SIZES, PUBLISHED_BETAS, GridSize, grid_size, weights_beside
 from hashprobe.paper.tasks import Cell, GeneratorTask, HashModelTask, PrototypeTask
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "figure3",
     "figure4a",
     "figure4b",
+    "grid_size",
     "reproduce",
     "table1",
     "table2",

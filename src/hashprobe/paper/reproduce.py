@@ -10,13 +10,13 @@ from typing import Any
 import matplotlib
 import torch
 
-from hashprobe.files import replacing, sha256_of, write_json_lines, write_text
+from hashprobe.files import read_json, replacing, sha256_of, write_json_lines, write_text
 from hashprobe.folders import claim, describe
 from hashprobe.grids import Engine, Outcome, run_tasks, with_needs
 from hashprobe.paper.catalogue import Catalogue
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.records import to_csv
-from hashprobe.paper.tasks import Cell, PaperTask
+from hashprobe.paper.tasks import DONE_FILE, Cell, PaperTask
 from hashprobe.recipes import how_made
 from hashprobe.report import plots
 
@@ -76,7 +76,7 @@ def reproduce(
     cells = [cell for own in wanted.values() for cell in own]
     outcome = run_tasks(cells, engine, say=say, after=write)
     write(outcome, all_of_them=True)
-    _write_rows(folder, cells)
+    _write_rows(folder)
     return outcome
 
 
@@ -145,12 +145,12 @@ def _how_made(cells: Sequence[Cell], results: Results, command: str) -> list[str
     return ([f"`{command}`", ""] if command else []) + [said]
 
 
-def _write_rows(folder: Path, cells: Sequence[Cell]) -> None:
-    """Write the rows and curves of all finished cells, as ``hashprobe report`` reads them."""
+def _write_rows(folder: Path) -> None:
+    """Write the rows and curves of all cells in a grid's folder, as ``hashprobe report`` reads them."""
     rows: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    for cell in {cell.key: cell for cell in cells if cell.finished()}.values():
-        facts = cell.facts()
+    for done in sorted(folder.glob(f"cells/*/{DONE_FILE}")):
+        facts = read_json(done)
         rows += facts["rows"]
         curves += [
             {"row": row["row"], **curve} for row, curve in zip(facts["rows"], facts["curves"], strict=True)

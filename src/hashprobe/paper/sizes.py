@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,42 @@ class GridSize(BaseModel):
                 model = model.model_copy(update=update)
             models.append(model)
         return self.model_copy(update={"models": tuple(models)})
+
+
+def grid_size(name_or_file: str) -> GridSize:
+    """Return a size by its name, or as a TOML file describes it.
+
+    A file names the size that it starts from as ``base``, and gives the fields of :class:`GridSize` that differ, nested ones
+    in tables: ``queries = 100``, or ``epochs = 2`` under ``[scale.prosgan]``. A list stands for the whole list.
+
+    Args:
+        name_or_file: A name of ``GRID_SIZES``, or the path of a file that ends in ``.toml``.
+
+    Raises:
+        HashprobeError: an unknown name, or a file that cannot be read.
+        pydantic.ValidationError: a field or value that there is not.
+    """
+    if not name_or_file.endswith(".toml"):
+        return GRID_SIZES[name_or_file]
+    try:
+        changes = tomllib.loads(Path(name_or_file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HashprobeError(f"{name_or_file} cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HashprobeError(f"{name_or_file} is not a TOML file ({error}).") from None
+    if not isinstance(base := changes.pop("base", None), str):
+        raise HashprobeError(f'{name_or_file} must name the size it starts from: base = "cpu".')
+    return GridSize.model_validate(_merged(GRID_SIZES[base].model_dump(), changes))
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with changes in place of their own values."""
+    nested = {
+        name: _merged(values[name], change)
+        for name, change in changes.items()
+        if isinstance(change, Mapping) and isinstance(values.get(name), Mapping)
+    }
+    return {**values, **changes, **nested}
 
 
 def weights_beside(source: Path, backbones: Iterable[str]) -> dict[str, Path]:
