@@ -86,14 +86,16 @@ class Catalogue:
         model: AttackedModel,
         protocol: str,
         *,
+        epsilon: float | None = None,
         also: Sequence[AttackedModel] = (),
         **changes: Any,
     ) -> Cell:
-        """Return the cell of ProS-GAN, without a bound as published.
+        """Return the cell of ProS-GAN.
 
         Args:
             model: The attacked model.
             protocol: Target label protocol.
+            epsilon: What its output is clipped to; without a bound as published if not given.
             also: Further models that it is measured on.
             changes: Training settings that differ from the grid's.
         """
@@ -101,9 +103,9 @@ class Catalogue:
             place=self.place,
             model=model,
             protocol=protocol,
-            attack=AttackCell(attack="ProS-GAN", settings={"epsilon": None}),
+            attack=AttackCell(attack="ProS-GAN", settings={"epsilon": epsilon}),
             prototype=self.size.scale.prototype,
             prosgan=self.prosgan_settings.model_copy(update=changes),
             also=tuple(also),
-            gallery=0 if also else GALLERY,
+            gallery=0 if also or epsilon else GALLERY,
         )

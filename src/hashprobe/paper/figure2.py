@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HEADINGS
-from hashprobe.paper.records import Record, record_of
+from hashprobe.paper.records import Record, record_of, setting_of
 from hashprobe.paper.tasks import Cell
 from hashprobe.report import plots
 from hashprobe.report.charts import Chart, Line
@@ -61,10 +61,8 @@ def _line(name: str, x: list[float], y: list[float]) -> Line:
 def _points(cell: Cell, record: Record) -> list[Record]:
     """Return the precision at each N, a record each."""
     curve = cell.facts()["curves"][0]
-    kept = ("source", "data", "protocol", "loss", "backbone", "bits", "method", "chance", "queries", "seed")
-    same = {name: record.get(name) for name in kept}
     return [
-        {**same, "n": int(n), "precision": value}
+        {**setting_of(record), "n": int(n), "precision": value}
         for n, value in zip(curve["at"], curve["precision_at"], strict=True)
     ]
 

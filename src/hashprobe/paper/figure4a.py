@@ -23,10 +23,9 @@ COLOURS = {"GAN": 1, "ProS-GAN−": 2, "ProS-GAN": 0}
 def variants(catalogue: Catalogue) -> list[tuple[str, Cell]]:
     """Return each ablation's cells with its name."""
     size = catalogue.size
-    bits = sorted(size.bits, key=lambda bits: (bits != size.headline_bits, bits))
     return [
-        (name, catalogue.prosgan(size.model(length), protocol, **changes))
-        for length in bits
+        (name, catalogue.prosgan(size.model(bits), protocol, **changes))
+        for bits in size.bits_by_need
         for name, changes in ABLATIONS.items()
         for protocol in PROTOCOLS
     ]

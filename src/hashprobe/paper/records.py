@@ -41,6 +41,8 @@ COLUMNS = (
     "queries",
     "seed",
 )
+# What a record of the same codes, scored in another way, has in common with the first.
+SETTING = ("source", "data", "protocol", "loss", "backbone", "bits", "method", "chance", "queries", "seed")
 MEASURED, PUBLISHED = "hashprobe", "paper"
 
 
@@ -64,6 +66,11 @@ def record_of(cell: Cell, row: ResultRow, model: AttackedModel | None = None, **
         **{name: value for name, value in row.model_dump().items() if name in COLUMNS},
         **more,
     }
+
+
+def setting_of(record: Record) -> Record:
+    """Return what says whose number a record's is, without the numbers."""
+    return {name: record.get(name) for name in SETTING}
 
 
 def published(exhibit: str, data: str | None = None) -> list[Record]:

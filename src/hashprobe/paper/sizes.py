@@ -50,6 +50,11 @@ class GridSize(BaseModel):
     queries: int | None = None
     train: int | None = None
 
+    @property
+    def bits_by_need(self) -> list[int]:
+        """The code lengths, the headline's first: most tables need that, and have it early then."""
+        return sorted(self.bits, key=lambda bits: (bits != self.headline_bits, bits))
+
     def model(self, bits: int, loss: str = "dpsh", backbone: str | None = None) -> AttackedModel:
         """Return a hash model of the grid: the default backbone's, or a named one's."""
         base = next(model for model in self.models if backbone in (None, model.backbone))

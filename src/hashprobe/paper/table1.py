@@ -8,7 +8,7 @@ from hashprobe import retrieval
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HOW_TO_READ, measured, methods_by_bits
-from hashprobe.paper.records import Record, markdown_table, percent, pivot, published, record_of
+from hashprobe.paper.records import Record, markdown_table, percent, pivot, published, record_of, setting_of
 from hashprobe.paper.tasks import Cell
 from hashprobe.targets import draw_target_labels
 
@@ -18,12 +18,11 @@ MEASURINGS = ("expected", "as published", "optimistic", "pessimistic")
 def cells(catalogue: Catalogue) -> list[Cell]:
     """Return the methods against one model a code length, under both protocols; the headline's code length first."""
     size = catalogue.size
-    bits = sorted(size.bits, key=lambda bits: (bits != size.headline_bits, bits))
     return [
         cell
-        for length in bits
+        for bits in size.bits_by_need
         for protocol in PROTOCOLS
-        for cell in catalogue.methods(size.model(length), protocol)
+        for cell in catalogue.methods(size.model(bits), protocol)
     ]
 
 
@@ -59,20 +58,7 @@ def measured_otherwise(cell: Cell, record: Record) -> list[Record]:
             )
         else:
             precision = retrieval.average_precision(*given, bits=cell.model.bits, ties=way)  # type: ignore[arg-type]
-        kept = (
-            "source",
-            "data",
-            "protocol",
-            "loss",
-            "backbone",
-            "bits",
-            "method",
-            "chance",
-            "queries",
-            "seed",
-        )
-        same = {name: record.get(name) for name in kept}
-        records.append({**same, "variant": f"ties {way}", "t_map": float(np.mean(precision))})
+        records.append({**setting_of(record), "variant": f"ties {way}", "t_map": float(np.mean(precision))})
     return records
 
 

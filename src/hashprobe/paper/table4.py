@@ -14,13 +14,12 @@ LOSSES = {"dph": "DPH", "hashnet": "HashNet"}
 def cells(catalogue: Catalogue) -> list[Cell]:
     """Return the methods against one model a loss and code length, under both protocols; the headline's length first."""
     size = catalogue.size
-    bits = sorted(size.bits, key=lambda bits: (bits != size.headline_bits, bits))
     return [
         cell
-        for length in bits
+        for bits in size.bits_by_need
         for loss in LOSSES
         for protocol in PROTOCOLS
-        for cell in catalogue.methods(size.model(length, loss), protocol)
+        for cell in catalogue.methods(size.model(bits, loss), protocol)
     ]
 
 
