@@ -19,7 +19,8 @@ from hashprobe.attacks.prosgan import ProSGANSettings, train_generator, training
 from hashprobe.evaluation import Attacked, Evaluator, attack_pictures
 from hashprobe.files import write_json
 from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
-from hashprobe.processes import Processes, is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import Processes, processes
 from hashprobe.targets import PrototypeNet
 from helpers import Interrupted, conv_model, interrupt_after, linear_model, random_codes, tiny_data
 

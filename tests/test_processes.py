@@ -19,7 +19,8 @@ from hashprobe.devices import resolve_device
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.hashing import HashModel
 from hashprobe.hashing.batch_norm import synchronised_batch_norm
-from hashprobe.processes import Processes, is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import Processes, processes
 from helpers import conv_model
 
 TESTS = Path(__file__).resolve().parent
@@ -36,7 +37,7 @@ def launch(*program: object) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

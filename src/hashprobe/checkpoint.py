@@ -15,7 +15,8 @@ from torch import nn
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 FORMAT = "hashprobe.checkpoint/1"
 

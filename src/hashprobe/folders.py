@@ -10,7 +10,8 @@ from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 EXPERIMENT_FILE = "experiment.json"
 

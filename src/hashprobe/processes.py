@@ -168,8 +168,3 @@ def processes(device: torch.device | None = None) -> Processes:
     device = device or torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
     return Processes(state.num_processes, state.process_index)
-
-
-def is_main() -> bool:
-    """Whether this process is the one that prints and writes: the only one, or the first of those started together."""
-    return int(os.environ.get("RANK", "0")) == 0

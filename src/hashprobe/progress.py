@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from hashprobe.processes import is_main
+from hashprobe.main_process import is_main
 
 SECONDS_BETWEEN_LINES = 20.0
 

@@ -43,7 +43,7 @@ from hashprobe.evaluation import (
 from hashprobe.files import replacing, sha256_of, write_json
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
-from hashprobe.processes import is_main
+from hashprobe.main_process import is_main
 from hashprobe.recipes import how_made
 from hashprobe.report import write_report
 from hashprobe.targets import PrototypeCode

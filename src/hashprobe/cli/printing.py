@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hashprobe.evaluation import ResultRow
-from hashprobe.processes import is_main
+from hashprobe.main_process import is_main
 
 
 def say(line: str) -> None:

@@ -13,7 +13,7 @@ from hashprobe import retrieval
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.files import replacing
-from hashprobe.processes import is_main
+from hashprobe.main_process import is_main
 
 RETRIEVED = 10
 

@@ -19,7 +19,8 @@ from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.targets import Codes, TargetCode
 
 CODE_TITLES = {"p2p": "P2P code", "anchor": "Anchor code", "prototype": "Prototype code"}

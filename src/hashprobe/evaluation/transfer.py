@@ -16,7 +16,8 @@ from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.table import AttackCell, check_cells
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 TRANSFER_FILE = "transfer.jsonl"
 

@@ -23,7 +23,8 @@ from hashprobe.hashing.losses import ScaledHashLoss, make_loss, scale_at
 from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
-from hashprobe.processes import Processes, is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 

@@ -10,7 +10,8 @@ from hashprobe.attacks import ProSGAN
 from hashprobe.attacks.prosgan import ProSGANSettings, train_generator
 from hashprobe.data import RetrievalData
 from hashprobe.hashing import HashModel, train_hash_model
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.recipes.experiment import AttackedModel
 from hashprobe.targets import Codes, PrototypeNet, PrototypeSettings, train_prototype_net
 

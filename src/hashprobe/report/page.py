@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from hashprobe._version import __version__
 from hashprobe.files import write_text
-from hashprobe.processes import is_main
+from hashprobe.main_process import is_main
 from hashprobe.report import payload
 from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures

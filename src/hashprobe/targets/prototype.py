@@ -16,7 +16,8 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack, unpack
 from hashprobe.seeds import numpy_generator

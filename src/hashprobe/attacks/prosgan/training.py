@@ -22,7 +22,8 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import as_images
-from hashprobe.processes import is_main, processes
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets import PrototypeNet, unique_labels
