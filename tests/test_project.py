@@ -26,6 +26,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOUNDATIONS = "foundations"
 FLOORS = (
     FOUNDATIONS,
+    "grids",
     "retrieval",
     "data",
     "hashing",
@@ -34,6 +35,7 @@ FLOORS = (
     "evaluation",
     "report",
     "recipes",
+    "paper",
     "cli",
 )
 # A report is made from files: it needs less than its floor would allow.
@@ -192,12 +194,13 @@ CONTRIBUTIONS = re.findall(r"^## How to add (.*)$", CONTRIBUTING, re.MULTILINE)
 @pytest.mark.parametrize("number", range(len(CONTRIBUTIONS)), ids=CONTRIBUTIONS)
 def test_each_how_to_add_is_whole(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file registers and its test passes; what it registered is forgotten afterwards."""
-    from hashprobe import attacks, data, hashing, recipes, targets
+    from hashprobe import attacks, data, hashing, paper, recipes, targets
 
     registries: list[Registry[object]] = [
         attacks.ATTACKS,
         data.DATA_SETS,
         hashing.HASH_LOSSES,
+        paper.EXHIBITS,
         recipes.RECIPES,
         targets.PROTOCOLS,
     ]  # type: ignore[list-item]

@@ -1,4 +1,4 @@
-"""Verbs that walk the whole way of a recipe: ``quickstart`` and ``reproduce``."""
+"""Verbs that walk the whole way: ``quickstart``, and ``reproduce`` for a recipe or for the paper's tables and figures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hashprobe.cli.options import Device, Out, Seed
+from hashprobe.cli.options import DataOption, Device, Out, Seed, read_pairs
 from hashprobe.cli.printing import print_rows, say
 from hashprobe.data import DATA_SETS
-from hashprobe.errors import HashprobeError
+from hashprobe.devices import resolve_device
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.grids import open_engine
+from hashprobe.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, Place, grid_size, weights_beside
+from hashprobe.paper import reproduce as reproduce_exhibits
 from hashprobe.recipes import RECIPES, Experiment, Run
 from hashprobe.report import write_report
+
+EVERYTHING = "all"
 
 
 def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Device = "cpu") -> None:
@@ -24,18 +30,99 @@ def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Devic
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="Name of a recipe.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe (quickstart, flickr25k-64), or of the paper: table1 to table4, figure2, figure3, figure4a, "
+            "figure4b, all."
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Data for the paper's grid: flickr25k, nus-wide or ms-coco with --source; or openmoji."
+        ),
+    ] = None,
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data, where hashprobe does not make it.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; runs/NAME if not given.")] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="Size of the paper's grid: paper (224 pixels, a GPU), cpu (64, two cores), or a TOML file."
+        ),
+    ] = "cpu",
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where a backbone of the paper's grid starts from, as NAME=FILE (safetensors); may be repeated. Files in a "
+            "folder weights beside the data are found by their names."
+        ),
+    ] = None,
+    data_option: DataOption = None,
+    engine: Annotated[
+        str, typer.Option(help="Where the grid's cells are computed: here, processes, or ray.")
+    ] = "here",
+    workers: Annotated[
+        int | None, typer.Option(help="Cells at once; one a processor if not given.", min=1)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results; runs/NAME, or runs/paper-DATA-SCALE for the paper's."),
+    ] = None,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
-    """Run a named experiment; started again, it goes on where it was.
+    """Run a named experiment, or the paper's tables and figures; started again, it goes on where it was.
+
+    Tables and figures of one grid share a folder: a model is trained once, and a finished cell is not measured again.
 
     Example: hashprobe reproduce flickr25k-64 --source path/to/flickr25k
+
+    Example: hashprobe reproduce table1 --data flickr25k --source path/to/flickr25k --engine processes
     """
+    if name != EVERYTHING and name not in EXHIBITS:
+        if name not in RECIPES:
+            raise unknown_name("recipe, table or figure", name, [*RECIPES, *EXHIBITS, EVERYTHING])
+        _reproduce_recipe(name, source, out, seed, device)
+        return
+    size = grid_size(scale)
+    if data is None:
+        raise HashprobeError(f"{name} needs data: --data flickr25k --source FOLDER, or --data openmoji.")
+    if source is None and data not in DATA_SETS:
+        raise HashprobeError(f"{data!r} needs pictures of yours; name their folder with --source.")
+    backbones = [model.backbone for model in size.models]
+    given = weights_beside(source, backbones) if source else {}
+    given |= {backbone: Path(str(file)) for backbone, file in read_pairs(weights or (), "--weights").items()}
+    folder = out or Path("runs") / f"paper-{data}-{Path(scale).stem}"
+    place = Place(
+        folder=folder,
+        data=str(source) if source else data,
+        data_options=read_pairs(data_option or (), "--data-option"),
+        image_size=size.scale.image_size,
+        queries=size.queries,
+        train=size.train,
+        seed=seed,
+        device=str(resolve_device(device)),
+        progress=engine == "here",
+    )
+    catalogue = Catalogue(place, size.with_weights(given), data if data in PUBLISHED_BETAS else None)
+    command = f"hashprobe reproduce {name} --data {data}" + (f" --source {source}" if source else "")
+    command += f" --scale {scale} --engine {engine}" + (f" --workers {workers}" if workers else "")
+    names = list(EXHIBITS) if name == EVERYTHING else [name]
+    with open_engine(engine, workers) as opened:
+        outcome = reproduce_exhibits(names, catalogue, opened, command=command, say=say)
+    say(
+        f"{len(outcome.kept)} tasks were finished before, {len(outcome.made)} done, {len(outcome.failed)} not"
+    )
+    if outcome.failed:
+        first = next(iter(outcome.failed.values()))
+        raise HashprobeError(
+            f"{len(outcome.failed)} of the grid's tasks failed ({first}); the pages in {folder} name them."
+        )
+
+
+def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: int, device: str) -> None:
     recipe, folder = RECIPES[name], out or Path("runs") / name
     command = f"hashprobe reproduce {name} --out {folder} --seed {seed}"
     if source is not None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
+from hashprobe.seeds import numpy_generator
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 RowIndex: TypeAlias = "int | np.integer[Any] | slice | list[int] | npt.NDArray[Any]"
@@ -97,6 +99,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.names)
 
+    def take(self, rows: npt.NDArray[np.intp]) -> Split:
+        """Return the split of some of its rows, in the order given; no image is read."""
+        images = ImageRows(self.images.store, self.images.rows[rows])
+        return Split(images, self.labels[rows], tuple(self.names[row] for row in rows))
+
 
 @dataclass(frozen=True, eq=False)
 class RetrievalData:
@@ -140,6 +147,43 @@ class RetrievalData:
             "classes": self.classes,
             "class_names": list(self.class_names),
         }
+
+    def sample(
+        self,
+        *,
+        query: int | None = None,
+        database: int | None = None,
+        train: int | None = None,
+        seed: int = 0,
+    ) -> RetrievalData:
+        """Return a smaller data set: so many random images of each split, in their old order.
+
+        Args:
+            query: Queries; all of them if not given.
+            database: Database images; all of them if not given.
+            train: Training images; all of them if not given.
+            seed: Of the choice.
+
+        Raises:
+            HashprobeError: a split has fewer images.
+        """
+
+        def some(name: str, split: Split, count: int | None) -> Split:
+            if count is None:
+                return split
+            if not 1 <= count <= len(split):
+                raise HashprobeError(
+                    f"{self.name} has {len(split)} {name} images; {count} of them cannot be taken."
+                )
+            rows = numpy_generator(seed, "sample", name).permutation(len(split))[:count]
+            return split.take(np.sort(rows).astype(np.intp))
+
+        return replace(
+            self,
+            query=some("query", self.query, query),
+            database=some("database", self.database, database),
+            train=some("train", self.train, train),
+        )
 
     @cached_property
     def split_sha256(self) -> str:

@@ -23,12 +23,16 @@ class AttackedModel(_Frozen):
     Attributes:
         backbone: A name of :func:`hashprobe.hashing.build_backbone`.
         weights: Where its weights come from.
+        mean: Normalisation of the images where the weights want another than the backbone's own, per channel, in [0, 1] units.
+        std: The same for the standard deviation.
         bits: Code length K.
         training: How it is trained.
     """
 
     backbone: str = "efficientnet_lite0"
     weights: str = "bundled"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
     bits: int = 32
     training: HashTrainingSettings = HashTrainingSettings()
 

@@ -41,9 +41,14 @@ def hash_model(
     """
     if processes(device).from_main((folder / "model.json").exists):
         return HashModel.load(folder, bits=settings.bits).to(device)
-    model = HashModel.build(settings.backbone, bits=settings.bits, weights=settings.weights, seed=seed).to(
-        device
-    )
+    model = HashModel.build(
+        settings.backbone,
+        bits=settings.bits,
+        weights=settings.weights,
+        seed=seed,
+        mean=settings.mean,
+        std=settings.std,
+    ).to(device)
     checkpoint = folder / CHECKPOINT
     train_hash_model(
         model,

@@ -5,7 +5,7 @@ Figures are made without pyplot, so nothing is kept open and no display is neede
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -96,12 +96,7 @@ def training(run: RunRecord, name: str) -> Figure:
     drawn = charts.training(name, run.training[name])
     if not drawn:
         raise HashprobeError(f"the training log {name!r} holds fewer than two numbers of a kind.")
-    across = min(3, len(drawn))
-    down = -(-len(drawn) // across)
-    figure = _figure(3.2 * across, 2.4 * down)
-    for place, chart in enumerate(drawn, start=1):
-        _draw(figure.add_subplot(down, across, place), chart, legend=False)
-    return figure
+    return panels(drawn, across=min(3, len(drawn)), size=(3.2, 2.4), legend=False)
 
 
 @STYLED
@@ -183,6 +178,25 @@ def draw(chart: Chart) -> Figure:
         raise HashprobeError(f"there is nothing to draw for {chart.title!r}: the run holds no values for it.")
     figure = _figure(5.2, 3.3)
     _draw(figure.add_subplot(), chart, legend=len(chart.lines) > 1)
+    return figure
+
+
+@STYLED
+def panels(
+    drawn: Sequence[Chart], *, across: int = 2, size: tuple[float, float] = (4.6, 3.2), legend: bool = True
+) -> Figure:
+    """Draw several charts in one figure, row by row.
+
+    Args:
+        drawn: The charts; each has a line.
+        across: How many stand beside one another.
+        size: Width and height of one, in inches.
+        legend: Whether each has a legend.
+    """
+    down = -(-len(drawn) // across)
+    figure = _figure(size[0] * across, size[1] * down)
+    for place, chart in enumerate(drawn, start=1):
+        _draw(figure.add_subplot(down, across, place), chart, legend=legend)
     return figure
 
 

@@ -1,0 +1,70 @@
+"""Figure 4(b): t-MAP and perceptibility of ProS-GAN over β, the weight of the reconstruction."""
+
+from __future__ import annotations
+
+from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
+from hashprobe.paper.methods import HEADINGS
+from hashprobe.paper.records import markdown_table, percent, record_of, with_interval
+from hashprobe.paper.tasks import Cell
+from hashprobe.report import plots
+from hashprobe.report.charts import Chart, Line
+
+
+def cells(catalogue: Catalogue) -> list[Cell]:
+    """Return one ProS-GAN a β at the headline's code length, under both protocols."""
+    model = catalogue.size.model(catalogue.size.headline_bits)
+    return [
+        catalogue.prosgan(model, protocol, reconstruction=beta)
+        for beta in catalogue.size.betas
+        for protocol in PROTOCOLS
+    ]
+
+
+def show(results: Results) -> Sheet:
+    """Show both over β."""
+    found = results.rows(cells(results.catalogue))
+    records = [record_of(cell, row, beta=cell.prosgan.reconstruction) for cell, row in found if cell.prosgan]
+    parts, charts = [], []
+    for protocol in PROTOCOLS:
+        own = [record for record in records if record["protocol"] == protocol]
+        if not own:
+            continue
+        lines = [
+            [f"{r['beta']:g}", with_interval(r), f"{100 * r['rms']:.2f}", percent(r["t_map_png"])]
+            for r in own
+        ]
+        header = ["β", "t-MAP, %", "Perceptibility, ×10⁻²", "t-MAP after rounding to 8 bit, %"]
+        chance = own[0]["chance"]
+        table = markdown_table([header, *lines])
+        parts.append((HEADINGS[protocol], f"Chance: {percent(chance)} %.\n\n{table}"))
+        betas = [record["beta"] for record in own]
+        ticks = tuple((beta, f"{beta:g}") for beta in betas)
+        low, high = ([record[f"t_map_{side}"] for record in own] for side in ("low", "high"))
+        strength = Line("t-MAP", betas, [r["t_map"] for r in own], low, high, 0, points=True)
+        distance = Line("perceptibility", betas, [100 * r["rms"] for r in own], [], [], 1, points=True)
+        charts += [
+            Chart(
+                "t-map",
+                f"t-MAP, {protocol}",
+                "β",
+                "t-MAP, %",
+                (strength,),
+                chance,
+                x_scale="log",
+                x_ticks=ticks,
+            ),
+            Chart(
+                "rms",
+                f"Perceptibility, {protocol}",
+                "β",
+                "RMS, ×10⁻²",
+                (distance,),
+                x_scale="log",
+                percent=False,
+            ),
+        ]
+    return Sheet(parts, records, {"": plots.panels(charts, legend=False)} if charts else {})
+
+
+EXHIBITS.register("figure4b")(Exhibit("Figure 4(b): β, attack and perceptibility", cells, show))
