@@ -19,8 +19,8 @@ from hashprobe.registry import Registry
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "hashprobe"
 MODULES = sorted(SOURCE.rglob("*.py"))
-# The package itself offers every room, so its own __init__ imports from all floors.
-IN_ROOMS = [path for path in MODULES if path != SOURCE / "__init__.py"]
+# The package itself offers every room, so its own __init__ imports from all floors; __main__ starts the command line.
+IN_ROOMS = [path for path in MODULES if path not in (SOURCE / "__init__.py", SOURCE / "__main__.py")]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 FOUNDATIONS = "foundations"

@@ -15,6 +15,8 @@ from torch import nn
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 FORMAT = "hashprobe.checkpoint/1"
 
@@ -38,7 +40,9 @@ class Checkpoint:
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def save(self, facts: Mapping[str, Any]) -> None:
-        """Write the state together with ``facts`` (anything JSON holds)."""
+        """Write the state together with ``facts`` (anything JSON holds); of several processes the main one writes."""
+        if not is_main():
+            return
         tensors = {f"tensor/{name}": tensor for name, tensor in self.tensors.items()}
         for name, module in self.modules.items():
             tensors |= {f"module/{name}/{key}": value for key, value in module.state_dict().items()}
@@ -57,9 +61,24 @@ class Checkpoint:
     def restore(self) -> dict[str, Any] | None:
         """Load the state into the modules, optimizers and tensors; return the facts, or ``None`` if there is no file.
 
+        Of several processes the main one reads the file and sends it to the others.
+
         Raises:
             HashprobeError: the file is damaged, or belongs to another training.
         """
+        read = processes().from_main(self._read)
+        if read is None:
+            return None
+        saved, facts = read
+        for name, module in self.modules.items():
+            module.load_state_dict(_below(saved, f"module/{name}/"))
+        for name, optimizer in self.optimizers.items():
+            _restore_optimizer(optimizer, _below(saved, f"optimizer/{name}/"))
+        for name, tensor in self.tensors.items():
+            tensor.copy_(saved[f"tensor/{name}"])
+        return facts
+
+    def _read(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         if not self.path.exists():
             return None
         try:
@@ -78,14 +97,7 @@ class Checkpoint:
             raise HashprobeError(
                 f"{self.path} belongs to a training with other settings, data or model; choose another output folder."
             )
-        for name, module in self.modules.items():
-            module.load_state_dict(_below(saved, f"module/{name}/"))
-        for name, optimizer in self.optimizers.items():
-            _restore_optimizer(optimizer, _below(saved, f"optimizer/{name}/"))
-        for name, tensor in self.tensors.items():
-            tensor.copy_(saved[f"tensor/{name}"])
-        facts: dict[str, Any] = json.loads(metadata["facts"])
-        return facts
+        return saved, json.loads(metadata["facts"])
 
 
 def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

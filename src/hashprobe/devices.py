@@ -11,6 +11,7 @@ import torch
 
 from hashprobe._version import __version__
 from hashprobe.errors import HashprobeError
+from hashprobe.processes import processes
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -18,14 +19,19 @@ Precision = Literal["float32", "bfloat16"]
 def resolve_device(name: str) -> torch.device:
     """Return the device of a name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
 
+    Where several processes were started together, this connects them, and ``auto`` and ``cuda`` are a GPU for each.
+
     Raises:
         HashprobeError: no such device here.
     """
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator if accelerator is not None else torch.device("cpu")
+        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        processes(device)
+        return device
     try:
         device = torch.device(name)
+        if processes(device).count > 1 and device.index is not None:
+            raise HashprobeError(f"device {name!r} is one GPU, and there are several processes; give 'cuda'.")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

@@ -10,6 +10,8 @@ from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 EXPERIMENT_FILE = "experiment.json"
 
@@ -24,6 +26,10 @@ def claim(directory: Path, identity: str) -> dict[str, Any]:
     Raises:
         HashprobeError: the folder holds another experiment, or other things.
     """
+    return processes().from_main(lambda: _look(directory, identity))
+
+
+def _look(directory: Path, identity: str) -> dict[str, Any]:
     described = directory / EXPERIMENT_FILE
     if described.exists():
         found = read_json(described)
@@ -43,7 +49,8 @@ def claim(directory: Path, identity: str) -> dict[str, Any]:
 
 def describe(directory: Path, identity: str, description: Mapping[str, Any]) -> None:
     """Write what a folder holds and how it is made into its ``experiment.json``."""
-    write_json(directory / EXPERIMENT_FILE, {"identity": identity, **description})
+    if is_main():
+        write_json(directory / EXPERIMENT_FILE, {"identity": identity, **description})
 
 
 @contextmanager

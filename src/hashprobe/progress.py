@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hashprobe.main_process import is_main
+
 SECONDS_BETWEEN_LINES = 20.0
 
 Advance = Callable[[int], None]
@@ -32,10 +34,10 @@ def progress_bar(description: str, total: int, *, show: bool, done: int = 0) -> 
     Args:
         description: What is being done, in a few words.
         total: How many units there are in all.
-        show: Whether anything is shown; ``False`` makes it free.
+        show: Whether anything is shown; ``False`` makes it free. Of several processes the main one shows it.
         done: How many were done before (resumed work).
     """
-    if not show:
+    if not show or not is_main():
         yield lambda n: None
     elif sys.stderr.isatty():
         columns = (

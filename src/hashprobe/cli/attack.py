@@ -43,6 +43,7 @@ from hashprobe.evaluation import (
 from hashprobe.files import replacing, sha256_of, write_json
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
+from hashprobe.main_process import is_main
 from hashprobe.recipes import how_made
 from hashprobe.report import write_report
 from hashprobe.targets import PrototypeCode
@@ -105,7 +106,8 @@ def attack(
             seed=seed,
             progress=True,
         )
-        _write_pictures(out, pictures, found, target, loaded.database.names)
+        if is_main():
+            _write_pictures(out, pictures, found, target, loaded.database.names)
 
 
 def evaluate(
@@ -149,7 +151,7 @@ def evaluate(
             attacked,
             loaded,
             seed=seed,
-            database_codes=attacked.codes(loaded.database.images, progress=True),
+            database_codes=attacked.codes(loaded.database.images, progress=True, together=True),
             codes={"prototype": PrototypeCode(trained["ProS-GAN"].prototypes)} if trained else {},
             trained=trained,
             gallery=gallery,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from hashprobe._version import __version__
 from hashprobe.cli import attack, data, look, train, walk
 from hashprobe.errors import HashprobeError
+from hashprobe.processes import processes
 
 # Wrong options and arguments; typer gives the class no public name of its own, only its subclass.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -40,9 +41,10 @@ app.command("bench")(look.bench)
 
 
 def main() -> None:
-    """Run the command line; bad input prints one sentence and exits with code 2."""
+    """Run the command line; bad input prints one sentence (of several processes, each prints it) and exits with code 2."""
     try:
         code = app(prog_name="hashprobe", standalone_mode=False)
+        processes().disband()
     except HashprobeError as error:
         _stop(str(error), 2)
     except ValidationError as error:

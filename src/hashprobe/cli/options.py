@@ -16,6 +16,7 @@ from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation import AttackCell
 from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel
+from hashprobe.processes import processes
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -108,8 +109,9 @@ def read_attack(text: str, *, gallery: bool = True) -> AttackCell:
 
 
 def load_data(data: str, image_size: int, seed: int, options: Sequence[str] | None) -> RetrievalData:
-    """Load a data set as the options describe it."""
-    return load(data, image_size, seed, progress=True, **read_pairs(options or (), "--data-option"))
+    """Load a data set as the options describe it; of several processes the main one first, which fills the cache."""
+    named = read_pairs(options or (), "--data-option")
+    return processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
 
 
 def load_prosgan(folder: Path | None, model: HashModel, data: RetrievalData) -> dict[str, ProSGAN]:

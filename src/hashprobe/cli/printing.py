@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from hashprobe.evaluation import ResultRow
+from hashprobe.main_process import is_main
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+    """Print a line at once; of several processes, the main one prints."""
+    if is_main():
+        print(line, flush=True)
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
@@ -33,7 +35,8 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
             f"{row.chance * 100:.1f}",
             "–" if row.rms is None else f"{row.rms:.4f}",
         )
-    Console().print(table)
+    if is_main():
+        Console().print(table)
 
 
 def budget(row: ResultRow) -> str:

@@ -114,7 +114,7 @@ def train_attack(
         **how_made(seed, place),
     }
     with recording(out, mark, facts, "ProS-GAN"):
-        train_codes = attacked.codes(loaded.train.images, progress=True)
+        train_codes = attacked.codes(loaded.train.images, progress=True, together=True)
         network = parts.prototype_net(
             out / "prototype",
             prototype_settings,

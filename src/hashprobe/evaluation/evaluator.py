@@ -20,6 +20,7 @@ from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import (
@@ -44,7 +45,7 @@ class Attacked:
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
         rms: Root of the mean squared change.
-        seconds: Time of the attack alone, all images.
+        seconds: Time of the attack alone, all images; of several processes, the sum of their times.
     """
 
     codes: Codes
@@ -86,12 +87,12 @@ class Evaluator:
     @cached_property
     def database_codes(self) -> Codes:
         """Packed codes of the database."""
-        return self.model.codes(self.data.database.images, progress=self.progress)
+        return self.model.codes(self.data.database.images, progress=self.progress, together=True)
 
     @cached_property
     def query_codes(self) -> Codes:
         """Packed codes of the unchanged queries."""
-        return self.model.codes(self.data.query.images, progress=self.progress)
+        return self.model.codes(self.data.query.images, progress=self.progress, together=True)
 
     @cached_property
     def model_sha256(self) -> str:
@@ -157,7 +158,7 @@ class Evaluator:
         also: Sequence[HashModel] = (),
         title: str = "attack",
     ) -> Attacked:
-        """Attack all queries.
+        """Attack all queries; several processes share the batches, and each returns the whole result, the same to the bit.
 
         Args:
             attack: The attack.
@@ -167,40 +168,38 @@ class Evaluator:
             also: Further models whose codes of the adversarial images are wanted: transfer.
             title: What the progress bar says.
         """
-        images, bits = self.data.query.images, self.model.bits
-        wanted = set() if keep is None else {int(row) for row in keep}
-        codes = np.empty((len(images), -(-bits // 8)), dtype=np.uint8)
-        codes_png, kept = codes.copy(), []
-        empty = [np.empty((len(images), -(-model.bits // 8)), dtype=np.uint8) for model in also]
-        elsewhere = [(codes_of, codes_of.copy()) for codes_of in empty]
-        linf = squares = seconds = 0.0
-        with progress_bar(title, len(images), show=self.progress) as advance:
-            for start in range(0, len(images), batch_size):
-                rows = slice(start, min(start + batch_size, len(images)))
+        images, together = self.data.query.images, processes(self.model.device)
+        wanted = np.unique([] if keep is None else keep).astype(np.intp)
+        batches = together.batches(len(images), batch_size)
+        codes, codes_png = (_no_codes(len(images), self.model) for _ in range(2))
+        elsewhere = tuple((_no_codes(len(images), model), _no_codes(len(images), model)) for model in also)
+        kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
+        linf, squares, seconds = np.zeros((3, len(images)))  # of a batch, at its first row
+        own = sum(rows.stop - rows.start for rows in batches)
+        with progress_bar(title, own, show=self.progress) as advance:
+            for rows in batches:
                 clean = as_images(images[rows], self.model.device)
-                generator = torch_generator(self.seed, "attack", repr(attack), start)
+                generator = torch_generator(self.seed, "attack", repr(attack), rows.start)
                 before = time.perf_counter()
                 adversarial = attack(
                     self.model, clean, goal[rows], generator=generator, labels=self.target_labels[rows]
                 )
                 if adversarial.is_cuda:
                     torch.cuda.synchronize()
-                seconds += time.perf_counter() - before
+                seconds[rows.start] = time.perf_counter() - before
                 rounded = to_uint8(adversarial)
                 codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
                 for (other, other_png), model in zip(elsewhere, also, strict=True):
                     other[rows], other_png[rows] = model.codes(adversarial), model.codes(rounded)
                 change = (adversarial - clean).double()
-                linf, squares = max(linf, float(change.abs().max())), squares + float(change.square().sum())
-                kept += [
-                    rounded[row - start].cpu().numpy()
-                    for row in range(rows.start, rows.stop)
-                    if row in wanted
-                ]
+                linf[rows.start], squares[rows.start] = change.abs().max(), change.square().sum()
+                here = (wanted >= rows.start) & (wanted < rows.stop)
+                kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
-        size = int(np.prod(images.shape))
-        stacked = np.stack(kept) if kept else np.empty((0, *images.shape[1:]), dtype=np.uint8)
-        return Attacked(codes, codes_png, tuple(elsewhere), stacked, linf, (squares / size) ** 0.5, seconds)
+        together.merge(codes, codes_png, *(some for pair in elsewhere for some in pair), kept)
+        together.merge(linf, squares, seconds)
+        rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
+        return Attacked(codes, codes_png, elsewhere, kept, float(linf.max()), rms, _total(seconds))
 
     def row(
         self,
@@ -260,3 +259,12 @@ class Evaluator:
             versions=versions(),
         )
         return row, score
+
+
+def _no_codes(count: int, model: HashModel) -> Codes:
+    return np.zeros((count, -(-model.bits // 8)), dtype=np.uint8)
+
+
+def _total(values: npt.NDArray[np.float64]) -> float:
+    """Sum in order, which gives the same bits however many processes computed the values."""
+    return float(np.cumsum(values)[-1])

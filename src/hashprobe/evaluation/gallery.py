@@ -13,6 +13,7 @@ from hashprobe import retrieval
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.files import replacing
+from hashprobe.main_process import is_main
 
 RETRIEVED = 10
 
@@ -110,7 +111,7 @@ def _names(class_names: tuple[str, ...], labels: npt.NDArray[np.uint8]) -> list[
 
 
 def _write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    if path.exists():
+    if path.exists() or not is_main():
         return
     with replacing(path) as temporary:
         Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")

@@ -13,6 +13,7 @@ from hashprobe.data import Split
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import Codes
@@ -66,7 +67,7 @@ def attack_pictures(
     nearest: int = 10,
     progress: bool = False,
 ) -> list[AttackedPicture]:
-    """Attack pictures one by one and look up what they retrieve.
+    """Attack pictures one by one and look up what they retrieve; several processes share them.
 
     Args:
         model: The attacked model.
@@ -81,8 +82,10 @@ def attack_pictures(
         progress: Whether a progress bar is shown.
     """
     results = []
-    with progress_bar("pictures", len(images), show=progress) as advance:
-        for place in range(len(images)):
+    together = processes(model.device)
+    places = range(len(images))[together.index :: together.count]
+    with progress_bar("pictures", len(places), show=progress) as advance:
+        for place in places:
             image = images[place : place + 1]
             clean = as_images(image, model.device)
             generator = torch_generator(seed, "picture", repr(attack), place)
@@ -104,4 +107,4 @@ def attack_pictures(
                 )
             )
             advance(1)
-    return results
+    return together.in_order(results)

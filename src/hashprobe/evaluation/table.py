@@ -19,6 +19,8 @@ from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.targets import Codes, TargetCode
 
 CODE_TITLES = {"p2p": "P2P code", "anchor": "Anchor code", "prototype": "Prototype code"}
@@ -204,8 +206,9 @@ class Table:
     def _cell(self, row: str, measure: Callable[[], Measured]) -> dict[str, Any]:
         """Return a measured row from its file, or measure it and write the file."""
         path = self.directory / "cells" / f"{row}.json"
-        if path.exists():
-            found: dict[str, Any] = read_json(path)
+        together = processes(self.model.device)
+        found: dict[str, Any] | None = together.from_main(lambda: read_json(path) if path.exists() else None)
+        if found is not None:
             return found
         result, score, entries = measure()
         cell = {
@@ -213,11 +216,14 @@ class Table:
             "curve": {"row": row, **score.curve},
             "gallery": entries,
         }
-        write_json(path, cell)
+        if is_main():
+            write_json(path, cell)
         self.say(f"{row}: t-MAP {result.t_map:.3f} (chance {result.chance:.3f})")
         return cell
 
     def _write(self, cells: list[dict[str, Any]]) -> None:
+        if not is_main():
+            return
         write_json_lines(self.directory / "results.jsonl", [cell["result"] for cell in cells])
         write_json_lines(self.directory / "curves.jsonl", [cell["curve"] for cell in cells])
         entries = [entry for cell in cells for entry in cell["gallery"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.table import AttackCell, check_cells
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 
 TRANSFER_FILE = "transfer.jsonl"
 
@@ -56,7 +59,8 @@ def transfer(
     rows: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     database_codes = {
-        name: model.codes(data.database.images, progress=progress) for name, model in models.items()
+        name: model.codes(data.database.images, progress=progress, together=True)
+        for name, model in models.items()
     }
     for protocol in protocols:
         evaluators = {
@@ -74,16 +78,19 @@ def transfer(
             for source in models:
                 attack = cell.build(trained.get(source, {}))
                 path = directory / "cells" / f"{cell.row_name(attack)}-{source}-{protocol}.json"
-                if not path.exists():
+                together = processes(models[source].device)
+                if not together.from_main(path.exists):
                     measured = _measure(evaluators, source, cell, attack)
-                    write_json(path, [row.model_dump(mode="json") for row in measured])
-                found = [ResultRow(**row) for row in read_json(path)]
+                    if is_main():
+                        write_json(path, [row.model_dump(mode="json") for row in measured])
+                found = [ResultRow(**row) for row in together.from_main(partial(read_json, path))]
                 for target, row in zip(models, found, strict=True):
                     say(f"{cell.attack} on {source}, scored on {target}, {protocol}: t-MAP {row.t_map:.3f}")
                     links.append(_link(row, source, target, cell))
                 rows += [row.model_dump(mode="json") for row in found]
-                write_json_lines(directory / "results.jsonl", rows)
-                write_json_lines(directory / TRANSFER_FILE, links)
+                if is_main():
+                    write_json_lines(directory / "results.jsonl", rows)
+                    write_json_lines(directory / TRANSFER_FILE, links)
     return [ResultRow(**row) for row in rows]
 
 

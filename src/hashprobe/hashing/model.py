@@ -17,6 +17,7 @@ from hashprobe.files import read_json, write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
 from hashprobe.hashing.frozen import frozen
 from hashprobe.images import ImagesLike, as_images
+from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack
 from hashprobe.weights import load_weights, save_weights
@@ -165,7 +166,7 @@ class HashModel(nn.Module):
         return self.relaxed(images, self.scale)
 
     def codes(
-        self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False
+        self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False, together: bool = False
     ) -> npt.NDArray[np.uint8]:
         """Return the packed codes of images, bit 1 where ``z >= 0``; the model's mode and parameters are left alone.
 
@@ -173,16 +174,21 @@ class HashModel(nn.Module):
             images: ``(n, 3, h, w)``, uint8 or float in [0, 1]; anything that can be sliced by rows.
             batch_size: Images at a time.
             progress: Whether a progress bar is shown.
+            together: Whether several processes share the images, where there are several; all of them must call then.
 
         Returns:
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
-        packed = np.empty((len(images), -(-self.bits // 8)), dtype=np.uint8)
-        with frozen(self), torch.no_grad(), progress_bar("codes", len(images), show=progress) as advance:
-            for start in range(0, len(images), batch_size):
-                batch = as_images(images[start : start + batch_size], device=self.device)
-                packed[start : start + len(batch)] = pack(self.logits(batch).float().cpu().numpy())
+        sharing = processes(self.device) if together else Processes()
+        packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
+        batches = sharing.batches(len(images), batch_size)
+        own = sum(rows.stop - rows.start for rows in batches)
+        with frozen(self), torch.no_grad(), progress_bar("codes", own, show=progress) as advance:
+            for rows in batches:
+                batch = as_images(images[rows], device=self.device)
+                packed[rows] = pack(self.logits(batch).float().cpu().numpy())
                 advance(len(batch))
+        sharing.merge(packed)
         return packed
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +18,13 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData, Split
 from hashprobe.files import sha256_of, write_json_lines
+from hashprobe.hashing.batch_norm import synchronised_batch_norm
 from hashprobe.hashing.losses import ScaledHashLoss, make_loss, scale_at
 from hashprobe.hashing.model import HashModel
 from hashprobe.hashing.start import start_hash_layer
 from hashprobe.images import as_images
+from hashprobe.main_process import is_main
+from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 
@@ -77,6 +80,12 @@ def train_hash_model(
     Two images are similar when they share a label. The memory bank holds the newest relaxed code of every training
     image; it is filled before the first step (published programs start it at zero).
 
+    Several processes share each batch. The loss is that of the whole batch, which may weigh pairs by how many there are, so
+    each process computes it with the others' outputs as constants and the gradients are summed: up to summation order
+    this is the training of one process, for every loss. (A ``DistributedDataParallel`` would average losses of parts.)
+    Dropout draws differ by process. Batch normalisation spans the batch on GPUs; on CPUs, for which torch has no synchronised
+    layer, it sees each process's own images, and the main process's running statistics are everyone's after each epoch.
+
     Args:
         model: A model made by :meth:`HashModel.build`, with the same weights when a training goes on; trained in place, left
             in eval mode.
@@ -91,7 +100,9 @@ def train_hash_model(
         The log, a dictionary an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``, and ``scale`` for a loss that sets it.
     """
     train = data.train
+    together = processes(model.device)
     accelerator = Accelerator(cpu=model.device.type == "cpu")
+    together.as_on_main(model.network)
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = make_loss(settings.loss, settings.loss_settings)
     identity = sha256_of(
@@ -106,18 +117,21 @@ def train_hash_model(
     records: list[dict[str, Any]] = facts["records"] if facts else []
     model.scale = float(facts.get("scale", 1.0)) if facts else scale_at(loss, 0)
     if facts is None:
-        _fill_bank(model, train, bank, settings, seed)
+        _fill_bank(model, train, bank, settings, seed, together)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     units = settings.epochs * len(train)
     with (
         _own_randomness(model),
         _no_gradient_of_a_still_backbone(model, settings),
+        _batch_norm(model, together),
         progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance,
     ):
-        trained, prepared_optimizer = accelerator.prepare(model, optimizer)
+        trained = accelerator.prepare_model(model, evaluation_mode=True)  # not wrapped; see above
+        prepared_optimizer = accelerator.prepare_optimizer(optimizer)
         for epoch in range(len(records), settings.epochs):
             model.train()
-            torch.manual_seed(derived_seed(seed, "dropout", epoch))  # it draws from the global generator
+            # Dropout draws from the global generator.
+            torch.manual_seed(derived_seed(seed, "dropout", epoch) + together.index)
             order = numpy_generator(seed, "batches", epoch).permutation(len(train))
             total = 0.0
             for step, start in enumerate(range(0, len(train), settings.batch_size)):
@@ -130,14 +144,17 @@ def train_hash_model(
                 if settings.augment:
                     images = mirror_and_shift(images, torch_generator(seed, "augmentation", epoch, step))
                 model.scale = scale_at(loss, epoch * steps_an_epoch + step)
-                relaxed = trained(images)
+                share = together.share(len(rows), least=2)
+                relaxed = together.whole_batch(trained(images[share.rows]), share, len(rows))
                 bank[rows] = relaxed.detach()
                 value = loss(relaxed, bank, _similarity(labels[rows], labels), done)
                 prepared_optimizer.zero_grad(set_to_none=True)
                 accelerator.backward(value)
+                together.sum_gradients(model)
                 prepared_optimizer.step()
                 total += float(value.detach()) * len(rows)
                 advance(len(rows))
+            together.as_on_main(model.network)
             record = {
                 "epoch": epoch + 1,
                 "step": (epoch + 1) * steps_an_epoch,
@@ -147,7 +164,7 @@ def train_hash_model(
             records.append(record | ({"scale": model.scale} if isinstance(loss, ScaledHashLoss) else {}))
             if checkpoint:
                 state.save({"records": records, "scale": model.scale})
-            if log:
+            if log and is_main():
                 write_json_lines(log, records)
     model.eval()
     return records
@@ -156,6 +173,12 @@ def train_hash_model(
 def _own_randomness(model: HashModel) -> AbstractContextManager[None]:
     """Return a context after which torch's global generators are as they were before it."""
     return torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else [])
+
+
+def _batch_norm(model: HashModel, together: Processes) -> AbstractContextManager[None]:
+    """Return a context in which batch normalisation spans the batch, where several GPUs share it."""
+    synchronised = together.count > 1 and model.device.type != "cpu"
+    return synchronised_batch_norm(model.network) if synchronised else nullcontext()
 
 
 @contextmanager
@@ -192,20 +215,27 @@ def _similarity(labels: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def _fill_bank(
-    model: HashModel, train: Split, bank: torch.Tensor, settings: HashTrainingSettings, seed: int
+    model: HashModel,
+    train: Split,
+    bank: torch.Tensor,
+    settings: HashTrainingSettings,
+    seed: int,
+    together: Processes,
 ) -> None:
     """Put the model's outputs for all training images into the bank, after the start of the hash layer."""
     model.eval()
     backbone, hash_layer = model.network.backbone, model.network.hash_layer
     assert isinstance(backbone, nn.Module)
     assert isinstance(hash_layer, nn.Linear)
-    features = []
-    for start in range(0, len(train), 64):
-        images = as_images(train.images[start : start + 64], device=model.device)
-        features.append(backbone((images - model.mean) / model.std))
+    features = model.mean.new_zeros(len(train), hash_layer.in_features)
+    for rows in together.batches(len(train), 64):
+        images = as_images(train.images[rows], device=model.device)
+        features[rows] = backbone((images - model.mean) / model.std)
+    features = together.sum(features)
     if settings.start == "labels":
-        start_hash_layer(hash_layer, torch.cat(features), train.labels, seed=seed)
-    bank.copy_(torch.tanh(model.scale * hash_layer(torch.cat(features))))
+        start_hash_layer(hash_layer, features, train.labels, seed=seed)
+    bank.copy_(torch.tanh(model.scale * hash_layer(features)))
+    together.as_on_main(hash_layer, bank)
 
 
 def _optimizer(model: HashModel, settings: HashTrainingSettings) -> torch.optim.Optimizer:

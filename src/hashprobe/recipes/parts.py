@@ -10,6 +10,8 @@ from hashprobe.attacks import ProSGAN
 from hashprobe.attacks.prosgan import ProSGANSettings, train_generator
 from hashprobe.data import RetrievalData
 from hashprobe.hashing import HashModel, train_hash_model
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.recipes.experiment import AttackedModel
 from hashprobe.targets import Codes, PrototypeNet, PrototypeSettings, train_prototype_net
 
@@ -37,7 +39,7 @@ def hash_model(
         logs: Folder of the training logs.
         progress: Whether a progress bar is shown.
     """
-    if (folder / "model.json").exists():
+    if processes(device).from_main((folder / "model.json").exists):
         return HashModel.load(folder, bits=settings.bits).to(device)
     model = HashModel.build(
         settings.backbone,
@@ -57,8 +59,9 @@ def hash_model(
         log=logs / "hash-model.jsonl",
         progress=progress,
     )
-    model.save(folder)
-    checkpoint.unlink(missing_ok=True)
+    if is_main():
+        model.save(folder)
+        checkpoint.unlink(missing_ok=True)
     return model
 
 
@@ -125,7 +128,7 @@ def prosgan(
         logs: Folder of the training logs.
         progress: Whether a progress bar is shown.
     """
-    if (folder / "prosgan.json").exists():
+    if processes(model.device).from_main((folder / "prosgan.json").exists):
         return ProSGAN.load(folder, bits=model.bits, classes=data.classes)
     checkpoint = folder / CHECKPOINT
     generator, _ = train_generator(
@@ -141,6 +144,7 @@ def prosgan(
     attack = ProSGAN(
         generator=generator, prototypes=prototypes, settings=settings, image_size=data.image_size
     )
-    attack.save(folder, attacked=model.sha256())
-    checkpoint.unlink(missing_ok=True)
+    if is_main():
+        attack.save(folder, attacked=model.sha256())
+        checkpoint.unlink(missing_ok=True)
     return attack

@@ -79,8 +79,8 @@ class Run:
                 directory / "hash-model", experiment.model, data, device=self.device, **how
             )
         with self._timed("codes"):
-            database_codes = model.codes(data.database.images, progress=self.progress)
-            train_codes = model.codes(data.train.images, progress=self.progress)
+            database_codes = model.codes(data.database.images, progress=self.progress, together=True)
+            train_codes = model.codes(data.train.images, progress=self.progress, together=True)
         self._describe(data, model)
         with self._timed("PrototypeNet"):
             prototypes = parts.prototype_net(

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from hashprobe._version import __version__
 from hashprobe.files import write_text
+from hashprobe.main_process import is_main
 from hashprobe.report import payload
 from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures
@@ -34,6 +35,8 @@ SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 def write_report(directory: Path, *, figures: bool = True, progress: bool = False) -> Path:
     """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
 
+    Of several processes the main one writes, and the others do not wait for it.
+
     Args:
         directory: A run directory; ``results.jsonl`` must be in it, everything else is shown when present.
         figures: Whether ``figures/`` is written too; it takes about a second a figure.
@@ -46,8 +49,10 @@ def write_report(directory: Path, *, figures: bool = True, progress: bool = Fals
         HashprobeError: the directory holds no results, a file in it is malformed, or writing failed.
     """
     directory = Path(directory)
-    run = RunRecord.read(directory)
     path = directory / "report.html"
+    if not is_main():
+        return path
+    run = RunRecord.read(directory)
     write_text(path, render(run))
     if figures:
         write_figures(run, directory / "figures", progress=progress)

@@ -16,6 +16,8 @@ from torch.nn import functional
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack, unpack
 from hashprobe.seeds import numpy_generator
@@ -108,7 +110,8 @@ def train_prototype_net(
     """Train PrototypeNet against the codes of the training images.
 
     The loss is the mean over (target labels × training images) of ``softplus(θ) − S θ`` with ``θ = h·bᵀ / 2``, plus the
-    two terms that :class:`PrototypeSettings` weighs (paper, Equation 3).
+    two terms that :class:`PrototypeSettings` weighs (paper, Equation 3). The network is small: of several processes each
+    trains all of it, and the main one's is the result.
 
     Args:
         codes: Packed codes of the training images ``(N, ceil(K / 8))``.
@@ -172,6 +175,7 @@ def train_prototype_net(
                     state.save({"records": records})
     if checkpoint:
         state.save({"records": records})
-    if log:
+    if log and is_main():
         write_json_lines(log, records)
+    processes(targets.device).as_on_main(network)
     return network.requires_grad_(False).eval(), records

@@ -22,6 +22,8 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import as_images
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets import PrototypeNet, unique_labels
@@ -65,6 +67,11 @@ def train_generator(
     Each image of each step gets a target label, uniform over the unique label vectors of the database, whose semantic
     representation and prototype code come from the frozen PrototypeNet.
 
+    Several processes share each batch: each weighs the mean losses of its rows by their share of the batch, and the gradients are
+    summed, which up to summation order is the training of one process. The networks are not wrapped in
+    ``DistributedDataParallel``, which would weigh unequal shares the same and does not bear a discriminator that is used
+    twice a step and frozen in between.
+
     Args:
         model: The attacked model; left as it was.
         data: Its ``train`` images and labels, and the label vectors of its ``database``.
@@ -85,14 +92,17 @@ def train_generator(
             f"model and data have {model.bits} and {data.classes}."
         )
     device, train = model.device, data.train
+    together = processes(device)
     accelerator = Accelerator(cpu=device.type == "cpu")
     generator, discriminator = _networks(data, prototypes, settings, seed)
     rates: dict[str, Any] = {"lr": settings.learning_rate, "betas": (0.5, 0.999)}
     optimizer = torch.optim.Adam(generator.parameters(), **rates)
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), **rates)
-    generator, discriminator, optimizer, discriminator_optimizer = accelerator.prepare(
-        generator, discriminator, optimizer, discriminator_optimizer
+    generator, discriminator = (
+        accelerator.prepare_model(network, evaluation_mode=True)  # not wrapped; see above
+        for network in (generator, discriminator)
     )
+    optimizer, discriminator_optimizer = accelerator.prepare(optimizer, discriminator_optimizer)
     attacked = (model.sha256(), weights_sha256(prototypes))
     state = Checkpoint(
         checkpoint or Path(),
@@ -121,6 +131,8 @@ def train_generator(
             order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
             rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
             drawn = numpy_generator(seed, "generator targets", step).integers(len(targets), size=len(rows))
+            share = together.share(len(rows))
+            rows, drawn = rows[share.rows], drawn[share.rows]
             images = as_images(train.images[rows], device) * 2 - 1
             labels, target, goal = train_labels[rows], targets[drawn], goals[drawn]
             _set_learning_rate((optimizer, discriminator_optimizer), settings, step / steps)
@@ -130,7 +142,8 @@ def train_generator(
                 seen = discriminator(images), discriminator(adversarial.detach())
                 wrong = discriminator_loss(*seen, labels, target, class_outputs=settings.class_outputs)
                 discriminator_optimizer.zero_grad(set_to_none=True)
-                accelerator.backward(wrong)
+                accelerator.backward(share.weight * wrong)
+                together.sum_gradients(discriminator)
                 discriminator_optimizer.step()
 
             reconstruction = functional.mse_loss(adversarial, images)
@@ -143,11 +156,14 @@ def train_generator(
                 fooled = functional.mse_loss(discriminator(adversarial), wanted)
                 loss = loss + settings.adversarial * fooled
             optimizer.zero_grad(set_to_none=True)
-            accelerator.backward(loss)
+            accelerator.backward(share.weight * loss)
+            together.sum_gradients(generator)
             optimizer.step()
             discriminator.requires_grad_(True)
 
             bits = (logits.detach() * goal >= 0).float().mean()
+            parts = share.weight * torch.stack([loss, hamming, reconstruction, bits])
+            loss, hamming, reconstruction, bits = together.sum(parts)
             means.add(loss=loss, hamming=hamming, rms=reconstruction.sqrt() / 2, bits=bits)
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
@@ -158,7 +174,7 @@ def train_generator(
                 ):
                     state.save({"step": step + 1, "records": records})
                     saved_at = time.monotonic()
-    if log:
+    if log and is_main():
         write_json_lines(log, records)
     trained: Generator = accelerator.unwrap_model(generator)
     return trained.requires_grad_(False).eval(), records
