@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from hashprobe.retrieval.codes import byte_major
 from hashprobe.retrieval.triples import sums_of_three
 from hashprobe.retrieval.words import WORDS, first_bits, load, pointer, without_first_bits
 
-# Items of a tile, at most: with codes of 64 bits its planes stay in the second cache. A byte counts the ones of 16
+# Items of a tile, at most: with codes of 64 bits its sums stay in the second cache. A byte counts the ones of 16
 # vectors of 256 items, at most 128 of them.
 TILE_ITEMS = 4096
 TILE_WORDS = TILE_ITEMS // 64
@@ -43,7 +44,7 @@ class Tiles:
 
 def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Tiles:
     """Arrange packed codes ``(n, code bytes)`` and labels ``(n, label bytes)`` in tiles of one parity."""
-    folded = np.bitwise_xor.reduce(codes, axis=1)
+    folded = np.bitwise_xor.reduce(byte_major(codes), axis=0)
     for shift in (4, 2, 1):
         folded ^= folded >> shift
     members, odd = [], []
@@ -71,8 +72,9 @@ def bit_planes(rows: npt.NDArray[np.uint8], members: list[npt.NDArray[np.int64]]
         members: For each tile the indices of its rows, at most ``TILE_ITEMS``.
     """
     columns = np.zeros((rows.shape[1], len(members) * TILE_ITEMS), dtype=np.uint8)
-    for tile, items in enumerate(members):
-        columns[:, tile * TILE_ITEMS : tile * TILE_ITEMS + len(items)] = rows[items].T
+    for column, byte in zip(columns, byte_major(rows), strict=True):
+        for tile, items in enumerate(members):
+            column[tile * TILE_ITEMS : tile * TILE_ITEMS + len(items)] = byte[items]
     planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), len(members), len(columns))
     return planes
 
