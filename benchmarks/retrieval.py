@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe import retrieval
-from hashprobe.retrieval import levels
+from hashprobe.retrieval import levels, planes
 from hashprobe.retrieval.bench import make_inputs, run_retrieval_benchmark
 from hashprobe.retrieval.memory import watch_memory
 
@@ -129,21 +129,21 @@ def sets(repeats: int) -> None:
 
 
 def items_read(work: Callable[[], None]) -> int:
-    """Count the database items whose codes are copied out of the database while ``work`` runs."""
+    """Count the database items that are arranged for counting while ``work`` runs."""
     count = 0
-    original = levels.bit_planes
+    original = levels.arrange_tiles
 
-    def counting(rows: np.ndarray) -> np.ndarray:
+    def counting(codes: np.ndarray, labels: np.ndarray) -> planes.Tiles:
         nonlocal count
-        count += len(rows)
-        return original(rows)
+        count += len(codes)
+        return original(codes, labels)
 
-    levels.bit_planes = counting
+    levels.arrange_tiles = counting
     try:
         work()
     finally:
-        levels.bit_planes = original
-    return count // 2  # codes and labels go the same way
+        levels.arrange_tiles = original
+    return count
 
 
 def search(repeats: int) -> None:

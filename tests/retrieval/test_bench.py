@@ -17,12 +17,16 @@ def test_the_benchmark_measures_what_it_compares() -> None:
     )
     assert result.largest_difference < 1e-12
     assert (result.queries, result.database, result.plain_queries, result.threads) == (20, 400, 7, 2)
-    assert min(result.seconds, result.seconds_distances, result.seconds_plain) > 0
+    assert min(result.seconds, result.seconds_distances) > 0
+    assert min(result.seconds_plain, result.seconds_plain_stable) > 0
     assert result.plain_ratio == result.seconds_plain / result.seconds
+    assert result.plain_stable_ratio == result.seconds_plain_stable / result.seconds
     assert result.distances_ratio == result.seconds / result.seconds_distances
     assert json.loads(json.dumps(result.row()))["plain_ratio"] == result.plain_ratio
+    assert result.row()["plain_stable_ratio"] == result.plain_stable_ratio
     text = "\n".join(result.lines())
     assert "20 queries x 400 items, 12 bits, 5 classes, 2 threads" in text
+    assert "stable sort, which as_published equals" in text
     assert "scaled from 7 queries" in text
 
 

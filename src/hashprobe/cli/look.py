@@ -46,7 +46,7 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the figures to.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Time average precision beside the field's plain way and beside faiss's distances, on inputs that it draws.
+    """Time average precision beside the field's plain way (default and stable sort) and faiss's distances, on drawn inputs.
 
     Example: hashprobe bench retrieval --queries 500 --database 50000
     """

@@ -7,42 +7,47 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
-from hashprobe.retrieval.codes import PackedCodes, check_spare_bits
+from hashprobe.retrieval.codes import PackedCodes, byte_major, check_spare_bits
 from hashprobe.retrieval.labels import LabelSource, packed_rows
 
 BLOCK_ITEMS = 1 << 16
+# Fewer items of long codes: arranged for counting, they take up to 6 times their size.
+BLOCK_BITS = 1 << 24
 # More runs of queries than threads, so that a thread held up by other work does not hold up the block.
 RUNS_A_THREAD = 4
 
 Bytes = npt.NDArray[np.uint8]
 
 
+# What the kernel reads of a block of the database.
+Arranged = TypeVar("Arranged")
+
+
 @dataclass(frozen=True)
 class Block:
-    """Some items of the database.
+    """Some items of the database in its order, byte by byte.
 
     Attributes:
-        codes: Their codes, arranged for the kernel.
-        labels: Their labels, likewise.
+        codes: Their codes, uint8 ``(code bytes, n)``.
+        labels: Their labels, uint8 ``(label bytes, n)``.
         start: Database index of the first item.
-        size: How many items.
     """
 
-    codes: npt.NDArray[Any]
-    labels: npt.NDArray[Any]
+    codes: Bytes
+    labels: Bytes
     start: int
-    size: int
 
 
-Work = Callable[[slice, Block], None]
-Arrange = Callable[[Bytes], npt.NDArray[Any]]
+def in_order(codes: Bytes, labels: Bytes, start: int) -> Block:
+    """Arrange packed rows for a kernel that goes through the items in the order of the database."""
+    return Block(byte_major(codes), byte_major(labels), start)
 
 
 def usable_threads(threads: int | None) -> int:
@@ -57,9 +62,9 @@ def usable_threads(threads: int | None) -> int:
 def pass_over(
     database: PackedCodes,
     labels: LabelSource,
-    work: Work,
+    work: Callable[[slice, Arranged], None],
     *,
-    arrange: Arrange,
+    arrange: Callable[[Bytes, Bytes, int], Arranged],
     bits: int,
     queries: int,
     threads: int | None,
@@ -76,7 +81,8 @@ def pass_over(
             at a time, in as many blocks as there are threads.
         labels: Labels of the database.
         work: ``work(queries, block)``: a slice of the queries and the block that they meet.
-        arrange: Turns packed rows ``(n, bytes)`` of codes or labels into what the kernel reads: a copy.
+        arrange: Makes a block of packed codes ``(n, code bytes)``, packed labels ``(n, label bytes)`` and the database
+            index of the first: a copy.
         bits: K.
         queries: How many queries there are.
         threads: How many threads; ``None`` is all.
@@ -89,8 +95,9 @@ def pass_over(
         ThreadPoolExecutor(count) as pool,
         progress_bar(description, len(database), show=progress) as advance,
     ):
-        for start in range(0, len(database), BLOCK_ITEMS):
-            stop = min(start + BLOCK_ITEMS, len(database))
+        size = max(1, min(BLOCK_ITEMS, BLOCK_BITS // bits))
+        for start in range(0, len(database), size):
+            stop = min(start + size, len(database))
             parts = _cut(start, stop, count)
             blocks = list(pool.map(lambda part: _block(database, labels, part, arrange, bits), parts))
             jobs = [pool.submit(_meet, work, run, blocks) for run in runs]
@@ -99,15 +106,20 @@ def pass_over(
             advance(stop - start)
 
 
-def _block(database: PackedCodes, labels: LabelSource, part: slice, arrange: Arrange, bits: int) -> Block:
+def _block(
+    database: PackedCodes,
+    labels: LabelSource,
+    part: slice,
+    arrange: Callable[[Bytes, Bytes, int], Arranged],
+    bits: int,
+) -> Arranged:
     """Read and arrange a part of the database, on the thread that calls."""
     rows = database[part]
     check_spare_bits("database", rows, bits)
-    own = packed_rows("database_labels", labels, part.start, part.stop)
-    return Block(arrange(rows), arrange(own), part.start, len(rows))
+    return arrange(rows, packed_rows("database_labels", labels, part.start, part.stop), part.start)
 
 
-def _meet(work: Work, run: slice, blocks: list[Block]) -> None:
+def _meet(work: Callable[[slice, Arranged], None], run: slice, blocks: list[Arranged]) -> None:
     for block in blocks:
         work(run, block)
 

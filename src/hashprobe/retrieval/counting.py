@@ -1,107 +1,178 @@
 """How many items lie at each distance, counted on bit planes, 256 items an instruction; compiled by numba.
 
-A query meets the planes of a tile of items in three steps.
+A query meets a tile of items in three steps.
 
-1. *Distance.* Plane k, inverted where the query's bit k is 1, has a 1 for each item that differs in bit k.
-   The distance is the sum of these ones, over k, for each item. It is added up as one adds by hand, in
-   binary and for all items at once: the sum is again kept as planes, one for each binary digit. A full adder
-   takes three planes of one digit to a sum of this digit and a carry to the next.
+1. *Distance.* The sums over three bits of the code are added up as one adds by hand, in binary and for all items at
+   once: the sum is again kept as planes, one for each binary digit. A full adder takes three planes of one digit to
+   a sum of this digit and a carry to the next.
 2. *Relevance.* An item shares a label with the query where one of the planes of the query's labels has a 1.
-3. *Levels.* The digits above the lowest two say which four levels an item may lie at: the items are split
-   by the highest digit, each part by the next, and so on; a part without items is left out with all that
-   would come of it, which is most of them for long codes. Within a part, four counts of ones decide the
-   four levels, since level 3 is "both digits are 1", and so on; the same again among the relevant items.
+3. *Levels.* The lowest digit is the same for all items of a tile, whose codes are of one parity. The digits above the
+   lowest three say which four levels an item may lie at: the items are split by the highest digit, each part by the
+   next, and so on; a part without items is left out with all that would come of it, which is most of them for long
+   codes. Within a part, four counts of ones decide the four levels, since the highest is "both digits are 1", and so
+   on; the same again among the relevant items.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from hashprobe.retrieval.planes import TILE_ITEMS, TILE_WORDS
-from hashprobe.retrieval.words import WORDS, add_ones_of_bytes, any_one, load, spread, store, sum_of_bytes
+from hashprobe.retrieval.codes import PackedCodes
+from hashprobe.retrieval.planes import TILE_WORDS, Tiles
+from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder
+from hashprobe.retrieval.words import (
+    WORDS,
+    add_ones_of_bytes,
+    advance,
+    any_one,
+    load,
+    pointer,
+    spread,
+    store,
+    sum_of_bytes,
+)
 
-ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+# Levels of a part and those between them, which items of the other parity have.
+PART_LEVELS = 8
 
 
-@njit(nogil=True, cache=True)
-def full_adder(a, b, c):  # type: ignore[no-untyped-def]
-    """Return the sum and the carry of three binary digits."""
-    differ = a ^ b
-    return differ ^ c, (a & b) | (differ & c)
+@dataclass(frozen=True)
+class QueryTerms:
+    """Queries, arranged for counting.
 
-
-@njit(nogil=True, cache=True)
-def add_distances(planes, code, digits, count):  # type: ignore[no-untyped-def]
-    """Write the distances of a tile's items to ``digits``, flat ``(count, TILE_WORDS)``, the lowest first.
-
-    A byte of the code is added at a time; eight digits of weight 1 make at most one carry of weight 8.
+    Attributes:
+        sums: Where the sums of each triple of bits start in a tile, int64 ``(n, triples)``.
+        ones: How many ones the code has, int64 ``(n,)``.
+        label_ends: Where the labels of each query end in ``labels``, int64 ``(n + 1,)`` from 0.
+        labels: Their label planes, one query's behind the other's, int64.
     """
+
+    sums: npt.NDArray[np.int64]
+    ones: npt.NDArray[np.int64]
+    label_ends: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def __getitem__(self, rows: slice) -> QueryTerms:
+        """Return those of a slice of the queries."""
+        ends = self.label_ends[rows.start : rows.stop + 1]
+        return QueryTerms(self.sums[rows], self.ones[rows], ends, self.labels)
+
+
+def arrange_queries(codes: PackedCodes, labels: npt.NDArray[np.uint8]) -> QueryTerms:
+    """Arrange packed codes ``(n, code bytes)`` and packed labels ``(n, label bytes)``."""
+    own = np.unpackbits(labels, axis=1)
+    ends = np.concatenate([[0], np.cumsum(own.sum(axis=1, dtype=np.int64))])
+    ones = np.unpackbits(codes, axis=1).sum(axis=1, dtype=np.int64)
+    return QueryTerms(choose_sums(codes, TILE_WORDS), ones, ends, np.nonzero(own)[1].astype(np.int64))
+
+
+def level_columns(bits: int) -> int:
+    """Return how many columns the kernel needs for the levels 0 to K: whole parts, the rest stays 0."""
+    return -(-(bits + 1) // PART_LEVELS) * PART_LEVELS
+
+
+def count_items(
+    queries: QueryTerms, tiles: Tiles, items: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64]
+) -> None:
+    """Add to ``items[q, d]`` and ``relevant[q, d]`` what lies at distance d of query q.
+
+    Args:
+        queries: The queries.
+        tiles: A block of items.
+        items: int64 ``(n_queries, level_columns(K))``, added to.
+        relevant: The same.
+    """
+    own = queries.sums, queries.ones, queries.label_ends, queries.labels
+    _count(*own, tiles.sums, tiles.labels, tiles.sizes, tiles.odd, items, relevant)
+
+
+@njit(nogil=True, cache=True)
+def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
+    """Add four numbers of two digits to a number of four digits; return its digits and the carry."""
     T = TILE_WORDS
-    for w in range(0, count * T, WORDS):
-        store(digits, w, spread(np.uint64(0)))
-    for b in range(len(code)):
-        own = code[b]
-        m0 = spread(ALL if own & 128 else np.uint64(0))
-        m1 = spread(ALL if own & 64 else np.uint64(0))
-        m2 = spread(ALL if own & 32 else np.uint64(0))
-        m3 = spread(ALL if own & 16 else np.uint64(0))
-        m4 = spread(ALL if own & 8 else np.uint64(0))
-        m5 = spread(ALL if own & 4 else np.uint64(0))
-        m6 = spread(ALL if own & 2 else np.uint64(0))
-        m7 = spread(ALL if own & 1 else np.uint64(0))
-        for w in range(0, T, WORDS):
-            i = 8 * b * T + w
-            ones, twos, fours = load(digits, w), load(digits, T + w), load(digits, 2 * T + w)
-            ones, two_a = full_adder(ones, load(planes, i) ^ m0, load(planes, i + T) ^ m1)
-            ones, two_b = full_adder(ones, load(planes, i + 2 * T) ^ m2, load(planes, i + 3 * T) ^ m3)
-            twos, four_a = full_adder(twos, two_a, two_b)
-            ones, two_a = full_adder(ones, load(planes, i + 4 * T) ^ m4, load(planes, i + 5 * T) ^ m5)
-            ones, two_b = full_adder(ones, load(planes, i + 6 * T) ^ m6, load(planes, i + 7 * T) ^ m7)
-            twos, four_b = full_adder(twos, two_a, two_b)
-            fours, carry = full_adder(fours, four_a, four_b)
+    a, b = advance(sums, chosen[0] + w), advance(sums, chosen[1] + w)
+    c, d = advance(sums, chosen[2] + w), advance(sums, chosen[3] + w)
+    ones, two_a = full_adder(load(a, 0), load(b, 0), ones)
+    ones, two_b = full_adder(load(c, 0), load(d, 0), ones)
+    twos, four_a = full_adder(two_a, two_b, twos)
+    twos, four_b = full_adder(load(a, T), load(b, T), twos)
+    twos, four_c = full_adder(load(c, T), load(d, T), twos)
+    fours, eight_a = full_adder(four_a, four_b, fours)
+    fours, eight_b = fours ^ four_c, fours & four_c
+    eights, carry = full_adder(eight_a, eight_b, eights)
+    return ones, twos, fours, eights, carry
+
+
+@njit(nogil=True, cache=True)
+def add_distances(sums, chosen, triples, digits, count, words):  # type: ignore[no-untyped-def]
+    """Write the distances of a tile's items to ``digits``, ``count`` planes, the lowest first."""
+    T = TILE_WORDS
+    zero = spread(np.uint64(0))
+    for w in range(0, words, WORDS):
+        ones, twos, fours, eights, _ = add_step(sums, chosen, w, zero, zero, zero, zero)
+        store(digits, w, ones)
+        store(digits, T + w, twos)
+        store(digits, 2 * T + w, fours)
+        store(digits, 3 * T + w, eights)
+        for d in range(4, count):
+            store(digits, d * T + w, zero)
+    for triple in range(TRIPLES_A_STEP, triples, TRIPLES_A_STEP):
+        step = advance(chosen, triple)
+        for w in range(0, words, WORDS):
+            ones, twos = load(digits, w), load(digits, T + w)
+            fours, eights = load(digits, 2 * T + w), load(digits, 3 * T + w)
+            ones, twos, fours, eights, carry = add_step(sums, step, w, ones, twos, fours, eights)
             store(digits, w, ones)
             store(digits, T + w, twos)
             store(digits, 2 * T + w, fours)
-            for d in range(3, count):
+            store(digits, 3 * T + w, eights)
+            for d in range(4, count):
                 digit = load(digits, d * T + w)
                 store(digits, d * T + w, digit ^ carry)
                 carry = carry & digit
 
 
 @njit(nogil=True, cache=True)
-def find_relevant(planes, label, relevant):  # type: ignore[no-untyped-def]
-    """Write to ``relevant``, flat ``(TILE_WORDS,)``, which items share a label."""
-    for w in range(TILE_WORDS):
-        relevant[w] = 0
-    for c in range(8 * len(label)):
-        if label[c >> 3] & (128 >> (c & 7)):
-            for w in range(0, TILE_WORDS, WORDS):
-                store(relevant, w, load(relevant, w) | load(planes, c * TILE_WORDS + w))
+def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[no-untyped-def]
+    """Write to the plane ``shared`` which items have one of the query's labels; return whether any has."""
+    found = spread(np.uint64(0))
+    for w in range(0, words, WORDS):
+        some = spread(np.uint64(0))
+        for place in range(first, last):
+            some = some | load(planes, labels[place] * TILE_WORDS + w)
+        store(shared, w, some)
+        found = found | some
+    return any_one(found)
 
 
 @njit(nogil=True, cache=True)
-def split_by_digits(digits, count, parts, held):  # type: ignore[no-untyped-def]
-    """Split the items by all digits but the lowest two.
+def split_by_digits(digits, count, parts, held, groups, words):  # type: ignore[no-untyped-def]
+    """Split the items by all digits but the lowest three.
 
     Args:
-        digits: Flat ``(count, TILE_WORDS)``.
+        digits: ``count`` planes.
         count: How many digits there are.
-        parts: Flat ``(len(held), TILE_WORDS)``, filled in: part g has the items at distance 4 g to 4 g + 3.
-        held: bool, filled in: whether a part has items; one that has none is not written.
+        parts: ``groups`` planes, filled in: part g has the items at distance 8 g to 8 g + 7.
+        held: ``groups`` numbers, filled in: 1 where a part has items; one that has none is not written.
+        groups: How many parts there are.
+        words: Words of a plane that are in use.
     """
     T = TILE_WORDS
-    held[:] = False
-    held[0] = True
-    for w in range(0, T, WORDS):
+    for part in range(groups):
+        held[part] = part == 0
+    for w in range(0, words, WORDS):
         store(parts, w, spread(ALL))
-    for d in range(count - 1, 1, -1):
-        step = 1 << (d - 2)
-        for part in range(0, len(held), 2 * step):
-            if part + step >= len(held) or not held[part]:
+    for d in range(count - 1, 2, -1):
+        step = 1 << (d - 3)
+        for part in range(0, groups - step, 2 * step):
+            if not held[part]:
                 continue
             below = above = spread(np.uint64(0))
-            for w in range(0, T, WORDS):
+            for w in range(0, words, WORDS):
                 items = load(parts, part * T + w)
                 high = items & load(digits, d * T + w)
                 low = items ^ high
@@ -114,77 +185,70 @@ def split_by_digits(digits, count, parts, held):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def count_part(part, digits, relevant, items_at, relevant_at):  # type: ignore[no-untyped-def]
-    """Add the four levels of a part to ``items_at`` and those of its relevant items to ``relevant_at``."""
+def count_part(part, digits, levels, words):  # type: ignore[no-untyped-def]
+    """Add the items of a part to its four levels, ``levels[0]``, ``[2]``, ``[4]`` and ``[6]``."""
     T = TILE_WORDS
-    zero = spread(np.uint64(0))
-    n = n0 = n1 = n01 = r = r0 = r1 = r01 = zero
-    for w in range(0, T, WORDS):
-        digit0, digit1, shared = load(digits, w), load(digits, T + w), load(relevant, w)
-        both = load(part, w)
-        n = add_ones_of_bytes(n, both)
-        r = add_ones_of_bytes(r, both & shared)
-        with0, with1 = both & digit0, both & digit1
-        n0 = add_ones_of_bytes(n0, with0)
-        n1 = add_ones_of_bytes(n1, with1)
-        r0 = add_ones_of_bytes(r0, with0 & shared)
-        r1 = add_ones_of_bytes(r1, with1 & shared)
-        both = with0 & digit1
-        n01 = add_ones_of_bytes(n01, both)
-        r01 = add_ones_of_bytes(r01, both & shared)
-    add_levels(items_at, sum_of_bytes(n), sum_of_bytes(n0), sum_of_bytes(n1), sum_of_bytes(n01))
-    add_levels(relevant_at, sum_of_bytes(r), sum_of_bytes(r0), sum_of_bytes(r1), sum_of_bytes(r01))
+    every = with0 = with1 = with_both = spread(np.uint64(0))
+    for w in range(0, words, WORDS):
+        items, digit1 = load(part, w), load(digits, 2 * T + w)
+        low = items & load(digits, T + w)
+        every = add_ones_of_bytes(every, items)
+        with0 = add_ones_of_bytes(with0, low)
+        with1 = add_ones_of_bytes(with1, items & digit1)
+        with_both = add_ones_of_bytes(with_both, low & digit1)
+    n, n0, n1, n01 = sum_of_bytes(every), sum_of_bytes(with0), sum_of_bytes(with1), sum_of_bytes(with_both)
+    levels[0] += n - n0 - n1 + n01
+    levels[2] += n0 - n01
+    levels[4] += n1 - n01
+    levels[6] += n01
 
 
 @njit(nogil=True, cache=True)
-def add_levels(at, every, with0, with1, with_both):  # type: ignore[no-untyped-def]
-    """Add the counts of two binary digits, given by how many have which digit, to the four levels."""
-    at[0] += every - with0 - with1 + with_both
-    at[1] += with0 - with_both
-    at[2] += with1 - with_both
-    at[3] += with_both
+def keep_relevant(part, shared, words):  # type: ignore[no-untyped-def]
+    """Leave only relevant items in a part; return whether there are any."""
+    found = spread(np.uint64(0))
+    for w in range(0, words, WORDS):
+        both = load(part, w) & load(shared, w)
+        store(part, w, both)
+        found = found | both
+    return any_one(found)
 
 
 @njit(nogil=True, cache=True)
-def count_items(query_codes, query_labels, codes, labels, size, items, relevant):  # type: ignore[no-untyped-def]
-    """Add to ``items[q, d]`` and ``relevant[q, d]`` what lies at distance d of query q.
-
-    A tile of items serves all queries before the next is looked at.
-
-    Args:
-        query_codes: uint8 ``(n_queries, code bytes)``.
-        query_labels: uint8 ``(n_queries, label bytes)``.
-        codes: Planes of the codes of a block of items.
-        labels: Planes of their labels.
-        size: How many items the block has.
-        items: int64 ``(n_queries, a multiple of 4 above K)``, added to.
-        relevant: The same.
-    """
-    groups = items.shape[1] // 4
-    count = 3
-    while 1 << count < 4 * groups:
+def _count(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
+    groups = items.shape[1] // PART_LEVELS
+    count = 4
+    while 1 << count < PART_LEVELS * groups:
         count += 1
-    digits = np.zeros(count * TILE_WORDS, np.uint64)
-    shared = np.zeros(TILE_WORDS, np.uint64)
-    parts = np.zeros(groups * TILE_WORDS, np.uint64)
-    held = np.zeros(groups, np.bool_)
-    for tile in range(len(codes)):
-        code_planes, label_planes = codes[tile].reshape(-1), labels[tile].reshape(-1)
-        for q in range(len(query_codes)):
-            add_distances(code_planes, query_codes[q], digits, count)
-            find_relevant(label_planes, query_labels[q], shared)
-            split_by_digits(digits, count, parts, held)
+    # Held here while the loops below use pointers to it.
+    planes = np.zeros((count + 1 + groups) * TILE_WORDS, np.uint64)
+    held = np.zeros(groups, np.int64)
+    _meet(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
+
+
+@njit(nogil=True, cache=True)
+def _meet(  # type: ignore[no-untyped-def]
+    chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count
+):
+    """Let every query meet every tile; a tile serves all queries before the next is looked at."""
+    queries, triples = chosen.shape
+    columns, groups = items.shape[1], len(held)
+    digits, has = pointer(planes), pointer(held)
+    shared, parts = advance(digits, count * TILE_WORDS), advance(digits, (count + 1) * TILE_WORDS)
+    for tile in range(len(sizes)):
+        words = -(-sizes[tile] // (64 * WORDS)) * WORDS
+        tile_sums = advance(pointer(sums), tile * (sums.size // len(sizes)))
+        tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
+        for q in range(queries):
+            add_distances(tile_sums, advance(pointer(chosen), q * triples), triples, digits, count, words)
+            some = find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], shared, words)
+            split_by_digits(digits, count, parts, has, groups, words)
+            parity = (ones[q] & 1) ^ odd[tile]
             for g in range(groups):
-                if held[g]:
-                    part = parts[g * TILE_WORDS : (g + 1) * TILE_WORDS]
-                    count_part(
-                        part, digits, shared, items[q, 4 * g : 4 * g + 4], relevant[q, 4 * g : 4 * g + 4]
-                    )
-    # The places behind the last item hold 0 in every plane: they lie at the number of ones of the query.
-    spare = len(codes) * TILE_ITEMS - size
-    for q in range(len(query_codes)):
-        ones = 0
-        for b in range(query_codes.shape[1]):
-            for k in range(8):
-                ones += (query_codes[q, b] >> k) & 1
-        items[q, ones] -= spare
+                if has[g]:
+                    part, column = advance(parts, g * TILE_WORDS), q * columns + PART_LEVELS * g + parity
+                    count_part(part, digits, advance(pointer(items), column), words)
+                    if some and keep_relevant(part, shared, words):
+                        count_part(part, digits, advance(pointer(relevant), column), words)
+            # The places behind the last item hold code 0, at as many digits as the query has ones.
+            items[q, (ones[q] & ~1) | parity] -= 64 * words - sizes[tile]

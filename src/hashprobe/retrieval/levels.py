@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Block, Bytes, pass_over
+from hashprobe.retrieval.blocks import Bytes, pass_over
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.counting import count_items
+from hashprobe.retrieval.counting import arrange_queries, count_items, level_columns
 from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
-from hashprobe.retrieval.planes import bit_planes
+from hashprobe.retrieval.planes import Tiles, arrange_tiles
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -134,19 +134,18 @@ def count_levels(
 def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -> LevelCounts:
     """Do the work of :func:`count_levels` on checked input."""
     levels = given.bits + 1
-    # The kernel counts four levels at a time; those beyond K stay 0.
-    items = np.zeros((len(given.query_codes), -(-levels // 4) * 4), dtype=np.int64)
+    items = np.zeros((len(given.query_codes), level_columns(given.bits)), dtype=np.int64)
     relevant = np.zeros_like(items)
+    queries = arrange_queries(given.query_codes, given.query_labels)
 
-    def work(run: slice, block: Block) -> None:
-        own = given.query_codes[run], given.query_labels[run]
-        count_items(*own, block.codes, block.labels, block.size, items[run], relevant[run])
+    def work(run: slice, tiles: Tiles) -> None:
+        count_items(queries[run], tiles, items[run], relevant[run])
 
     pass_over(
         given.database,
         given.database_labels,
         work,
-        arrange=bit_planes,
+        arrange=lambda codes, labels, _: arrange_tiles(codes, labels),
         bits=given.bits,
         queries=len(items),
         threads=threads,

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Block, pass_over
-from hashprobe.retrieval.codes import byte_major
+from hashprobe.retrieval.blocks import Block, in_order, pass_over
 from hashprobe.retrieval.kernels import walk_in_order
 from hashprobe.retrieval.levels import Int64Array, LevelCounts, RankingInput, check_ranking, count_checked
 
@@ -103,7 +102,7 @@ def walk(
         given.database,
         given.database_labels,
         work,
-        arrange=byte_major,
+        arrange=in_order,
         bits=given.bits,
         queries=len(counts),
         threads=threads,

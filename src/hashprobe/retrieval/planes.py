@@ -1,33 +1,81 @@
-"""Bit planes: packed codes or labels of a block of items, turned on their side.
+"""Bit planes: packed codes or labels of a tile of items, turned on their side.
 
 A row of packed bits belongs to one item. A *plane* belongs to one bit: it holds that bit of 64 items in a
 64-bit word. One instruction on planes then works on as many items as a register has bits.
+
+The items of a tile have codes of one parity, all an even or all an odd number of ones. The distance of two codes is
+even exactly where both are of one parity, so that a query meets half of the distances in a tile, and knows which.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from hashprobe.retrieval.words import WORDS, first_bits, load, without_first_bits
+from hashprobe.retrieval.codes import byte_major
+from hashprobe.retrieval.triples import sums_of_three
+from hashprobe.retrieval.words import WORDS, first_bits, load, pointer, without_first_bits
 
-# Items of a tile: with codes of 64 bits its planes stay in the first cache. A byte counts the ones of 16
+# Items of a tile, at most: with codes of 64 bits its sums stay in the second cache. A byte counts the ones of 16
 # vectors of 256 items, at most 128 of them.
 TILE_ITEMS = 4096
 TILE_WORDS = TILE_ITEMS // 64
 
 
-def bit_planes(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+@dataclass(frozen=True)
+class Tiles:
+    """Some items of the database, arranged for counting.
+
+    Attributes:
+        sums: What :func:`sums_of_three` makes of the planes of their codes.
+        labels: The planes of their labels, uint64 ``(tiles, 8 * label bytes, TILE_WORDS)``.
+        sizes: int64 ``(tiles,)``: how many items a tile has; the places behind them hold 0.
+        odd: int64 ``(tiles,)``: 1 where its codes have an odd number of ones.
+    """
+
+    sums: npt.NDArray[np.uint64]
+    labels: npt.NDArray[np.uint64]
+    sizes: npt.NDArray[np.int64]
+    odd: npt.NDArray[np.int64]
+
+
+def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Tiles:
+    """Arrange packed codes ``(n, code bytes)`` and labels ``(n, label bytes)`` in tiles of one parity."""
+    folded = np.bitwise_xor.reduce(byte_major(codes), axis=0)
+    for shift in (4, 2, 1):
+        folded ^= folded >> shift
+    members, odd = [], []
+    for parity in (0, 1):
+        items = np.flatnonzero((folded & 1) == parity)
+        tiles = -(-len(items) // TILE_ITEMS)
+        members += np.array_split(items, tiles) if tiles else []
+        odd += tiles * [parity]
+    return Tiles(
+        sums_of_three(bit_planes(codes, members)),
+        bit_planes(labels, members),
+        np.array([len(items) for items in members], dtype=np.int64),
+        np.array(odd, dtype=np.int64),
+    )
+
+
+def bit_planes(rows: npt.NDArray[np.uint8], members: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint64]:
     """Return ``(n, bytes)`` as planes, uint64 ``(tiles, 8 * bytes, TILE_WORDS)``.
 
-    The planes of a tile of items lie together. Item i of a tile is bit ``i % 64`` of word ``i // 64``; items
-    behind the n-th are 0.
+    The planes of a tile of items lie together. Item i of a tile is bit ``i % 64`` of word ``i // 64``; places
+    behind the last item are 0.
+
+    Args:
+        rows: Packed bits.
+        members: For each tile the indices of its rows, at most ``TILE_ITEMS``.
     """
-    tiles = -(-len(rows) // TILE_ITEMS)
-    columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
-    columns[:, : len(rows)] = rows.T
-    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), tiles, len(columns))
+    columns = np.zeros((rows.shape[1], len(members) * TILE_ITEMS), dtype=np.uint8)
+    for column, byte in zip(columns, byte_major(rows), strict=True):
+        for tile, items in enumerate(members):
+            column[tile * TILE_ITEMS : tile * TILE_ITEMS + len(items)] = byte[items]
+    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), len(members), len(columns))
     return planes
 
 
@@ -47,7 +95,7 @@ def turn(columns, tiles, width):  # type: ignore[no-untyped-def]
         for tile in range(tiles):
             for word in range(TILE_WORDS):
                 place = ((b * tiles + tile) * TILE_WORDS + word) * 8
-                low, high = load(columns, place), load(columns, place + WORDS)
+                low, high = load(pointer(columns), place), load(pointer(columns), place + WORDS)
                 for k in range(8):
                     planes[tile, 8 * b + k, word] = first_bits(low) | (first_bits(high) << np.uint64(32))
                     low, high = without_first_bits(low), without_first_bits(high)

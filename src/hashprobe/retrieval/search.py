@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Block, pass_over
-from hashprobe.retrieval.codes import PackedCodes, byte_major, check_codes, check_spare_bits
+from hashprobe.retrieval.blocks import Block, in_order, pass_over
+from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
 from hashprobe.retrieval.kernels import place_nearest
 from hashprobe.retrieval.labels import PackedLabels
 from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked
@@ -53,7 +53,7 @@ def top_k(
         codes,
         no_labels(codes),
         work,
-        arrange=byte_major,
+        arrange=in_order,
         bits=bits,
         queries=len(asked),
         threads=threads,

@@ -58,31 +58,54 @@ for _symbol, _instruction in ((operator.and_, "and_"), (operator.or_, "or_"), (o
     _define(_symbol, _instruction)
 
 
+@_operation
+def pointer(typing_context: Any, array: Any) -> Any:
+    """Return where a contiguous array starts. Compiled functions hand pointers on, since an array that is handed
+    on is counted as held, twice a call; who made the array must hold it as long as the pointer is used.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate  # type: ignore[no-untyped-call]
+
+
+@_operation
+def advance(typing_context: Any, start: Any, count: Any) -> Any:
+    """Return the pointer to what lies ``count`` numbers behind ``start``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _place(context, builder, signature, arguments)
+
+    return start(start, count), generate
+
+
 def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
     index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    return builder.bitcast(builder.gep(array.data, [index]), _LANES.as_pointer())
+    return builder.gep(arguments[0], [index])
 
 
 @_operation
-def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """Return the bits of ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
+def load(typing_context: Any, words: Any, index: Any) -> Any:
+    """Return the bits of ``words[index]`` to ``words[index + WORDS - 1]``; ``words`` points to uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_place(context, builder, signature, arguments), align=8)
+        place = _place(context, builder, signature, arguments)
+        return builder.load(builder.bitcast(place, _LANES.as_pointer()), align=8)
 
-    return bits_type(array, index), generate
+    return bits_type(words, index), generate
 
 
 @_operation
-def store(typing_context: Any, array: Any, index: Any, bits: Any) -> Any:
-    """Write the bits to ``array[index : index + WORDS]``; the array is flat, uint64 and contiguous."""
+def store(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
+    """Write the bits to ``words[index]`` to ``words[index + WORDS - 1]``; ``words`` points to uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _place(context, builder, signature, arguments), align=8)
+        place = _place(context, builder, signature, arguments)
+        builder.store(arguments[2], builder.bitcast(place, _LANES.as_pointer()), align=8)
         return context.get_dummy_value()
 
-    return types.void(array, index, bits), generate
+    return types.void(words, index, bits), generate
 
 
 @_operation
