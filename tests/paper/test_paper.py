@@ -294,13 +294,14 @@ def test_a_folder_of_another_grid_is_refused(finished: Path) -> None:
 @pytest.mark.parametrize("scale", list(GRID_SIZES))
 def test_every_scale_has_every_exhibit(scale: str, tmp_path: Path) -> None:
     place = Place(folder=tmp_path, data="openmoji", image_size=GRID_SIZES[scale].scale.image_size)
-    tables = Catalogue(place, GRID_SIZES[scale], "nus-wide")
+    tables = Catalogue(place, grid_size(scale, "nus-wide"), "nus-wide")
     for exhibit in EXHIBITS:
         cells = EXHIBITS[exhibit].cells(tables)
         assert {cell.protocol for cell in cells} <= set(PROTOCOLS)
         assert all(cell.model.bits in (*tables.size.bits, *tables.size.transfer_bits) for cell in cells)
     wanted = {"paper": 50.0, "cpu": 12.0}[scale]  # the paper's β for NUS-WIDE
-    assert tables.prosgan_settings.reconstruction == wanted
+    assert tables.size.scale.prosgan.reconstruction == wanted
+    assert tables.prosgan(TINY.model(12), "paper").prosgan == tables.size.scale.prosgan
 
 
 def test_weights_are_found_beside_the_data_and_checked(tmp_path: Path) -> None:

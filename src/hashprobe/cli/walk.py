@@ -86,7 +86,7 @@ def reproduce(
             raise unknown_name("recipe, table or figure", name, [*RECIPES, *EXHIBITS, EVERYTHING])
         _reproduce_recipe(name, source, out, seed, device)
         return
-    size = grid_size(scale)
+    size = grid_size(scale, data)
     if data is None:
         raise HashprobeError(f"{name} needs data: --data flickr25k --source FOLDER, or --data openmoji.")
     if source is None and data not in DATA_SETS:

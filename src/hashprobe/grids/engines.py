@@ -12,6 +12,7 @@ from multiprocessing import get_context
 import numba
 import torch
 
+from hashprobe.cpus import usable_cpus
 from hashprobe.errors import HashprobeError
 from hashprobe.grids.tasks import Task
 from hashprobe.registry import Registry
@@ -47,7 +48,7 @@ def open_engine(name: str, workers: int | None = None) -> AbstractContextManager
     """
     if workers is not None and workers < 1:
         raise HashprobeError(f"--workers must be at least 1; found {workers}.")
-    return ENGINES[name](workers or (1 if name == "here" else _processors()))
+    return ENGINES[name](workers or (1 if name == "here" else usable_cpus()))
 
 
 @ENGINES.register("here")
@@ -136,10 +137,6 @@ def _use_threads(threads: int) -> None:
     numba.set_num_threads(min(threads, numba.get_num_threads()))
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _share(workers: int) -> int:
     """Return how many threads a worker gets."""
-    return max(1, _processors() // workers)
+    return max(1, usable_cpus() // workers)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hashprobe.attacks.prosgan import ProSGANSettings
 from hashprobe.evaluation import AttackCell
 from hashprobe.paper.place import Place
-from hashprobe.paper.sizes import PUBLISHED_BETAS, GridSize
+from hashprobe.paper.sizes import GridSize
 from hashprobe.paper.tasks import Cell
 from hashprobe.recipes import AttackedModel
 
@@ -30,14 +29,6 @@ class Catalogue:
     place: Place
     size: GridSize
     published: str | None = None
-
-    @property
-    def prosgan_settings(self) -> ProSGANSettings:
-        """How ProS-GAN is trained; at the paper's scale with its β for these data."""
-        settings = self.size.scale.prosgan
-        if self.published and settings.reconstruction in PUBLISHED_BETAS.values():
-            return settings.model_copy(update={"reconstruction": PUBLISHED_BETAS[self.published]})
-        return settings
 
     def methods(self, model: AttackedModel, protocol: str) -> list[Cell]:
         """Return the rows of Tables 1 and 4."""
@@ -105,7 +96,7 @@ class Catalogue:
             protocol=protocol,
             attack=AttackCell(attack="ProS-GAN", settings={"epsilon": epsilon}),
             prototype=self.size.scale.prototype,
-            prosgan=self.prosgan_settings.model_copy(update=changes),
+            prosgan=self.size.scale.prosgan.model_copy(update=changes),
             also=tuple(also),
             gallery=0 if also or epsilon else GALLERY,
         )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 
-from hashprobe.files import read_json, replacing, sha256_of, write_json_lines, write_text
+from hashprobe.files import read_json, sha256_of, write_json_lines, write_text
 from hashprobe.folders import claim, describe
 from hashprobe.grids import Engine, Outcome, run_tasks, with_needs
 from hashprobe.paper.catalogue import Catalogue
@@ -18,7 +16,7 @@ from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.records import to_csv
 from hashprobe.paper.tasks import DONE_FILE, Cell, PaperTask
 from hashprobe.recipes import how_made
-from hashprobe.report import plots
+from hashprobe.report.figures import save_figure
 
 Say = Callable[[str], None]
 
@@ -93,14 +91,10 @@ def write_sheet(name: str, exhibit: Exhibit, results: Results, command: str) -> 
     folder, cells = catalogue.place.folder, exhibit.cells(catalogue)
     sheet = exhibit.show(results)
     pictures = []
-    with matplotlib.rc_context(plots.STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        for suffix, figure in sheet.figures.items():
-            stem = f"{name}-{suffix}" if suffix else name
-            for kind, undated in (("svg", {"Date": None}), ("png", {})):
-                with replacing(folder / f"{stem}.{kind}") as temporary:
-                    figure.savefig(temporary, format=kind, dpi=150, metadata=undated)
-            pictures.append(f"![{stem}]({stem}.png)")
+    for suffix, figure in sheet.figures.items():
+        stem = f"{name}-{suffix}" if suffix else name
+        save_figure(figure, folder, stem, formats=("svg", "png"), dpi=150)
+        pictures.append(f"![{stem}]({stem}.png)")
     write_text(folder / f"{name}.csv", to_csv(sheet.records))
     page = folder / f"{name}.md"
     write_text(page, _page(exhibit, sheet, pictures, cells, results, command))
@@ -134,7 +128,7 @@ def _how_made(cells: Sequence[Cell], results: Results, command: str) -> list[str
     data = place.load()
     tasks = [task for task in with_needs(cells).values() if isinstance(task, PaperTask) and task.finished()]
     minutes = sum(task.facts()["seconds"] for task in tasks) / 60
-    training, prosgan = size.scale.training, results.catalogue.prosgan_settings
+    training, prosgan = size.scale.training, size.scale.prosgan
     said = (
         f"{data.name}, {len(data.query):,} queries, database of {len(data.database):,}, {len(data.train):,} training images "
         f"of {place.image_size}×{place.image_size}, seed {place.seed}. Hash models: {training.epochs} epochs unless said "

@@ -14,6 +14,7 @@ from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.recipes import SCALES, AttackedModel, Scale
 from hashprobe.registry import Registry
 
+# The paper's data sets, by the names of ``hashprobe data build``, with its β for each.
 PUBLISHED_BETAS = {"flickr25k": 100.0, "nus-wide": 50.0, "ms-coco": 50.0}
 
 
@@ -91,21 +92,22 @@ class GridSize(BaseModel):
         return self.model_copy(update={"models": tuple(models)})
 
 
-def grid_size(name_or_file: str) -> GridSize:
-    """Return a size by its name, or as a TOML file describes it.
+def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
+    """Return a size by its name, or as a TOML file describes it; the size ``paper`` has the paper's β for the data.
 
     A file names the size that it starts from as ``base``, and gives the fields of :class:`GridSize` that differ, nested ones
     in tables: ``queries = 100``, or ``epochs = 2`` under ``[scale.prosgan]``. A list stands for the whole list.
 
     Args:
         name_or_file: A name of ``GRID_SIZES``, or the path of a file that ends in ``.toml``.
+        data: A name of ``PUBLISHED_BETAS``; for any other ``paper`` has that of FLICKR-25K.
 
     Raises:
         HashprobeError: an unknown name, or a file that cannot be read.
         pydantic.ValidationError: a field or value that there is not.
     """
     if not name_or_file.endswith(".toml"):
-        return GRID_SIZES[name_or_file]
+        return _named(name_or_file, data)
     try:
         changes = tomllib.loads(Path(name_or_file).read_text(encoding="utf-8"))
     except OSError as error:
@@ -114,7 +116,15 @@ def grid_size(name_or_file: str) -> GridSize:
         raise HashprobeError(f"{name_or_file} is not a TOML file ({error}).") from None
     if not isinstance(base := changes.pop("base", None), str):
         raise HashprobeError(f'{name_or_file} must name the size it starts from: base = "cpu".')
-    return GridSize.model_validate(_merged(GRID_SIZES[base].model_dump(), changes))
+    return GridSize.model_validate(_merged(_named(base, data).model_dump(), changes))
+
+
+def _named(name: str, data: str | None) -> GridSize:
+    size = GRID_SIZES[name]
+    if name != "paper" or data not in PUBLISHED_BETAS:
+        return size
+    prosgan = size.scale.prosgan.model_copy(update={"reconstruction": PUBLISHED_BETAS[data]})
+    return size.model_copy(update={"scale": size.scale.model_copy(update={"prosgan": prosgan})})
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

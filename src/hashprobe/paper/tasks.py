@@ -29,7 +29,6 @@ from hashprobe.targets import Codes, PrototypeNet, PrototypeSettings
 
 CODES_FILE = "codes.safetensors"
 DONE_FILE = "done.json"
-NO_CODE = "none"
 
 
 class PaperTask(BaseModel, ABC):
@@ -249,9 +248,8 @@ class Cell(PaperTask):
 
     Attributes:
         model: The attacked model.
-        attack: The attack; without one, the codes themselves are the queries: the unchanged queries' with the code
-            ``none``, the target codes with the name of one.
-        code: The target code; the one that the attack is published with if not given.
+        attack: The attack; without one, codes are ranked that no attack made.
+        code: Which, without an attack: the unchanged queries' own if not given, or the target codes of a name.
         protocol: Target label protocol.
         prototype: How PrototypeNet is trained, where the attack or the code needs it.
         prosgan: How the generator is trained, where the attack is ProS-GAN.
@@ -278,11 +276,7 @@ class Cell(PaperTask):
         """What tables call it: the attack, ``Original``, or the target code."""
         if self.attack is not None:
             return self.attack.attack
-        return (
-            "Original"
-            if self.code in (None, NO_CODE)
-            else CODE_TITLES.get(str(self.code), f"{self.code} code")
-        )
+        return "Original" if self.code is None else CODE_TITLES.get(self.code, f"{self.code} code")
 
     @property
     def title(self) -> str:
@@ -314,16 +308,15 @@ class Cell(PaperTask):
         evaluators = [self._evaluator(model) for model in (self.model, *self.also)]
         evaluator = evaluators[0]
         if self.attack is None:
-            name = self.code or NO_CODE
-            own = name == NO_CODE
-            queries = evaluator.query_codes if own else self._goal(evaluator, name)
+            own = self.code is None
+            queries = evaluator.query_codes if self.code is None else self._goal(evaluator, self.code)
             row, score = evaluator.row(
-                self._row_name(), queries, attack=self.method, code=name, own_labels=own
+                self._row_name(), queries, attack=self.method, code=self.code or "none", own_labels=own
             )
             return self._leave([row], [score.curve], queries, [])
         trained: dict[str, Attack] = {"ProS-GAN": self._generator.load()} if self._generator else {}
         attack = self.attack.build(trained)
-        code = self.code or attack.code
+        code = self.attack.code or attack.code
         keep = choose_queries(evaluator, self.gallery) if self.gallery else np.empty(0, dtype=np.intp)
         made = evaluator.attack(
             attack,

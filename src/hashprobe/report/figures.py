@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from hashprobe.files import replacing
@@ -36,20 +36,39 @@ def write_figures(run: RunRecord, folder: Path, *, progress: bool = False) -> li
         HashprobeError: a file could not be written.
     """
     written = []
-    with matplotlib.rc_context(plots.STYLE), warnings.catch_warnings():
-        # A name may be in a script that no font here has; the figure then shows boxes, as any viewer would.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figures = plots.figures(run)
-        with progress_bar("figures", len(figures), show=progress) as advance:
-            for name, figure in figures.items():
-                stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100]
-                written += [_save(figure, folder / f"{stem}.{kind}", kind) for kind in FORMATS]
-                advance(1)
+    figures = plots.figures(run)
+    with progress_bar("figures", len(figures), show=progress) as advance:
+        for name, figure in figures.items():
+            stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100]
+            written += save_figure(figure, folder, stem)
+            advance(1)
     return written
 
 
-def _save(figure: Figure, path: Path, kind: str) -> Path:
+@plots.STYLED
+def save_figure(
+    figure: Figure, folder: Path, stem: str, *, formats: Sequence[str] = FORMATS, dpi: int = 200
+) -> list[Path]:
+    """Save a figure in several formats; the same figure gives the same files.
+
+    Args:
+        figure: The figure.
+        folder: Where; made if it is not there.
+        stem: Of the files' names.
+        formats: Some of ``FORMATS``.
+        dpi: Of what is drawn in points of colour.
+
+    Raises:
+        HashprobeError: a file could not be written.
+    """
+    with warnings.catch_warnings():
+        # A name may be in a script that no font here has; the figure then shows boxes, as any viewer would.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        return [_save(figure, folder / f"{stem}.{kind}", kind, dpi) for kind in formats]
+
+
+def _save(figure: Figure, path: Path, kind: str, dpi: int) -> Path:
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=200, metadata=_UNDATED[kind])
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=_UNDATED[kind])
     figure.set_layout_engine("none")  # it is laid out now: once is enough for all formats
     return path

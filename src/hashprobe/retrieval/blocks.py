@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hashprobe.cpus import usable_cpus
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval.codes import PackedCodes, byte_major, check_spare_bits
@@ -53,7 +53,7 @@ def in_order(codes: Bytes, labels: Bytes, start: int) -> Block:
 def usable_threads(threads: int | None) -> int:
     """Return the number of threads: as many as this process may use where it is ``None``."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cpus()
     if threads < 1:
         raise HashprobeError(f"threads must be at least 1, or None for all; found {threads}.")
     return threads
