@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -94,9 +95,8 @@ def reproduce(
     backbones = [model.backbone for model in size.models]
     given = weights_beside(source, backbones) if source else {}
     given |= {backbone: Path(str(file)) for backbone, file in read_pairs(weights or (), "--weights").items()}
-    folder = out or Path("runs") / f"paper-{data}-{Path(scale).stem}"
     place = Place(
-        folder=folder,
+        folder=out or Path("runs") / f"paper-{data}-{Path(scale).stem}",
         data=str(source) if source else data,
         data_options=read_pairs(data_option or (), "--data-option"),
         image_size=size.scale.image_size,
@@ -107,18 +107,30 @@ def reproduce(
         progress=engine == "here",
     )
     catalogue = Catalogue(place, size.with_weights(given), data if data in PUBLISHED_BETAS else None)
-    command = f"hashprobe reproduce {name} --data {data}" + (f" --source {source}" if source else "")
-    command += f" --scale {scale} --engine {engine}" + (f" --workers {workers}" if workers else "")
+    options: dict[str, Sequence[object]] = {
+        "--source": [source] if source else [],
+        "--scale": [scale],
+        "--weights": weights or [],
+        "--data-option": data_option or [],
+        "--engine": [engine],
+        "--workers": [workers] if workers else [],
+        "--seed": [seed] if seed else [],
+    }
+    said = [f"{option} {value}" for option, values in options.items() for value in values]
+    command = " ".join([f"hashprobe reproduce {name} --data {data}", *said])
     names = list(EXHIBITS) if name == EVERYTHING else [name]
+    _run_grid(names, catalogue, engine, workers, command)
+
+
+def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int | None, command: str) -> None:
     with open_engine(engine, workers) as opened:
         outcome = reproduce_exhibits(names, catalogue, opened, command=command, say=say)
-    say(
-        f"{len(outcome.kept)} tasks were finished before, {len(outcome.made)} done, {len(outcome.failed)} not"
-    )
+    counts = len(outcome.kept), len(outcome.made), len(outcome.failed)
+    say("{} tasks were finished before, {} done, {} not".format(*counts))
     if outcome.failed:
         first = next(iter(outcome.failed.values()))
         raise HashprobeError(
-            f"{len(outcome.failed)} of the grid's tasks failed ({first}); the pages in {folder} name them."
+            f"{len(outcome.failed)} of the grid's tasks failed ({first}); the pages in {catalogue.place.folder} name them."
         )
 
 

@@ -6,10 +6,11 @@ from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
 from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
-from hashprobe.evaluation.table import AttackCell, Table, check_cells
+from hashprobe.evaluation.table import CODE_TITLES, AttackCell, Table, check_cells
 from hashprobe.evaluation.transfer import transfer
 
 __all__ = [
+    "CODE_TITLES",
     "AttackCell",
     "Attacked",
     "AttackedPicture",

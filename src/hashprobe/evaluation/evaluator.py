@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,11 @@ class Attacked:
     linf: float
     rms: float
     seconds: float
+
+    def under(self, place: int) -> Attacked:
+        """Return the same with the codes of a model of ``also``, by its place there."""
+        codes, codes_png = self.elsewhere[place]
+        return replace(self, codes=codes, codes_png=codes_png)
 
 
 class Evaluator:
@@ -208,10 +213,8 @@ class Evaluator:
         *,
         attack: str,
         code: str,
-        settings: str = "",
-        epsilon: float | None = None,
+        by: Attack | None = None,
         attacked: Attacked | None = None,
-        passes: tuple[int, int] = (0, 0),
         own_labels: bool = True,
     ) -> tuple[ResultRow, TargetScore]:
         """Measure packed query codes and return the row and the score it was made from.
@@ -221,10 +224,8 @@ class Evaluator:
             codes: Packed query codes ``(n, ceil(K / 8))``.
             attack: Name of the attack.
             code: Name of the target code.
-            settings: The attack's numbers.
-            epsilon: Its budget.
+            by: The attack itself, where one made the images.
             attacked: What was measured on its images, where there are images.
-            passes: Forward and backward passes an image.
             own_labels: Whether MAP against the queries' own labels means anything for these codes.
         """
         score = self.score(codes)
@@ -235,12 +236,12 @@ class Evaluator:
             model=self.model_sha256,
             bits=self.model.bits,
             attack=attack,
-            attack_settings=settings,
+            attack_settings=repr(by) if by else "",
             code=code,
             protocol=self.protocol,
             seed=self.seed,
             queries=len(codes),
-            epsilon=epsilon,
+            epsilon=by.epsilon if by else None,
             map=self.map_of(codes) if own_labels else None,
             map_benign=self.map_benign,
             map_chance=self.map_chance,
@@ -252,8 +253,8 @@ class Evaluator:
             rms=attacked.rms if attacked else None,
             t_map_png=self.score(attacked.codes_png).t_map if attacked else None,
             seconds_per_image=attacked.seconds / len(codes) if attacked else None,
-            forward_passes=passes[0],
-            backward_passes=passes[1],
+            forward_passes=by.forward_passes if by else 0,
+            backward_passes=by.backward_passes if by else 0,
             device=str(self.model.device),
             threads=torch.get_num_threads(),
             versions=versions(),

@@ -193,10 +193,8 @@ class Table:
                 attacked.codes,
                 attack=cell.attack,
                 code=code,
-                settings=repr(attack),
-                epsilon=attack.epsilon,
+                by=attack,
                 attacked=attacked,
-                passes=(attack.forward_passes, attack.backward_passes),
             )
             shown = gallery_entries(evaluator, result, attacked, keep, self.directory / "gallery")
             return result, score, shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -107,16 +106,15 @@ def _measure(
         title=f"{cell.attack} on {source}",
     )
     rows = []
-    for (target, evaluator), (codes, codes_png) in zip(evaluators.items(), made.elsewhere, strict=True):
+    for place, (target, evaluator) in enumerate(evaluators.items()):
+        there = made.under(place)
         row, _ = evaluator.row(
             f"{cell.row_name(attack)}-{source}-to-{target}-{evaluator.protocol}",
-            codes,
+            there.codes,
             attack=cell.attack,
             code=code,
-            settings=repr(attack),
-            epsilon=attack.epsilon,
-            attacked=dataclasses.replace(made, codes=codes, codes_png=codes_png),
-            passes=(attack.forward_passes, attack.backward_passes),
+            by=attack,
+            attacked=there,
         )
         rows.append(row.model_copy(update={"attacked_model": attacked.model_sha256}))
     return rows

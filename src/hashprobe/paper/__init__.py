@@ -3,11 +3,12 @@
 # Importing a table or figure registers it; ``all`` runs them in this order.
 from hashprobe.paper import table1, table2, figure2, figure3, figure4b, figure4a, table3, table4  # isort: skip
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.place import Place
 from hashprobe.paper.reproduce import reproduce, write_sheet
 from hashprobe.paper.sizes import GRID_SIZES, PUBLISHED_BETAS, GridSize, grid_size, weights_beside
-from hashprobe.paper.tasks import Cell, GeneratorTask, HashModelTask, PrototypeTask
+from hashprobe.paper.trained import GeneratorTask, HashModelTask, PrototypeTask
 
 __all__ = [
     "EXHIBITS",

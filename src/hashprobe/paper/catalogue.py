@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hashprobe.evaluation import AttackCell
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.place import Place
 from hashprobe.paper.sizes import GridSize
-from hashprobe.paper.tasks import Cell
 from hashprobe.recipes import AttackedModel
 
 PROTOCOLS = ("paper", "disjoint")

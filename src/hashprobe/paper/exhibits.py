@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from hashprobe.evaluation import ResultRow
 from hashprobe.paper.catalogue import Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.records import Record
-from hashprobe.paper.tasks import Cell
 from hashprobe.registry import Registry
 
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from hashprobe.paper.catalogue import Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.records import Record
-from hashprobe.paper.tasks import Cell
 from hashprobe.report import plots
 
 SHOWN_QUERIES, RETRIEVED = 3, 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HEADINGS
 from hashprobe.paper.records import markdown_table, percent, pivot, record_of, with_interval
-from hashprobe.paper.tasks import Cell
 from hashprobe.report import plots
 from hashprobe.report.charts import Chart, Line
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HEADINGS
 from hashprobe.paper.records import markdown_table, percent, record_of, with_interval
-from hashprobe.paper.tasks import Cell
 from hashprobe.report import plots
 from hashprobe.report.charts import Chart, Line
 
@@ -62,6 +62,7 @@ def show(results: Results) -> Sheet:
                 (distance,),
                 x_scale="log",
                 percent=False,
+                x_ticks=ticks,
             ),
         ]
     return Sheet(parts, records, {"": plots.panels(charts, legend=False)} if charts else {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hashprobe.paper.catalogue import PROTOCOLS
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import Results
 from hashprobe.paper.records import (
     MEASURED,
@@ -15,7 +16,6 @@ from hashprobe.paper.records import (
     record_of,
     with_interval,
 )
-from hashprobe.paper.tasks import Cell
 
 HEADINGS = {
     "paper": "Target label drawn from all label vectors of the database (the paper's protocol)",

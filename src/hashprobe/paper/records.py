@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from hashprobe.evaluation import ResultRow
-from hashprobe.paper.tasks import Cell
+from hashprobe.paper.cell import Cell
 from hashprobe.recipes import AttackedModel
 
 Record = dict[str, Any]
@@ -68,7 +68,7 @@ def record_of(cell: Cell, row: ResultRow, model: AttackedModel | None = None, **
     }
 
 
-def setting_of(record: Record) -> Record:
+def without_numbers(record: Record) -> Record:
     """Return what says whose number a record's is, without the numbers."""
     return {name: record.get(name) for name in SETTING}
 

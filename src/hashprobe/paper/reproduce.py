@@ -12,9 +12,10 @@ from hashprobe.files import read_json, sha256_of, write_json_lines, write_text
 from hashprobe.folders import claim, describe
 from hashprobe.grids import Engine, Outcome, run_tasks, with_needs
 from hashprobe.paper.catalogue import Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.records import to_csv
-from hashprobe.paper.tasks import DONE_FILE, Cell, PaperTask
+from hashprobe.paper.tasks import DONE_FILE, PaperTask
 from hashprobe.recipes import how_made
 from hashprobe.report.figures import save_figure
 

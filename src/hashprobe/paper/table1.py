@@ -6,10 +6,18 @@ import numpy as np
 
 from hashprobe import retrieval
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HOW_TO_READ, measured, methods_by_bits
-from hashprobe.paper.records import Record, markdown_table, percent, pivot, published, record_of, setting_of
-from hashprobe.paper.tasks import Cell
+from hashprobe.paper.records import (
+    Record,
+    markdown_table,
+    percent,
+    pivot,
+    published,
+    record_of,
+    without_numbers,
+)
 from hashprobe.targets import draw_target_labels
 
 MEASURINGS = ("expected", "as published", "optimistic", "pessimistic")
@@ -58,7 +66,9 @@ def measured_otherwise(cell: Cell, record: Record) -> list[Record]:
             )
         else:
             precision = retrieval.average_precision(*given, bits=cell.model.bits, ties=way)  # type: ignore[arg-type]
-        records.append({**setting_of(record), "variant": f"ties {way}", "t_map": float(np.mean(precision))})
+        records.append(
+            {**without_numbers(record), "variant": f"ties {way}", "t_map": float(np.mean(precision))}
+        )
     return records
 
 

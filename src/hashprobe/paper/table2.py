@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HEADINGS
 from hashprobe.paper.records import (
@@ -13,7 +14,6 @@ from hashprobe.paper.records import (
     record_of,
     with_interval,
 )
-from hashprobe.paper.tasks import Cell
 from hashprobe.report.rows import epsilon_text
 
 BUDGET = 8 / 255

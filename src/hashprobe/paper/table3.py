@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HEADINGS
 from hashprobe.paper.records import Record, markdown_table, percent, pivot, published, record_of
-from hashprobe.paper.tasks import Cell
 from hashprobe.recipes import AttackedModel
 from hashprobe.report import RunRecord, plots
 
@@ -90,12 +90,12 @@ def _matrix(records: list[Record]) -> str:
 
 def _in_order_of_attack(records: list[Record]) -> list[Record]:
     """Put columns in the order of the rows: each cell's own model comes first in it, which would set another."""
-    names = list(dict.fromkeys(_attacked(r) for r in records if r["method"] != "Original"))
-    attacks = [r for r in records if r["method"] != "Original"]
-    attacks.sort(
-        key=lambda r: (names.index(_attacked(r)), names.index(name_of(r)) if name_of(r) in names else 99)
-    )
-    return [*attacks, *(r for r in records if r["method"] == "Original")]
+    order = [name_of(record) for record in records if record["method"] == "Original"]
+    for record in records:
+        order += [name for name in (_attacked(record), name_of(record)) if name not in order]
+    attacks = [record for record in records if record["method"] != "Original"]
+    attacks.sort(key=lambda record: (order.index(_attacked(record)), order.index(name_of(record))))
+    return [*attacks, *(record for record in records if record["method"] == "Original")]
 
 
 def _heat_map(method: str, records: list[Record]) -> Figure:

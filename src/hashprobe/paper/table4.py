@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hashprobe.paper.catalogue import PROTOCOLS, Catalogue
+from hashprobe.paper.cell import Cell
 from hashprobe.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.paper.methods import HOW_TO_READ, measured, methods_by_bits
 from hashprobe.paper.records import published
-from hashprobe.paper.tasks import Cell
 
 LOSSES = {"dph": "DPH", "hashnet": "HashNet"}
 
