@@ -23,18 +23,23 @@ from numba import njit
 
 from hashprobe.retrieval.codes import PackedCodes
 from hashprobe.retrieval.planes import TILE_WORDS, Tiles
-from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder
+from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder, half_adder
 from hashprobe.retrieval.words import (
     WORDS,
-    add_ones_of_bytes,
+    add_ones_of_halves,
     advance,
     any_one,
+    high_halves,
     load,
+    low_halves,
     pointer,
     spread,
     store,
     sum_of_bytes,
 )
+
+# Digits of a distance that are added up in registers; those above are kept in memory.
+REGISTER_DIGITS = 6
 
 # Levels of a part and those between them, which items of the other parity have.
 PART_LEVELS = 8
@@ -91,6 +96,15 @@ def count_items(
 
 
 @njit(nogil=True, cache=True)
+def add_one(entry, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
+    """Add a number of two digits to a number of four digits, which has room for the sum."""
+    ones, two = half_adder(ones, load(entry, 0))
+    twos, four = full_adder(twos, load(entry, TILE_WORDS), two)
+    fours, eight = half_adder(fours, four)
+    return ones, twos, fours, eights ^ eight
+
+
+@njit(nogil=True, cache=True)
 def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
     """Add four numbers of two digits to a number of four digits; return its digits and the carry."""
     T = TILE_WORDS
@@ -102,49 +116,55 @@ def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-unt
     twos, four_b = full_adder(load(a, T), load(b, T), twos)
     twos, four_c = full_adder(load(c, T), load(d, T), twos)
     fours, eight_a = full_adder(four_a, four_b, fours)
-    fours, eight_b = fours ^ four_c, fours & four_c
+    fours, eight_b = half_adder(fours, four_c)
     eights, carry = full_adder(eight_a, eight_b, eights)
     return ones, twos, fours, eights, carry
 
 
 @njit(nogil=True, cache=True)
-def add_distances(sums, chosen, triples, digits, count, words):  # type: ignore[no-untyped-def]
-    """Write the distances of a tile's items to ``digits``, ``count`` planes, the lowest first."""
+def add_distances(sums, chosen, triples, halves, digits, count, words):  # type: ignore[no-untyped-def]
+    """Write the distances of a tile's items to ``digits``, ``count`` planes, the lowest first, which is left out."""
     T = TILE_WORDS
     zero = spread(np.uint64(0))
+    single = (triples - 1) % TRIPLES_A_STEP + 1
+    highest = zero
     for w in range(0, words, WORDS):
-        ones, twos, fours, eights, _ = add_step(sums, chosen, w, zero, zero, zero, zero)
-        store(digits, w, ones)
-        store(digits, T + w, twos)
-        store(digits, 2 * T + w, fours)
-        store(digits, 3 * T + w, eights)
-        for d in range(4, count):
+        for d in range(REGISTER_DIGITS, count):
             store(digits, d * T + w, zero)
-    for triple in range(TRIPLES_A_STEP, triples, TRIPLES_A_STEP):
-        step = advance(chosen, triple)
-        for w in range(0, words, WORDS):
-            ones, twos = load(digits, w), load(digits, T + w)
-            fours, eights = load(digits, 2 * T + w), load(digits, 3 * T + w)
-            ones, twos, fours, eights, carry = add_step(sums, step, w, ones, twos, fours, eights)
-            store(digits, w, ones)
-            store(digits, T + w, twos)
-            store(digits, 2 * T + w, fours)
-            store(digits, 3 * T + w, eights)
-            for d in range(4, count):
+        first = advance(sums, chosen[0] + w)
+        ones, twos = load(first, 0), load(first, T)
+        fours = eights = sixteens = more = zero
+        for triple in range(1, single):
+            ones, twos, fours, eights = add_one(advance(sums, chosen[triple] + w), ones, twos, fours, eights)
+        for triple in range(single, triples, TRIPLES_A_STEP):
+            ones, twos, fours, eights, carry = add_step(sums, advance(chosen, triple), w, ones, twos, fours, eights)
+            sixteens, carry = half_adder(sixteens, carry)
+            more, carry = half_adder(more, carry)
+            for d in range(REGISTER_DIGITS, count):
                 digit = load(digits, d * T + w)
                 store(digits, d * T + w, digit ^ carry)
                 carry = carry & digit
+        store(halves, w, twos)
+        store(halves, T + w, fours)
+        store(halves, 3 * T + w, high_halves(twos))
+        store(halves, 4 * T + w, high_halves(fours))
+        store(digits, 3 * T + w, eights)
+        store(digits, 4 * T + w, sixteens)
+        store(digits, 5 * T + w, more)
+        highest = highest | (load(digits, (count - 1) * T + w) if count > REGISTER_DIGITS else more)
+    return any_one(highest)
 
 
 @njit(nogil=True, cache=True)
-def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[no-untyped-def]
+def find_relevant(planes, labels, first, last, halves, words):  # type: ignore[no-untyped-def]
     """Write to the plane ``shared`` which items have one of the query's labels; return whether any has."""
     found = spread(np.uint64(0))
     for w in range(0, words, WORDS):
         some = spread(np.uint64(0))
         for place in range(first, last):
             some = some | load(planes, labels[place] * TILE_WORDS + w)
-        store(shared, w, some)
+        store(halves, 2 * TILE_WORDS + w, some)
+        store(halves, 5 * TILE_WORDS + w, high_halves(some))
         found = found | some
     return any_one(found)
 
@@ -185,17 +205,52 @@ def split_by_digits(digits, count, parts, held, groups, words):  # type: ignore[
 
 
 @njit(nogil=True, cache=True)
-def count_part(part, digits, levels, words):  # type: ignore[no-untyped-def]
+def count_part(part, halves, levels, words):  # type: ignore[no-untyped-def]
     """Add the items of a part to its four levels, ``levels[0]``, ``[2]``, ``[4]`` and ``[6]``."""
     T = TILE_WORDS
     every = with0 = with1 = with_both = spread(np.uint64(0))
     for w in range(0, words, WORDS):
-        items, digit1 = load(part, w), load(digits, 2 * T + w)
-        low = items & load(digits, T + w)
-        every = add_ones_of_bytes(every, items)
-        with0 = add_ones_of_bytes(with0, low)
-        with1 = add_ones_of_bytes(with1, items & digit1)
-        with_both = add_ones_of_bytes(with_both, low & digit1)
+        items = load(part, w)
+        for half in range(2):
+            digits = advance(halves, half * 3 * T + w)
+            own = high_halves(items) if half else low_halves(items)
+            digit1 = load(digits, T)
+            low = own & load(digits, 0)
+            every = add_ones_of_halves(every, own)
+            with0 = add_ones_of_halves(with0, low)
+            with1 = add_ones_of_halves(with1, own & digit1)
+            with_both = add_ones_of_halves(with_both, low & digit1)
+    add_levels(every, with0, with1, with_both, levels)
+
+
+@njit(nogil=True, cache=True)
+def count_part_and_relevant(part, halves, levels, relevant, words):  # type: ignore[no-untyped-def]
+    """Do the same, and add the relevant items to theirs."""
+    T = TILE_WORDS
+    every = with0 = with1 = with_both = spread(np.uint64(0))
+    r_every = r_with0 = r_with1 = r_with_both = spread(np.uint64(0))
+    for w in range(0, words, WORDS):
+        items = load(part, w)
+        for half in range(2):
+            digits = advance(halves, half * 3 * T + w)
+            own = high_halves(items) if half else low_halves(items)
+            shared, digit1 = load(digits, 2 * T), load(digits, T)
+            low = own & load(digits, 0)
+            high, both = own & digit1, low & digit1
+            every = add_ones_of_halves(every, own)
+            with0 = add_ones_of_halves(with0, low)
+            with1 = add_ones_of_halves(with1, high)
+            with_both = add_ones_of_halves(with_both, both)
+            r_every = add_ones_of_halves(r_every, own & shared)
+            r_with0 = add_ones_of_halves(r_with0, low & shared)
+            r_with1 = add_ones_of_halves(r_with1, high & shared)
+            r_with_both = add_ones_of_halves(r_with_both, both & shared)
+    add_levels(every, with0, with1, with_both, levels)
+    add_levels(r_every, r_with0, r_with1, r_with_both, relevant)
+
+
+@njit(nogil=True, cache=True)
+def add_levels(every, with0, with1, with_both, levels):  # type: ignore[no-untyped-def]
     n, n0, n1, n01 = sum_of_bytes(every), sum_of_bytes(with0), sum_of_bytes(with1), sum_of_bytes(with_both)
     levels[0] += n - n0 - n1 + n01
     levels[2] += n0 - n01
@@ -204,24 +259,13 @@ def count_part(part, digits, levels, words):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def keep_relevant(part, shared, words):  # type: ignore[no-untyped-def]
-    """Leave only relevant items in a part; return whether there are any."""
-    found = spread(np.uint64(0))
-    for w in range(0, words, WORDS):
-        both = load(part, w) & load(shared, w)
-        store(part, w, both)
-        found = found | both
-    return any_one(found)
-
-
-@njit(nogil=True, cache=True)
 def _count(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
     groups = items.shape[1] // PART_LEVELS
-    count = 4
+    count = REGISTER_DIGITS
     while 1 << count < PART_LEVELS * groups:
         count += 1
     # Held here while the loops below use pointers to it.
-    planes = np.zeros((count + 1 + groups) * TILE_WORDS, np.uint64)
+    planes = np.zeros((6 + count + groups) * TILE_WORDS, np.uint64)
     held = np.zeros(groups, np.int64)
     _meet(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
 
@@ -233,22 +277,24 @@ def _meet(  # type: ignore[no-untyped-def]
     """Let every query meet every tile; a tile serves all queries before the next is looked at."""
     queries, triples = chosen.shape
     columns, groups = items.shape[1], len(held)
-    digits, has = pointer(planes), pointer(held)
-    shared, parts = advance(digits, count * TILE_WORDS), advance(digits, (count + 1) * TILE_WORDS)
+    halves, has = pointer(planes), pointer(held)
+    digits, parts = advance(halves, 6 * TILE_WORDS), advance(halves, (6 + count) * TILE_WORDS)
     for tile in range(len(sizes)):
         words = -(-sizes[tile] // (64 * WORDS)) * WORDS
         tile_sums = advance(pointer(sums), tile * (sums.size // len(sizes)))
         tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
         for q in range(queries):
-            add_distances(tile_sums, advance(pointer(chosen), q * triples), triples, digits, count, words)
-            some = find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], shared, words)
-            split_by_digits(digits, count, parts, has, groups, words)
+            far = add_distances(tile_sums, advance(pointer(chosen), q * triples), triples, halves, digits, count, words)
+            some = find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
+            split_by_digits(digits, count if far else count - 1, parts, has, groups, words)
             parity = (ones[q] & 1) ^ odd[tile]
             for g in range(groups):
                 if has[g]:
                     part, column = advance(parts, g * TILE_WORDS), q * columns + PART_LEVELS * g + parity
-                    count_part(part, digits, advance(pointer(items), column), words)
-                    if some and keep_relevant(part, shared, words):
-                        count_part(part, digits, advance(pointer(relevant), column), words)
+                    levels = advance(pointer(items), column)
+                    if some:
+                        count_part_and_relevant(part, halves, levels, advance(pointer(relevant), column), words)
+                    else:
+                        count_part(part, halves, levels, words)
             # The places behind the last item hold code 0, at as many digits as the query has ones.
             items[q, (ones[q] & ~1) | parity] -= 64 * words - sizes[tile]

@@ -27,9 +27,15 @@ def full_adder(a, b, c):  # type: ignore[no-untyped-def]
     return differ ^ c, (a & b) | (differ & c)
 
 
+@njit(nogil=True, cache=True)
+def half_adder(a, b):  # type: ignore[no-untyped-def]
+    """Return the sum and the carry of two binary digits."""
+    return a ^ b, a & b
+
+
 def triple_count(bits: int) -> int:
-    """Return how many triples serve so many bits, in whole steps; bits behind the last count as 0."""
-    return -(-bits // (3 * TRIPLES_A_STEP)) * TRIPLES_A_STEP
+    """Return how many triples serve so many bits; bits behind the last count as 0."""
+    return -(-bits // 3)
 
 
 @njit(nogil=True, cache=True)

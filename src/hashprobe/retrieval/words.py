@@ -9,8 +9,9 @@ import operator
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -19,7 +20,11 @@ WORDS = 4
 
 _LANES = ir.VectorType(ir.IntType(64), WORDS)
 _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
-_WIDE = ir.VectorType(ir.IntType(16), 8 * WORDS)
+_WIDE = ir.VectorType(ir.IntType(64), 8 * WORDS)
+# Whether a table of 16 bytes is looked up in one instruction: on any machine with AVX2, unless numba shall use less.
+_LOOKS_UP = (
+    config.CPU_NAME is None and config.CPU_FEATURES is None and bool(get_host_cpu_features().get("avx2", False))
+)
 # What it makes of a function is called without the typing context, which a type checker cannot know.
 _operation: Any = intrinsic
 
@@ -37,7 +42,7 @@ bits_type = BitsType()
 @register_model(BitsType)
 class _BitsModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _LANES)  # type: ignore[no-untyped-call]
+        super().__init__(manager, numba_type, _BYTES)  # type: ignore[no-untyped-call]
 
 
 def _define(symbol: Any, instruction: str) -> None:
@@ -91,7 +96,7 @@ def load(typing_context: Any, words: Any, index: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature, arguments)
-        return builder.load(builder.bitcast(place, _LANES.as_pointer()), align=8)
+        return builder.load(builder.bitcast(place, _BYTES.as_pointer()), align=8)
 
     return bits_type(words, index), generate
 
@@ -102,7 +107,7 @@ def store(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature, arguments)
-        builder.store(arguments[2], builder.bitcast(place, _LANES.as_pointer()), align=8)
+        builder.store(arguments[2], builder.bitcast(place, _BYTES.as_pointer()), align=8)
         return context.get_dummy_value()
 
     return types.void(words, index, bits), generate
@@ -116,7 +121,7 @@ def spread(typing_context: Any, word: Any) -> Any:
         undefined, lane = ir.Constant(_LANES, ir.Undefined), ir.IntType(32)
         first = builder.insert_element(undefined, arguments[0], lane(0))
         everywhere = ir.Constant(ir.VectorType(lane, WORDS), [0] * WORDS)
-        return builder.shuffle_vector(first, undefined, everywhere)
+        return builder.bitcast(builder.shuffle_vector(first, undefined, everywhere), _BYTES)
 
     return bits_type(types.uint64), generate
 
@@ -126,7 +131,7 @@ def first_bits(typing_context: Any, bits: Any) -> Any:
     """Return the highest bit of each byte, 32 of them in a uint64, that of the first byte the lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        negative = builder.icmp_signed("<", builder.bitcast(arguments[0], _BYTES), ir.Constant(_BYTES, None))
+        negative = builder.icmp_signed("<", arguments[0], ir.Constant(_BYTES, None))
         return builder.zext(builder.bitcast(negative, ir.IntType(8 * WORDS)), ir.IntType(64))
 
     return types.uint64(bits), generate
@@ -137,20 +142,45 @@ def without_first_bits(typing_context: Any, bits: Any) -> Any:
     """Move the bits of each byte up by one, so that the highest falls away."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        each = builder.bitcast(arguments[0], _BYTES)
-        return builder.bitcast(builder.add(each, each), _LANES)
+        return builder.add(arguments[0], arguments[0])
 
     return bits_type(bits), generate
 
 
 @_operation
-def add_ones_of_bytes(typing_context: Any, counts: Any, bits: Any) -> Any:
-    """Add to each byte of ``counts`` how many ones the same byte of ``bits`` has; bytes wrap at 256."""
+def low_halves(typing_context: Any, bits: Any) -> Any:
+    """Keep the lower four bits of each byte."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        count = _llvm(builder, "ctpop.v32i8", _BYTES, _BYTES)
-        counts, bits = (builder.bitcast(argument, _BYTES) for argument in arguments)
-        return builder.bitcast(builder.add(counts, builder.call(count, [bits])), _LANES)
+        return builder.and_(arguments[0], ir.Constant(_BYTES, [15] * 8 * WORDS))
+
+    return bits_type(bits), generate
+
+
+@_operation
+def high_halves(typing_context: Any, bits: Any) -> Any:
+    """Move the upper four bits of each byte to the place of the lower four."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.lshr(arguments[0], ir.Constant(_BYTES, [4] * 8 * WORDS))
+
+    return bits_type(bits), generate
+
+
+@_operation
+def add_ones_of_halves(typing_context: Any, counts: Any, bits: Any) -> Any:
+    """Add to each byte of ``counts`` how many ones the lower four bits of the same byte of ``bits`` have; bytes wrap
+    at 256. Four bits are looked up in one instruction, where a byte takes six.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if _LOOKS_UP:
+            look_up = _llvm(builder, "x86.avx2.pshuf.b", _BYTES, _BYTES, _BYTES)
+            table = ir.Constant(_BYTES, [number.bit_count() for number in range(16)] * 2)
+            ones = builder.call(look_up, [table, arguments[1]])
+        else:
+            ones = builder.call(_llvm(builder, "ctpop.v32i8", _BYTES, _BYTES), [arguments[1]])
+        return builder.add(arguments[0], ones)
 
     return bits_type(counts, bits), generate
 
@@ -160,9 +190,9 @@ def sum_of_bytes(typing_context: Any, counts: Any) -> Any:
     """Return the sum of the bytes, each 0 to 255."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        add = _llvm(builder, "vector.reduce.add.v32i16", ir.IntType(16), _WIDE)
-        wide = builder.zext(builder.bitcast(arguments[0], _BYTES), _WIDE)
-        return builder.zext(builder.call(add, [wide]), ir.IntType(64))
+        # As 64-bit numbers, which LLVM knows to be one instruction.
+        add = _llvm(builder, "vector.reduce.add.v32i64", ir.IntType(64), _WIDE)
+        return builder.call(add, [builder.zext(arguments[0], _WIDE)])
 
     return types.int64(counts), generate
 
@@ -173,12 +203,12 @@ def any_one(typing_context: Any, bits: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         merge = _llvm(builder, f"vector.reduce.or.v{WORDS}i64", ir.IntType(64), _LANES)
-        return builder.icmp_unsigned("!=", builder.call(merge, arguments), ir.IntType(64)(0))
+        return builder.icmp_unsigned("!=", builder.call(merge, [builder.bitcast(arguments[0], _LANES)]), ir.IntType(64)(0))
 
     return types.boolean(bits), generate
 
 
-def _llvm(builder: Any, name: str, result: Any, argument: Any) -> Any:
+def _llvm(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
     """Declare one of LLVM's own functions; llvmlite's helper does not know vectors."""
-    function = ir.FunctionType(result, [argument])
+    function = ir.FunctionType(result, arguments)
     return cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}")  # type: ignore[no-untyped-call]
