@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -96,22 +97,28 @@ def pass_over(
         progress_bar(description, len(database), show=progress) as advance,
     ):
         size = max(1, min(BLOCK_ITEMS, BLOCK_BITS // bits))
-        for start in range(0, len(database), size):
-            stop = min(start + size, len(database))
-            parts = _cut(start, stop, count)
-            blocks = list(pool.map(lambda part: _block(database, labels, part, arrange, bits), parts))
+        part_of = functools.partial(pool.submit, _block, database, labels, arrange, bits)
+        block = _cut(0, min(size, len(database)), count)
+        waiting = [part_of(part) for part in block]
+        while block:
+            blocks = [job.result() for job in waiting]
             jobs = [pool.submit(_meet, work, run, blocks) for run in runs]
+            # Queued behind these jobs, so that a thread that is done with its last one goes on with the next block.
+            stop = block[-1].stop
+            following = _cut(stop, min(stop + size, len(database)), count)
+            waiting = [part_of(part) for part in following]
             for job in jobs:
                 job.result()
-            advance(stop - start)
+            advance(stop - block[0].start)
+            block = following
 
 
 def _block(
     database: PackedCodes,
     labels: LabelSource,
-    part: slice,
     arrange: Callable[[Bytes, Bytes, int], Arranged],
     bits: int,
+    part: slice,
 ) -> Arranged:
     """Read and arrange a part of the database, on the thread that calls."""
     rows = database[part]
