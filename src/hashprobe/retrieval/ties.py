@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit, vectorize
 
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.retrieval.levels import LevelCounts
@@ -17,6 +18,14 @@ Float64Array = npt.NDArray[np.float64]
 # Up to here the harmonic numbers are summed; beyond, the terms of their expansion reach the last bit.
 _SUMMED = 64
 _HARMONIC = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, _SUMMED + 1))])
+
+
+@njit(cache=True)
+def _beyond_logarithm(n):  # type: ignore[no-untyped-def]
+    """Return H(n) less ln n and Euler's constant, for n beyond the table."""
+    inverse = 1.0 / n
+    square = inverse * inverse
+    return inverse / 2 - square * (1 / 12 - square * (1 / 120 - square / 252))
 
 
 def check_ties(ties: str) -> None:
@@ -34,29 +43,22 @@ def refuse_order(ties: str, instead: str) -> None:
         )
 
 
-def harmonic_difference(start: npt.NDArray[Any], count: npt.NDArray[Any]) -> Float64Array:
+@vectorize(cache=True)
+def harmonic_difference(start: Any, count: Any) -> Any:
     """Return ``1/(start + 1) + ... + 1/(start + count)``, elementwise, to nearly full precision.
 
     A difference of tabled harmonic numbers would lose digits behind many items, and the table would be as
     long as the database; the expansion H(n) = ln n + 1/2n - 1/12n^2 + 1/120n^4 - 1/252n^6 (plus a constant)
     needs neither.
     """
-    low = np.asarray(start, dtype=np.int64)
-    high = low + np.asarray(count, dtype=np.int64)
-    middle = np.clip(_SUMMED, low, high)  # the table serves up to here, the expansion from here on
-    a, b = np.maximum(middle, 1).astype(np.float64), np.maximum(high, 1).astype(np.float64)
-    expanded = np.log1p((b - a) / a) + _beyond_logarithm(b) - _beyond_logarithm(a)
-    result: Float64Array = np.where(high > middle, expanded, 0.0)
-    few = low < _SUMMED
-    result[few] += _HARMONIC[np.minimum(middle[few], _SUMMED)] - _HARMONIC[low[few]]
+    end = start + count
+    middle = min(max(_SUMMED, start), end)  # the table serves up to here, the expansion from here on
+    result = 0.0
+    if start < middle:
+        result += _HARMONIC[middle] - _HARMONIC[start]
+    if middle < end:
+        result += np.log1p((end - middle) / middle) + _beyond_logarithm(end) - _beyond_logarithm(middle)
     return result
-
-
-def _beyond_logarithm(n: Float64Array) -> Float64Array:
-    square = n * n
-    fourth = square * square
-    # Products, since numpy takes many times as long for a third power.
-    return 1 / (2 * n) - 1 / (12 * square) + 1 / (120 * fourth) - 1 / (252 * fourth * square)
 
 
 def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) -> Float64Array:
