@@ -76,7 +76,7 @@ def test_no_relevant_item() -> None:
 
 def test_planes_hold_one_bit_of_each_item() -> None:
     rows = np.random.default_rng(0).integers(0, 256, (TILE_ITEMS + 77, 3), dtype=np.uint8)
-    planes = bit_planes(rows, [np.arange(TILE_ITEMS), np.arange(TILE_ITEMS, len(rows))])
+    planes = bit_planes(rows, np.arange(len(rows)), 2)
     assert planes.shape == (2, 24, TILE_WORDS)
     # Words hold the first item lowest, whatever the machine's order of bytes.
     ones = (planes[..., None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)

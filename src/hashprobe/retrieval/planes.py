@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from hashprobe.retrieval.codes import byte_major
 from hashprobe.retrieval.triples import sums_of_three
 from hashprobe.retrieval.words import WORDS, first_bits, load, pointer, without_first_bits
 
@@ -44,39 +43,67 @@ class Tiles:
 
 def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Tiles:
     """Arrange packed codes ``(n, code bytes)`` and labels ``(n, label bytes)`` in tiles of one parity."""
-    folded = np.bitwise_xor.reduce(byte_major(codes), axis=0)
-    for shift in (4, 2, 1):
-        folded ^= folded >> shift
-    members, odd = [], []
-    for parity in (0, 1):
-        items = np.flatnonzero((folded & 1) == parity)
-        tiles = -(-len(items) // TILE_ITEMS)
-        members += np.array_split(items, tiles) if tiles else []
-        odd += tiles * [parity]
+    # Copies, since the loops would be compiled anew for read-only arrays.
+    codes, labels = np.array(codes, order="C"), np.array(labels, order="C")
+    places, counts = place_by_parity(codes)
+    full = [[TILE_ITEMS] * (count // TILE_ITEMS) + [count % TILE_ITEMS] for count in counts]
+    sizes = [[size for size in of_parity if size] for of_parity in full]
+    tiles = sum(map(len, sizes))
     return Tiles(
-        sums_of_three(bit_planes(codes, members)),
-        bit_planes(labels, members),
-        np.array([len(items) for items in members], dtype=np.int64),
-        np.array(odd, dtype=np.int64),
+        sums_of_three(bit_planes(codes, places, tiles)),
+        bit_planes(labels, places, tiles),
+        np.array(sizes[0] + sizes[1], dtype=np.int64),
+        np.repeat([0, 1], [len(sizes[0]), len(sizes[1])]),
     )
 
 
-def bit_planes(rows: npt.NDArray[np.uint8], members: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint64]:
+@njit(nogil=True, cache=True)
+def place_by_parity(codes):  # type: ignore[no-untyped-def]
+    """Return the place of each item in tiles of one parity, the even ones first, and how many of each there are."""
+    odd = np.empty(len(codes), np.int64)
+    for i in range(len(codes)):
+        folded = np.uint8(0)
+        for b in range(codes.shape[1]):
+            folded ^= codes[i, b]
+        folded ^= folded >> 4
+        folded ^= folded >> 2
+        odd[i] = (folded ^ folded >> 1) & 1
+    odds = odd.sum()
+    evens = len(codes) - odds
+    even_place, odd_place = 0, -(-evens // TILE_ITEMS) * TILE_ITEMS
+    places = np.empty(len(codes), np.int64)
+    for i in range(len(codes)):
+        places[i] = odd_place if odd[i] else even_place
+        odd_place += odd[i]
+        even_place += 1 - odd[i]
+    return places, (evens, odds)
+
+
+def bit_planes(
+    rows: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], tiles: int
+) -> npt.NDArray[np.uint64]:
     """Return ``(n, bytes)`` as planes, uint64 ``(tiles, 8 * bytes, TILE_WORDS)``.
 
-    The planes of a tile of items lie together. Item i of a tile is bit ``i % 64`` of word ``i // 64``; places
-    behind the last item are 0.
+    The planes of a tile of items lie together. Place i of a tile is bit ``i % 64`` of word ``i // 64``; places that no
+    item has are 0.
 
     Args:
         rows: Packed bits.
-        members: For each tile the indices of its rows, at most ``TILE_ITEMS``.
+        places: For each row its place, int64 ``(n,)``: its tile's number times ``TILE_ITEMS``, and its place there.
+        tiles: How many tiles there are.
     """
-    columns = np.zeros((rows.shape[1], len(members) * TILE_ITEMS), dtype=np.uint8)
-    for column, byte in zip(columns, byte_major(rows), strict=True):
-        for tile, items in enumerate(members):
-            column[tile * TILE_ITEMS : tile * TILE_ITEMS + len(items)] = byte[items]
-    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), len(members), len(columns))
+    columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
+    put(rows, places, columns)
+    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), tiles, len(columns))
     return planes
+
+
+@njit(nogil=True, cache=True)
+def put(rows, places, columns):  # type: ignore[no-untyped-def]
+    """Write byte b of row i to ``columns[b, places[i]]``."""
+    for b in range(rows.shape[1]):
+        for i in range(len(rows)):
+            columns[b, places[i]] = rows[i, b]
 
 
 @njit(nogil=True, cache=True)
