@@ -27,6 +27,7 @@ from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_a
 from hashprobe.retrieval.words import (
     WORDS,
     add_ones_of_halves,
+    add_sums_of_bytes,
     advance,
     any_one,
     high_halves,
@@ -35,7 +36,6 @@ from hashprobe.retrieval.words import (
     pointer,
     spread,
     store,
-    sum_of_bytes,
 )
 
 # Digits of a distance that are added up in registers; those above are kept in memory.
@@ -75,20 +75,32 @@ def arrange_queries(codes: PackedCodes, labels: npt.NDArray[np.uint8]) -> QueryT
     return QueryTerms(choose_sums(codes, TILE_WORDS), ones, ends, np.nonzero(own)[1].astype(np.int64))
 
 
-def level_columns(bits: int) -> int:
-    """Return how many columns the kernel needs for the levels 0 to K: whole parts, the rest stays 0."""
-    return -(-(bits + 1) // PART_LEVELS) * PART_LEVELS
+def empty_sums(queries: int, bits: int) -> npt.NDArray[np.int64]:
+    """Return zeros for the kernel to add to, int64 ``(queries, parts, 2, 4)``.
+
+    The last number is what a distance in a part of eight has of two digits, its second and third: anything, the second,
+    the third, both; the number before it is the lowest digit.
+    """
+    return np.zeros((queries, bits // PART_LEVELS + 1, 2, 4), dtype=np.int64)
+
+
+def levels_of(sums: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
+    """Return how many items the sums have at each distance, int64 ``(queries, K + 1)``."""
+    every, with0, with1, with_both = np.moveaxis(sums, 3, 0)
+    exactly = every - with0 - with1 + with_both, with0 - with_both, with1 - with_both, with_both
+    levels: npt.NDArray[np.int64] = np.stack(exactly, axis=2).reshape(len(sums), -1)[:, : bits + 1]
+    return np.ascontiguousarray(levels)
 
 
 def count_items(
     queries: QueryTerms, tiles: Tiles, items: npt.NDArray[np.int64], relevant: npt.NDArray[np.int64]
 ) -> None:
-    """Add to ``items[q, d]`` and ``relevant[q, d]`` what lies at distance d of query q.
+    """Add up what lies at each distance of each query; :func:`levels_of` says how many that is.
 
     Args:
         queries: The queries.
         tiles: A block of items.
-        items: int64 ``(n_queries, level_columns(K))``, added to.
+        items: As :func:`empty_sums` makes it, added to.
         relevant: The same.
     """
     own = queries.sums, queries.ones, queries.label_ends, queries.labels
@@ -170,10 +182,11 @@ def find_relevant(planes, labels, first, last, halves, words):  # type: ignore[n
 
 
 @njit(nogil=True, cache=True)
-def split_by_digits(digits, count, parts, held, groups, words):  # type: ignore[no-untyped-def]
+def split_by_digits(all_items, digits, count, parts, held, groups, words):  # type: ignore[no-untyped-def]
     """Split the items by all digits but the lowest three.
 
     Args:
+        all_items: A plane that has a 1 for every item of the tile.
         digits: ``count`` planes.
         count: How many digits there are.
         parts: ``groups`` planes, filled in: part g has the items at distance 8 g to 8 g + 7.
@@ -185,7 +198,7 @@ def split_by_digits(digits, count, parts, held, groups, words):  # type: ignore[
     for part in range(groups):
         held[part] = part == 0
     for w in range(0, words, WORDS):
-        store(parts, w, spread(ALL))
+        store(parts, w, load(all_items, w))
     for d in range(count - 1, 2, -1):
         step = 1 << (d - 3)
         for part in range(0, groups - step, 2 * step):
@@ -205,35 +218,35 @@ def split_by_digits(digits, count, parts, held, groups, words):  # type: ignore[
 
 
 @njit(nogil=True, cache=True)
-def count_part(part, halves, levels, words):  # type: ignore[no-untyped-def]
+def count_part(part, halves, items, words):  # type: ignore[no-untyped-def]
     """Add the items of a part to its four levels, ``levels[0]``, ``[2]``, ``[4]`` and ``[6]``."""
     T = TILE_WORDS
     every = with0 = with1 = with_both = spread(np.uint64(0))
     for w in range(0, words, WORDS):
-        items = load(part, w)
+        present = load(part, w)
         for half in range(2):
             digits = advance(halves, half * 3 * T + w)
-            own = high_halves(items) if half else low_halves(items)
+            own = high_halves(present) if half else low_halves(present)
             digit1 = load(digits, T)
             low = own & load(digits, 0)
             every = add_ones_of_halves(every, own)
             with0 = add_ones_of_halves(with0, low)
             with1 = add_ones_of_halves(with1, own & digit1)
             with_both = add_ones_of_halves(with_both, low & digit1)
-    add_levels(every, with0, with1, with_both, levels)
+    add_sums_of_bytes(items, every, with0, with1, with_both)
 
 
 @njit(nogil=True, cache=True)
-def count_part_and_relevant(part, halves, levels, relevant, words):  # type: ignore[no-untyped-def]
+def count_part_and_relevant(part, halves, items, relevant, words):  # type: ignore[no-untyped-def]
     """Do the same, and add the relevant items to theirs."""
     T = TILE_WORDS
     every = with0 = with1 = with_both = spread(np.uint64(0))
     r_every = r_with0 = r_with1 = r_with_both = spread(np.uint64(0))
     for w in range(0, words, WORDS):
-        items = load(part, w)
+        present = load(part, w)
         for half in range(2):
             digits = advance(halves, half * 3 * T + w)
-            own = high_halves(items) if half else low_halves(items)
+            own = high_halves(present) if half else low_halves(present)
             shared, digit1 = load(digits, 2 * T), load(digits, T)
             low = own & load(digits, 0)
             high, both = own & digit1, low & digit1
@@ -245,27 +258,18 @@ def count_part_and_relevant(part, halves, levels, relevant, words):  # type: ign
             r_with0 = add_ones_of_halves(r_with0, low & shared)
             r_with1 = add_ones_of_halves(r_with1, high & shared)
             r_with_both = add_ones_of_halves(r_with_both, both & shared)
-    add_levels(every, with0, with1, with_both, levels)
-    add_levels(r_every, r_with0, r_with1, r_with_both, relevant)
-
-
-@njit(nogil=True, cache=True)
-def add_levels(every, with0, with1, with_both, levels):  # type: ignore[no-untyped-def]
-    n, n0, n1, n01 = sum_of_bytes(every), sum_of_bytes(with0), sum_of_bytes(with1), sum_of_bytes(with_both)
-    levels[0] += n - n0 - n1 + n01
-    levels[2] += n0 - n01
-    levels[4] += n1 - n01
-    levels[6] += n01
+    add_sums_of_bytes(items, every, with0, with1, with_both)
+    add_sums_of_bytes(relevant, r_every, r_with0, r_with1, r_with_both)
 
 
 @njit(nogil=True, cache=True)
 def _count(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
-    groups = items.shape[1] // PART_LEVELS
+    groups = items.shape[1]
     count = REGISTER_DIGITS
     while 1 << count < PART_LEVELS * groups:
         count += 1
     # Held here while the loops below use pointers to it.
-    planes = np.zeros((6 + count + groups) * TILE_WORDS, np.uint64)
+    planes = np.zeros((7 + count + groups) * TILE_WORDS, np.uint64)
     held = np.zeros(groups, np.int64)
     _meet(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
 
@@ -276,25 +280,28 @@ def _meet(  # type: ignore[no-untyped-def]
 ):
     """Let every query meet every tile; a tile serves all queries before the next is looked at."""
     queries, triples = chosen.shape
-    columns, groups = items.shape[1], len(held)
+    groups = len(held)
     halves, has = pointer(planes), pointer(held)
-    digits, parts = advance(halves, 6 * TILE_WORDS), advance(halves, (6 + count) * TILE_WORDS)
+    digits, real = advance(halves, 6 * TILE_WORDS), advance(halves, (6 + count) * TILE_WORDS)
+    parts = advance(real, TILE_WORDS)
     for tile in range(len(sizes)):
         words = -(-sizes[tile] // (64 * WORDS)) * WORDS
+        for word in range(words):
+            ones_here = min(64, sizes[tile] - 64 * word)
+            real[word] = ALL >> np.uint64(64 - ones_here) if ones_here > 0 else np.uint64(0)
         tile_sums = advance(pointer(sums), tile * (sums.size // len(sizes)))
         tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
         for q in range(queries):
             far = add_distances(tile_sums, advance(pointer(chosen), q * triples), triples, halves, digits, count, words)
             some = find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
-            split_by_digits(digits, count if far else count - 1, parts, has, groups, words)
+            split_by_digits(real, digits, count if far else count - 1, parts, has, groups, words)
             parity = (ones[q] & 1) ^ odd[tile]
             for g in range(groups):
                 if has[g]:
-                    part, column = advance(parts, g * TILE_WORDS), q * columns + PART_LEVELS * g + parity
-                    levels = advance(pointer(items), column)
+                    part, place = advance(parts, g * TILE_WORDS), ((q * groups + g) * 2 + parity) * 4
+                    of_items = advance(pointer(items), place)
                     if some:
-                        count_part_and_relevant(part, halves, levels, advance(pointer(relevant), column), words)
+                        of_relevant = advance(pointer(relevant), place)
+                        count_part_and_relevant(part, halves, of_items, of_relevant, words)
                     else:
-                        count_part(part, halves, levels, words)
-            # The places behind the last item hold code 0, at as many digits as the query has ones.
-            items[q, (ones[q] & ~1) | parity] -= 64 * words - sizes[tile]
+                        count_part(part, halves, of_items, words)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.blocks import Bytes, pass_over
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.counting import arrange_queries, count_items, level_columns
+from hashprobe.retrieval.counting import arrange_queries, count_items, empty_sums, levels_of
 from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
 from hashprobe.retrieval.planes import Tiles, arrange_tiles
 
@@ -133,9 +133,7 @@ def count_levels(
 
 def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -> LevelCounts:
     """Do the work of :func:`count_levels` on checked input."""
-    levels = given.bits + 1
-    items = np.zeros((len(given.query_codes), level_columns(given.bits)), dtype=np.int64)
-    relevant = np.zeros_like(items)
+    items, relevant = (empty_sums(len(given.query_codes), given.bits) for _ in range(2))
     queries = arrange_queries(given.query_codes, given.query_labels)
 
     def work(run: slice, tiles: Tiles) -> None:
@@ -152,7 +150,7 @@ def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -
         progress=progress,
         description="counting distances",
     )
-    return LevelCounts(items[:, :levels].copy(), relevant[:, :levels].copy())
+    return LevelCounts(levels_of(items, given.bits), levels_of(relevant, given.bits))
 
 
 def count_levels_of_sets(

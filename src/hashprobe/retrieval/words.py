@@ -21,8 +21,8 @@ WORDS = 4
 _LANES = ir.VectorType(ir.IntType(64), WORDS)
 _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
 _WIDE = ir.VectorType(ir.IntType(64), 8 * WORDS)
-# Whether a table of 16 bytes is looked up in one instruction: on any machine with AVX2, unless numba shall use less.
-_LOOKS_UP = (
+# Some steps have instructions that LLVM does not find by itself. They are left out where numba is told what to use.
+_USES_AVX2 = (
     config.CPU_NAME is None and config.CPU_FEATURES is None and bool(get_host_cpu_features().get("avx2", False))
 )
 # What it makes of a function is called without the typing context, which a type checker cannot know.
@@ -174,7 +174,7 @@ def add_ones_of_halves(typing_context: Any, counts: Any, bits: Any) -> Any:
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if _LOOKS_UP:
+        if _USES_AVX2:
             look_up = _llvm(builder, "x86.avx2.pshuf.b", _BYTES, _BYTES, _BYTES)
             table = ir.Constant(_BYTES, [number.bit_count() for number in range(16)] * 2)
             ones = builder.call(look_up, [table, arguments[1]])
@@ -186,15 +186,38 @@ def add_ones_of_halves(typing_context: Any, counts: Any, bits: Any) -> Any:
 
 
 @_operation
-def sum_of_bytes(typing_context: Any, counts: Any) -> Any:
-    """Return the sum of the bytes, each 0 to 255."""
+def add_sums_of_bytes(typing_context: Any, numbers: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Add to each of four int64 numbers the sum of the bytes of one value, each byte 0 to 255."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # As 64-bit numbers, which LLVM knows to be one instruction.
-        add = _llvm(builder, "vector.reduce.add.v32i64", ir.IntType(64), _WIDE)
-        return builder.call(add, [builder.zext(arguments[0], _WIDE)])
+        sums = (_sums_by_lanes if _USES_AVX2 else _sums_by_reduction)(builder, arguments[1:])
+        place = builder.bitcast(arguments[0], _LANES.as_pointer())
+        builder.store(builder.add(builder.load(place, align=8), sums), place, align=8)
+        return context.get_dummy_value()
 
-    return types.int64(counts), generate
+    return types.void(numbers, a, b, c, d), generate
+
+
+def _sums_by_lanes(builder: Any, values: Any) -> Any:
+    """Let an instruction add eight bytes to each lane, and add the lanes of all four values at a time."""
+    add = _llvm(builder, "x86.avx2.psad.bw", _LANES, _BYTES, _BYTES)
+    a, b, c, d = (builder.call(add, [value, ir.Constant(_BYTES, None)]) for value in values)
+
+    def added(x: Any, y: Any, first: list[int], second: list[int]) -> Any:
+        lanes = [ir.Constant(ir.VectorType(ir.IntType(32), WORDS), which) for which in (first, second)]
+        return builder.add(*(builder.shuffle_vector(x, y, which) for which in lanes))
+
+    pairs = [added(x, y, [0, 4, 2, 6], [1, 5, 3, 7]) for x, y in ((a, b), (c, d))]
+    return added(*pairs, [0, 1, 4, 5], [2, 3, 6, 7])
+
+
+def _sums_by_reduction(builder: Any, values: Any) -> Any:
+    add = _llvm(builder, "vector.reduce.add.v32i64", ir.IntType(64), _WIDE)
+    sums = ir.Constant(_LANES, ir.Undefined)
+    for lane, value in enumerate(values):
+        total = builder.call(add, [builder.zext(value, _WIDE)])
+        sums = builder.insert_element(sums, total, ir.IntType(32)(lane))
+    return sums
 
 
 @_operation
