@@ -14,9 +14,6 @@ from hashprobe.retrieval.ties import Float64Array, Ties, check_ties, precision_g
 Empty = Literal["count_as_zero", "skip", "error"]
 Mode = Literal["exact", "as_published"]
 
-# Levels of this many query-level pairs are worked on at a time, so that a dozen arrays of them stay in the cache.
-_PAIRS_AT_ONCE = 1 << 13
-
 
 def average_precision(
     queries: Any,
@@ -86,11 +83,7 @@ def average_precision_from_counts(
     """
     _check_policies(ties, empty, top_k)
     refuse_order(ties, "average_precision")
-    gained = np.empty(len(counts))
-    rows = max(1, _PAIRS_AT_ONCE // counts.items.shape[1])
-    for start in range(0, len(counts), rows):
-        part = slice(start, start + rows)
-        gained[part] = precision_gained(counts[part], ties, top_k).sum(axis=1)
+    gained = precision_gained(counts, ties, top_k).sum(axis=1)
     return apply_empty(_ratio(gained, _possible(counts, top_k)), counts.relevant_total, empty)
 
 

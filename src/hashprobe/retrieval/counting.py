@@ -86,10 +86,23 @@ def empty_sums(queries: int, bits: int) -> npt.NDArray[np.int64]:
 
 def levels_of(sums: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
     """Return how many items the sums have at each distance, int64 ``(queries, K + 1)``."""
-    every, with0, with1, with_both = np.moveaxis(sums, 3, 0)
-    exactly = every - with0 - with1 + with_both, with0 - with_both, with1 - with_both, with_both
-    levels: npt.NDArray[np.int64] = np.stack(exactly, axis=2).reshape(len(sums), -1)[:, : bits + 1]
-    return np.ascontiguousarray(levels)
+    levels: npt.NDArray[np.int64] = _levels(sums)[:, : bits + 1].copy()
+    return levels
+
+
+@njit(cache=True)
+def _levels(sums):  # type: ignore[no-untyped-def]
+    levels = np.empty((len(sums), sums.shape[1] * PART_LEVELS), np.int64)
+    for q in range(len(sums)):
+        for part in range(sums.shape[1]):
+            for digit in range(2):
+                every, with0, with1, with_both = sums[q, part, digit]
+                first = PART_LEVELS * part + digit
+                levels[q, first] = every - with0 - with1 + with_both
+                levels[q, first + 2] = with0 - with_both
+                levels[q, first + 4] = with1 - with_both
+                levels[q, first + 6] = with_both
+    return levels
 
 
 def count_items(
@@ -149,7 +162,9 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
         for triple in range(1, single):
             ones, twos, fours, eights = add_one(advance(sums, chosen[triple] + w), ones, twos, fours, eights)
         for triple in range(single, triples, TRIPLES_A_STEP):
-            ones, twos, fours, eights, carry = add_step(sums, advance(chosen, triple), w, ones, twos, fours, eights)
+            ones, twos, fours, eights, carry = add_step(
+                sums, advance(chosen, triple), w, ones, twos, fours, eights
+            )
             sixteens, carry = half_adder(sixteens, carry)
             more, carry = half_adder(more, carry)
             for d in range(REGISTER_DIGITS, count):
@@ -169,16 +184,13 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
 
 @njit(nogil=True, cache=True)
 def find_relevant(planes, labels, first, last, halves, words):  # type: ignore[no-untyped-def]
-    """Write to the plane ``shared`` which items have one of the query's labels; return whether any has."""
-    found = spread(np.uint64(0))
+    """Write to the plane ``shared`` which items have one of the query's labels."""
     for w in range(0, words, WORDS):
         some = spread(np.uint64(0))
         for place in range(first, last):
             some = some | load(planes, labels[place] * TILE_WORDS + w)
         store(halves, 2 * TILE_WORDS + w, some)
         store(halves, 5 * TILE_WORDS + w, high_halves(some))
-        found = found | some
-    return any_one(found)
 
 
 @njit(nogil=True, cache=True)
@@ -218,27 +230,8 @@ def split_by_digits(all_items, digits, count, parts, held, groups, words):  # ty
 
 
 @njit(nogil=True, cache=True)
-def count_part(part, halves, items, words):  # type: ignore[no-untyped-def]
-    """Add the items of a part to its four levels, ``levels[0]``, ``[2]``, ``[4]`` and ``[6]``."""
-    T = TILE_WORDS
-    every = with0 = with1 = with_both = spread(np.uint64(0))
-    for w in range(0, words, WORDS):
-        present = load(part, w)
-        for half in range(2):
-            digits = advance(halves, half * 3 * T + w)
-            own = high_halves(present) if half else low_halves(present)
-            digit1 = load(digits, T)
-            low = own & load(digits, 0)
-            every = add_ones_of_halves(every, own)
-            with0 = add_ones_of_halves(with0, low)
-            with1 = add_ones_of_halves(with1, own & digit1)
-            with_both = add_ones_of_halves(with_both, low & digit1)
-    add_sums_of_bytes(items, every, with0, with1, with_both)
-
-
-@njit(nogil=True, cache=True)
-def count_part_and_relevant(part, halves, items, relevant, words):  # type: ignore[no-untyped-def]
-    """Do the same, and add the relevant items to theirs."""
+def count_part(part, halves, items, relevant, words):  # type: ignore[no-untyped-def]
+    """Add the items of a part, and those of them that are relevant, to what :func:`empty_sums` describes."""
     T = TILE_WORDS
     every = with0 = with1 = with_both = spread(np.uint64(0))
     r_every = r_with0 = r_with1 = r_with_both = spread(np.uint64(0))
@@ -292,16 +285,15 @@ def _meet(  # type: ignore[no-untyped-def]
         tile_sums = advance(pointer(sums), tile * (sums.size // len(sizes)))
         tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
         for q in range(queries):
-            far = add_distances(tile_sums, advance(pointer(chosen), q * triples), triples, halves, digits, count, words)
-            some = find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
+            far = add_distances(
+                tile_sums, advance(pointer(chosen), q * triples), triples, halves, digits, count, words
+            )
+            find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
             split_by_digits(real, digits, count if far else count - 1, parts, has, groups, words)
             parity = (ones[q] & 1) ^ odd[tile]
             for g in range(groups):
                 if has[g]:
                     part, place = advance(parts, g * TILE_WORDS), ((q * groups + g) * 2 + parity) * 4
-                    of_items = advance(pointer(items), place)
-                    if some:
-                        of_relevant = advance(pointer(relevant), place)
-                        count_part_and_relevant(part, halves, of_items, of_relevant, words)
-                    else:
-                        count_part(part, halves, of_items, words)
+                    count_part(
+                        part, halves, advance(pointer(items), place), advance(pointer(relevant), place), words
+                    )

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, vectorize
+from numba import njit
 
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.retrieval.levels import LevelCounts
@@ -43,9 +43,9 @@ def refuse_order(ties: str, instead: str) -> None:
         )
 
 
-@vectorize(cache=True)
-def harmonic_difference(start: Any, count: Any) -> Any:
-    """Return ``1/(start + 1) + ... + 1/(start + count)``, elementwise, to nearly full precision.
+@njit(cache=True)
+def harmonic_difference(start, count):  # type: ignore[no-untyped-def]
+    """Return ``1/(start + 1) + ... + 1/(start + count)`` to nearly full precision.
 
     A difference of tabled harmonic numbers would lose digits behind many items, and the table would be as
     long as the database; the expansion H(n) = ln n + 1/2n - 1/12n^2 + 1/120n^4 - 1/252n^6 (plus a constant)
@@ -76,22 +76,34 @@ def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) 
     Returns:
         float64 ``(n_queries, K + 1)``.
     """
-    n, r = counts.items, counts.relevant
-    gained = np.zeros(n.shape)
-    some = r > 0  # many levels of a long code have no item at all
-    behind, found = (np.cumsum(n, axis=1) - n)[some], (np.cumsum(r, axis=1) - r)[some]
-    n, r = n[some], r[some]
-    places = n if limit is None else np.clip(limit - behind, 0, n)
-    if ties == "expected":
-        slope = (r - 1) / np.maximum(n - 1, 1)
-        first = found + 1 - slope * (behind + 1)
-        gained[some] = r / n * (slope * places + first * harmonic_difference(behind, places))
-        return gained
-    before = np.zeros_like(n) if ties == "optimistic" else n - r
-    hits = np.clip(places - before, 0, r)
-    offset = behind + before
-    # r relevant items in a row behind `offset` items: the j-th adds (found + j) / (offset + j).
-    gained[some] = hits + (found - offset) * harmonic_difference(offset, hits)
+    most = np.iinfo(np.int64).max if limit is None else limit
+    gained: Float64Array = _gained(
+        counts.items, counts.relevant, ties == "expected", ties == "optimistic", most
+    )
+    return gained
+
+
+@njit(cache=True)
+def _gained(items, relevant, expected, optimistic, limit):  # type: ignore[no-untyped-def]
+    gained = np.zeros(items.shape)
+    for q in range(len(items)):
+        behind = found = 0
+        for level in range(items.shape[1]):
+            n, r = items[q, level], relevant[q, level]
+            if r > 0 and behind < limit:
+                places = min(n, limit - behind)
+                if expected:
+                    slope = (r - 1) / max(n - 1, 1)
+                    first = found + 1 - slope * (behind + 1)
+                    gained[q, level] = r / n * (slope * places + first * harmonic_difference(behind, places))
+                else:
+                    before = 0 if optimistic else n - r
+                    hits = min(max(places - before, 0), r)
+                    offset = behind + before
+                    # r relevant items in a row behind `offset` items: the j-th adds (found + j) / (offset + j).
+                    gained[q, level] = hits + (found - offset) * harmonic_difference(offset, hits)
+            behind += n
+            found += r
     return gained
 
 

@@ -23,7 +23,9 @@ _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
 _WIDE = ir.VectorType(ir.IntType(64), 8 * WORDS)
 # Some steps have instructions that LLVM does not find by itself. They are left out where numba is told what to use.
 _USES_AVX2 = (
-    config.CPU_NAME is None and config.CPU_FEATURES is None and bool(get_host_cpu_features().get("avx2", False))
+    config.CPU_NAME is None
+    and config.CPU_FEATURES is None
+    and bool(get_host_cpu_features().get("avx2", False))
 )
 # What it makes of a function is called without the typing context, which a type checker cannot know.
 _operation: Any = intrinsic
@@ -226,7 +228,9 @@ def any_one(typing_context: Any, bits: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         merge = _llvm(builder, f"vector.reduce.or.v{WORDS}i64", ir.IntType(64), _LANES)
-        return builder.icmp_unsigned("!=", builder.call(merge, [builder.bitcast(arguments[0], _LANES)]), ir.IntType(64)(0))
+        return builder.icmp_unsigned(
+            "!=", builder.call(merge, [builder.bitcast(arguments[0], _LANES)]), ir.IntType(64)(0)
+        )
 
     return types.boolean(bits), generate
 
