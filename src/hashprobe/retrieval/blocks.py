@@ -79,7 +79,7 @@ def pass_over(
 
     Args:
         database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; ``BLOCK_ITEMS`` of it are copied
-            at a time, in as many blocks as there are threads.
+            at a time, in as many blocks as there are threads, and the next ones while these are worked on.
         labels: Labels of the database.
         work: ``work(queries, block)``: a slice of the queries and the block that they meet.
         arrange: Makes a block of packed codes ``(n, code bytes)``, packed labels ``(n, label bytes)`` and the database
@@ -97,16 +97,16 @@ def pass_over(
         progress_bar(description, len(database), show=progress) as advance,
     ):
         size = max(1, min(BLOCK_ITEMS, BLOCK_BITS // bits))
-        part_of = functools.partial(pool.submit, _block, database, labels, arrange, bits)
+        read = functools.partial(_block, database, labels, arrange, bits)
         block = _cut(0, min(size, len(database)), count)
-        waiting = [part_of(part) for part in block]
+        waiting = [pool.submit(read, part) for part in block]
         while block:
             blocks = [job.result() for job in waiting]
             jobs = [pool.submit(_meet, work, run, blocks) for run in runs]
             # Queued behind these jobs, so that a thread that is done with its last one goes on with the next block.
             stop = block[-1].stop
             following = _cut(stop, min(stop + size, len(database)), count)
-            waiting = [part_of(part) for part in following]
+            waiting = [pool.submit(read, part) for part in following]
             for job in jobs:
                 job.result()
             advance(stop - block[0].start)

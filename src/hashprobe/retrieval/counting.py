@@ -10,7 +10,8 @@ A query meets a tile of items in three steps.
    lowest three say which four levels an item may lie at: the items are split by the highest digit, each part by the
    next, and so on; a part without items is left out with all that would come of it, which is most of them for long
    codes. Within a part, four counts of ones decide the four levels, since the highest is "both digits are 1", and so
-   on; the same again among the relevant items.
+   on; the same again among the relevant items. Ones are counted by half bytes, which a table of 16 entries serves: what
+   all parts need for it, the lower digits and the relevance, is kept both as it is and with the half bytes moved.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ from hashprobe.retrieval.words import (
     store,
 )
 
+# Levels of a part and those between them, which items of the other parity have: those of the lowest three digits.
+PART_LEVELS = 8
+PART_DIGITS = 3
 # Digits of a distance that are added up in registers; those above are kept in memory.
 REGISTER_DIGITS = 6
-
-# Levels of a part and those between them, which items of the other parity have.
-PART_LEVELS = 8
+# Planes that all parts are counted with: second digit, third digit and relevance, twice.
+SHARED_PLANES = 6
 
 
 @dataclass(frozen=True)
@@ -51,35 +54,35 @@ class QueryTerms:
 
     Attributes:
         sums: Where the sums of each triple of bits start in a tile, int64 ``(n, triples)``.
-        ones: How many ones the code has, int64 ``(n,)``.
+        odd: int64 ``(n,)``: 1 where the code has an odd number of ones.
         label_ends: Where the labels of each query end in ``labels``, int64 ``(n + 1,)`` from 0.
         labels: Their label planes, one query's behind the other's, int64.
     """
 
     sums: npt.NDArray[np.int64]
-    ones: npt.NDArray[np.int64]
+    odd: npt.NDArray[np.int64]
     label_ends: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
 
     def __getitem__(self, rows: slice) -> QueryTerms:
         """Return those of a slice of the queries."""
         ends = self.label_ends[rows.start : rows.stop + 1]
-        return QueryTerms(self.sums[rows], self.ones[rows], ends, self.labels)
+        return QueryTerms(self.sums[rows], self.odd[rows], ends, self.labels)
 
 
 def arrange_queries(codes: PackedCodes, labels: npt.NDArray[np.uint8]) -> QueryTerms:
     """Arrange packed codes ``(n, code bytes)`` and packed labels ``(n, label bytes)``."""
     own = np.unpackbits(labels, axis=1)
     ends = np.concatenate([[0], np.cumsum(own.sum(axis=1, dtype=np.int64))])
-    ones = np.unpackbits(codes, axis=1).sum(axis=1, dtype=np.int64)
-    return QueryTerms(choose_sums(codes, TILE_WORDS), ones, ends, np.nonzero(own)[1].astype(np.int64))
+    odd = np.unpackbits(codes, axis=1).sum(axis=1, dtype=np.int64) & 1
+    return QueryTerms(choose_sums(codes, TILE_WORDS), odd, ends, np.nonzero(own)[1].astype(np.int64))
 
 
 def empty_sums(queries: int, bits: int) -> npt.NDArray[np.int64]:
     """Return zeros for the kernel to add to, int64 ``(queries, parts, 2, 4)``.
 
-    The last number is what a distance in a part of eight has of two digits, its second and third: anything, the second,
-    the third, both; the number before it is the lowest digit.
+    For each part of eight levels and each lowest digit of the distance: how many items there are, how many with the
+    second digit, with the third, with both.
     """
     return np.zeros((queries, bits // PART_LEVELS + 1, 2, 4), dtype=np.int64)
 
@@ -116,7 +119,7 @@ def count_items(
         items: As :func:`empty_sums` makes it, added to.
         relevant: The same.
     """
-    own = queries.sums, queries.ones, queries.label_ends, queries.labels
+    own = queries.sums, queries.odd, queries.label_ends, queries.labels
     _count(*own, tiles.sums, tiles.labels, tiles.sizes, tiles.odd, items, relevant)
 
 
@@ -148,17 +151,31 @@ def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-unt
 
 @njit(nogil=True, cache=True)
 def add_distances(sums, chosen, triples, halves, digits, count, words):  # type: ignore[no-untyped-def]
-    """Write the distances of a tile's items to ``digits``, ``count`` planes, the lowest first, which is left out."""
+    """Write the distances of a tile's items, binary digit by digit, all but the lowest.
+
+    Args:
+        sums: The tile's sums over three bits.
+        chosen: Where those of the query start.
+        triples: How many there are.
+        halves: The planes that parts are counted with; the two digits behind the lowest are filled in, twice.
+        digits: ``count - PART_DIGITS`` planes, filled in: the digits above.
+        count: How many digits a distance has.
+        words: Words of a plane that are in use.
+
+    Returns:
+        Whether any item has the highest digit.
+    """
     T = TILE_WORDS
     zero = spread(np.uint64(0))
-    single = (triples - 1) % TRIPLES_A_STEP + 1
     highest = zero
+    single = (triples - 1) % TRIPLES_A_STEP + 1
+    above = REGISTER_DIGITS - PART_DIGITS
     for w in range(0, words, WORDS):
-        for d in range(REGISTER_DIGITS, count):
+        for d in range(above, count - PART_DIGITS):
             store(digits, d * T + w, zero)
         first = advance(sums, chosen[0] + w)
         ones, twos = load(first, 0), load(first, T)
-        fours = eights = sixteens = more = zero
+        fours = eights = sixteens = thirty_twos = zero
         for triple in range(1, single):
             ones, twos, fours, eights = add_one(advance(sums, chosen[triple] + w), ones, twos, fours, eights)
         for triple in range(single, triples, TRIPLES_A_STEP):
@@ -166,8 +183,8 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
                 sums, advance(chosen, triple), w, ones, twos, fours, eights
             )
             sixteens, carry = half_adder(sixteens, carry)
-            more, carry = half_adder(more, carry)
-            for d in range(REGISTER_DIGITS, count):
+            thirty_twos, carry = half_adder(thirty_twos, carry)
+            for d in range(above, count - PART_DIGITS):
                 digit = load(digits, d * T + w)
                 store(digits, d * T + w, digit ^ carry)
                 carry = carry & digit
@@ -175,22 +192,23 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
         store(halves, T + w, fours)
         store(halves, 3 * T + w, high_halves(twos))
         store(halves, 4 * T + w, high_halves(fours))
-        store(digits, 3 * T + w, eights)
-        store(digits, 4 * T + w, sixteens)
-        store(digits, 5 * T + w, more)
-        highest = highest | (load(digits, (count - 1) * T + w) if count > REGISTER_DIGITS else more)
+        store(digits, w, eights)
+        store(digits, T + w, sixteens)
+        store(digits, 2 * T + w, thirty_twos)
+        highest = highest | load(digits, (count - PART_DIGITS - 1) * T + w)
     return any_one(highest)
 
 
 @njit(nogil=True, cache=True)
 def find_relevant(planes, labels, first, last, halves, words):  # type: ignore[no-untyped-def]
-    """Write to the plane ``shared`` which items have one of the query's labels."""
+    """Write to the planes that parts are counted with which items have one of the query's labels."""
+    T = TILE_WORDS
     for w in range(0, words, WORDS):
         some = spread(np.uint64(0))
         for place in range(first, last):
-            some = some | load(planes, labels[place] * TILE_WORDS + w)
-        store(halves, 2 * TILE_WORDS + w, some)
-        store(halves, 5 * TILE_WORDS + w, high_halves(some))
+            some = some | load(planes, labels[place] * T + w)
+        store(halves, 2 * T + w, some)
+        store(halves, 5 * T + w, high_halves(some))
 
 
 @njit(nogil=True, cache=True)
@@ -199,8 +217,8 @@ def split_by_digits(all_items, digits, count, parts, held, groups, words):  # ty
 
     Args:
         all_items: A plane that has a 1 for every item of the tile.
-        digits: ``count`` planes.
-        count: How many digits there are.
+        digits: ``count`` planes: those digits.
+        count: How many there are.
         parts: ``groups`` planes, filled in: part g has the items at distance 8 g to 8 g + 7.
         held: ``groups`` numbers, filled in: 1 where a part has items; one that has none is not written.
         groups: How many parts there are.
@@ -211,8 +229,8 @@ def split_by_digits(all_items, digits, count, parts, held, groups, words):  # ty
         held[part] = part == 0
     for w in range(0, words, WORDS):
         store(parts, w, load(all_items, w))
-    for d in range(count - 1, 2, -1):
-        step = 1 << (d - 3)
+    for d in range(count - 1, -1, -1):
+        step = 1 << d
         for part in range(0, groups - step, 2 * step):
             if not held[part]:
                 continue
@@ -256,44 +274,43 @@ def count_part(part, halves, items, relevant, words):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True)
-def _count(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
+def _count(chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
     groups = items.shape[1]
     count = REGISTER_DIGITS
     while 1 << count < PART_LEVELS * groups:
         count += 1
     # Held here while the loops below use pointers to it.
-    planes = np.zeros((7 + count + groups) * TILE_WORDS, np.uint64)
+    planes = np.zeros((SHARED_PLANES + count - PART_DIGITS + 1 + groups) * TILE_WORDS, np.uint64)
     held = np.zeros(groups, np.int64)
-    _meet(chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
+    _meet(chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
 
 
 @njit(nogil=True, cache=True)
 def _meet(  # type: ignore[no-untyped-def]
-    chosen, ones, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count
+    chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count
 ):
     """Let every query meet every tile; a tile serves all queries before the next is looked at."""
     queries, triples = chosen.shape
     groups = len(held)
     halves, has = pointer(planes), pointer(held)
-    digits, real = advance(halves, 6 * TILE_WORDS), advance(halves, (6 + count) * TILE_WORDS)
-    parts = advance(real, TILE_WORDS)
+    digits = advance(halves, SHARED_PLANES * TILE_WORDS)
+    all_items = advance(digits, (count - PART_DIGITS) * TILE_WORDS)
+    parts = advance(all_items, TILE_WORDS)
     for tile in range(len(sizes)):
         words = -(-sizes[tile] // (64 * WORDS)) * WORDS
         for word in range(words):
-            ones_here = min(64, sizes[tile] - 64 * word)
-            real[word] = ALL >> np.uint64(64 - ones_here) if ones_here > 0 else np.uint64(0)
+            held_here = min(64, sizes[tile] - 64 * word)
+            all_items[word] = ALL >> np.uint64(64 - held_here) if held_here > 0 else np.uint64(0)
         tile_sums = advance(pointer(sums), tile * (sums.size // len(sizes)))
         tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
         for q in range(queries):
-            far = add_distances(
-                tile_sums, advance(pointer(chosen), q * triples), triples, halves, digits, count, words
-            )
+            own_sums = advance(pointer(chosen), q * triples)
+            far = add_distances(tile_sums, own_sums, triples, halves, digits, count, words)
             find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
-            split_by_digits(real, digits, count if far else count - 1, parts, has, groups, words)
-            parity = (ones[q] & 1) ^ odd[tile]
+            used = count - PART_DIGITS if far else count - PART_DIGITS - 1
+            split_by_digits(all_items, digits, used, parts, has, groups, words)
             for g in range(groups):
                 if has[g]:
-                    part, place = advance(parts, g * TILE_WORDS), ((q * groups + g) * 2 + parity) * 4
-                    count_part(
-                        part, halves, advance(pointer(items), place), advance(pointer(relevant), place), words
-                    )
+                    place = 4 * ((q * groups + g) * 2 + (query_odd[q] ^ odd[tile]))
+                    of_items, of_relevant = advance(pointer(items), place), advance(pointer(relevant), place)
+                    count_part(advance(parts, g * TILE_WORDS), halves, of_items, of_relevant, words)

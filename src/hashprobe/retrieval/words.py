@@ -21,11 +21,13 @@ WORDS = 4
 _LANES = ir.VectorType(ir.IntType(64), WORDS)
 _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
 _WIDE = ir.VectorType(ir.IntType(64), 8 * WORDS)
-# Some steps have instructions that LLVM does not find by itself. They are left out where numba is told what to use.
+# Two steps have instructions that LLVM does not find by itself. Where numba is told of another processor than this
+# one, it is left to LLVM.
+_settings: Any = config
 _USES_AVX2 = (
-    config.CPU_NAME is None
-    and config.CPU_FEATURES is None
-    and bool(get_host_cpu_features().get("avx2", False))
+    _settings.CPU_NAME is None
+    and _settings.CPU_FEATURES is None
+    and get_host_cpu_features().get("avx2", False)
 )
 # What it makes of a function is called without the typing context, which a type checker cannot know.
 _operation: Any = intrinsic
@@ -205,12 +207,12 @@ def _sums_by_lanes(builder: Any, values: Any) -> Any:
     add = _llvm(builder, "x86.avx2.psad.bw", _LANES, _BYTES, _BYTES)
     a, b, c, d = (builder.call(add, [value, ir.Constant(_BYTES, None)]) for value in values)
 
-    def added(x: Any, y: Any, first: list[int], second: list[int]) -> Any:
-        lanes = [ir.Constant(ir.VectorType(ir.IntType(32), WORDS), which) for which in (first, second)]
-        return builder.add(*(builder.shuffle_vector(x, y, which) for which in lanes))
+    def added(x: Any, y: Any, *lanes: list[int]) -> Any:
+        wanted = [ir.Constant(ir.VectorType(ir.IntType(32), WORDS), which) for which in lanes]
+        return builder.add(*(builder.shuffle_vector(x, y, which) for which in wanted))
 
-    pairs = [added(x, y, [0, 4, 2, 6], [1, 5, 3, 7]) for x, y in ((a, b), (c, d))]
-    return added(*pairs, [0, 1, 4, 5], [2, 3, 6, 7])
+    left, right = (added(x, y, [0, 4, 2, 6], [1, 5, 3, 7]) for x, y in ((a, b), (c, d)))
+    return added(left, right, [0, 1, 4, 5], [2, 3, 6, 7])
 
 
 def _sums_by_reduction(builder: Any, values: Any) -> Any:
