@@ -173,8 +173,9 @@ def high_halves(typing_context: Any, bits: Any) -> Any:
 
 @_operation
 def add_ones_of_halves(typing_context: Any, counts: Any, bits: Any) -> Any:
-    """Add to each byte of ``counts`` how many ones the lower four bits of the same byte of ``bits`` have; bytes wrap
-    at 256. Four bits are looked up in one instruction, where a byte takes six.
+    """Add to each byte of ``counts`` how many ones the same byte of ``bits``, 0 to 15, has; bytes wrap at 256.
+
+    So small a number is looked up in one instruction, where a whole byte takes six.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -230,9 +231,8 @@ def any_one(typing_context: Any, bits: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         merge = _llvm(builder, f"vector.reduce.or.v{WORDS}i64", ir.IntType(64), _LANES)
-        return builder.icmp_unsigned(
-            "!=", builder.call(merge, [builder.bitcast(arguments[0], _LANES)]), ir.IntType(64)(0)
-        )
+        merged = builder.call(merge, [builder.bitcast(arguments[0], _LANES)])
+        return builder.icmp_unsigned("!=", merged, ir.IntType(64)(0))
 
     return types.boolean(bits), generate
 
