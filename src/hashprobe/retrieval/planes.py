@@ -19,7 +19,7 @@ from hashprobe.retrieval.triples import sums_of_three
 from hashprobe.retrieval.words import WORDS, first_bits, load, pointer, without_first_bits
 
 # Items of a tile, at most: with codes of 64 bits its sums stay in the second cache. A byte counts the ones of 16
-# vectors of 256 items, at most 128 of them.
+# vectors of 256 items, at most 128 of them; it could not hold those of 32.
 TILE_ITEMS = 4096
 TILE_WORDS = TILE_ITEMS // 64
 
@@ -46,14 +46,15 @@ def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -
     # Copies, since the loops would be compiled anew for read-only arrays.
     codes, labels = np.array(codes, order="C"), np.array(labels, order="C")
     places, counts = place_by_parity(codes)
-    full = [[TILE_ITEMS] * (count // TILE_ITEMS) + [count % TILE_ITEMS] for count in counts]
-    sizes = [[size for size in of_parity if size] for of_parity in full]
-    tiles = sum(map(len, sizes))
+    even, odd = (
+        [min(TILE_ITEMS, count - start) for start in range(0, count, TILE_ITEMS)] for count in counts
+    )
+    tiles = len(even) + len(odd)
     return Tiles(
         sums_of_three(bit_planes(codes, places, tiles)),
         bit_planes(labels, places, tiles),
-        np.array(sizes[0] + sizes[1], dtype=np.int64),
-        np.repeat([0, 1], [len(sizes[0]), len(sizes[1])]),
+        np.array(even + odd, dtype=np.int64),
+        np.repeat([0, 1], [len(even), len(odd)]),
     )
 
 

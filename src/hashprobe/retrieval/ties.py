@@ -20,14 +20,6 @@ _SUMMED = 64
 _HARMONIC = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, _SUMMED + 1))])
 
 
-@njit(cache=True)
-def _beyond_logarithm(n):  # type: ignore[no-untyped-def]
-    """Return H(n) less ln n and Euler's constant, for n beyond the table."""
-    inverse = 1.0 / n
-    square = inverse * inverse
-    return inverse / 2 - square * (1 / 12 - square * (1 / 120 - square / 252))
-
-
 def check_ties(ties: str) -> None:
     """Refuse an unknown tie policy, with the nearest known one."""
     if ties not in get_args(Ties):
@@ -59,6 +51,14 @@ def harmonic_difference(start, count):  # type: ignore[no-untyped-def]
     if middle < end:
         result += np.log1p((end - middle) / middle) + _beyond_logarithm(end) - _beyond_logarithm(middle)
     return result
+
+
+@njit(cache=True)
+def _beyond_logarithm(n):  # type: ignore[no-untyped-def]
+    """Return H(n) less ln n and Euler's constant, for n beyond the table."""
+    inverse = 1.0 / n
+    square = inverse * inverse
+    return inverse / 2 - square * (1 / 12 - square * (1 / 120 - square / 252))
 
 
 def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) -> Float64Array:
