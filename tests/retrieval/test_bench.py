@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import gc
 import json
-import time
+import threading
 
 import numpy as np
 import pytest
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
+from hashprobe.retrieval import memory
 from hashprobe.retrieval.bench import FaissDistances, PlainWay, make_inputs, run_retrieval_benchmark
-from hashprobe.retrieval.memory import STATUS, watch_memory
 
 
 def test_the_benchmark_measures_what_it_compares() -> None:
@@ -59,15 +60,30 @@ def test_a_number_below_one_is_refused() -> None:
         run_retrieval_benchmark(database=0)
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="the system keeps no /proc/self/status")
-def test_the_peak_holds_what_was_taken_and_given_back() -> None:
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="the system keeps no /proc/self/status")
+def test_the_peak_holds_what_was_taken_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    private_bytes, looked = memory._private_bytes, threading.Event()
+
+    def look() -> int | None:
+        found = private_bytes()
+        looked.set()
+        return found
+
+    garbage: list[object] = [np.ones(128 << 20, dtype=np.uint8)]
+    garbage.append(garbage)
+    del garbage
+
     def take() -> None:
+        gc.collect()
         held = np.ones(64 << 20, dtype=np.uint8)
-        # numpy may keep the interpreter to itself while it works: here the watching thread gets to look.
-        time.sleep(0.05)
+        # The look under way may have read before the memory was taken; the one after it has not.
+        for _ in range(2):
+            looked.clear()
+            assert looked.wait(60)
         assert held[-1] == 1
 
-    memory = watch_memory(take)
-    assert memory is not None
-    assert 32 << 20 < memory.growth < 256 << 20
-    assert memory.peak == memory.before + memory.growth
+    monkeypatch.setattr(memory, "_private_bytes", look)
+    found = memory.watch_memory(take)
+    assert found is not None
+    assert 32 << 20 < found.growth < 256 << 20
+    assert found.peak == found.before + found.growth

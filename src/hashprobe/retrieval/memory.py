@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ def watch_memory(work: Callable[[], object]) -> Memory | None:
     A thread looks every 2 ms, so that a shorter peak may be missed. ``None`` where the system keeps no
     ``/proc/self/status`` (it is Linux's).
     """
+    # Garbage of earlier work that went while this one runs would hide as much of what this one takes.
+    gc.collect()
     before = _private_bytes()
     if before is None:
         work()
