@@ -107,6 +107,23 @@ def test_the_floor_check_finds_what_it_should(room: str, code: str, found: list[
     assert forbidden_imports(room, code) == found
 
 
+@pytest.mark.parametrize("room", ["retrieval", "report"])
+def test_a_room_without_networks_brings_no_torch(room: str) -> None:
+    """Who imports only the metrics waits for no networks and keeps none of them in memory."""
+    code = f"import sys, hashprobe; hashprobe.{room}.__all__; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_package_offers_what_it_names() -> None:
+    assert set(hashprobe.__all__) <= set(dir(hashprobe))
+    for name in hashprobe.__all__:
+        assert getattr(hashprobe, name) is not None
+    assert hashprobe.HashModel is hashprobe.hashing.HashModel
+    with pytest.raises(AttributeError, match="module 'hashprobe' has no attribute 'nothing'"):
+        _ = hashprobe.nothing
+
+
 def test_the_architecture_page_names_every_room() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}

@@ -1,5 +1,7 @@
 """hashprobe: train deep-hashing image retrieval, attack it, and say in numbers and pictures how robust it is.
 
+A room is imported when it is first used: ``hashprobe.retrieval`` alone brings no torch.
+
 Example:
     >>> import hashprobe as hp
     >>> model = hp.HashModel.build("efficientnet_lite0", bits=32)
@@ -7,9 +9,10 @@ Example:
     32
 """
 
-from hashprobe import attacks, data, evaluation, hashing, report, retrieval, targets
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from hashprobe._version import __version__
-from hashprobe.hashing import HashModel
 
 __all__ = [
     "HashModel",
@@ -22,3 +25,18 @@ __all__ = [
     "retrieval",
     "targets",
 ]
+
+if TYPE_CHECKING:
+    from hashprobe import attacks, data, evaluation, hashing, report, retrieval, targets
+    from hashprobe.hashing import HashModel
+else:
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "HashModel":
+            return import_module("hashprobe.hashing").HashModel
+        return import_module(f"hashprobe.{name}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

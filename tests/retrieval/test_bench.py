@@ -69,6 +69,7 @@ def test_the_peak_holds_what_was_taken_and_given_back(monkeypatch: pytest.Monkey
         looked.set()
         return found
 
+    # Given back while the work runs, it would hide what is taken; so would free memory that is used again.
     garbage: list[object] = [np.ones(128 << 20, dtype=np.uint8)]
     garbage.append(garbage)
     del garbage

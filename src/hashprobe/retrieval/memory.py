@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Memory:
 
     @property
     def growth(self) -> int:
-        """What the work added; memory that was free before and was used again is not seen."""
+        """What the work added."""
         return self.peak - self.before
 
 
@@ -36,13 +37,11 @@ def watch_memory(work: Callable[[], object]) -> Memory | None:
     A thread looks every 2 ms, so that a shorter peak may be missed. ``None`` where the system keeps no
     ``/proc/self/status`` (it is Linux's).
     """
-    # Garbage of earlier work that went while this one runs would hide as much of what this one takes.
-    gc.collect()
-    before = _private_bytes()
-    if before is None:
+    if _private_bytes() is None:
         work()
         return None
-    peak = before
+    _give_back_what_is_free()
+    before = peak = _private_bytes() or 0
     done = threading.Event()
 
     def look() -> None:
@@ -58,6 +57,17 @@ def watch_memory(work: Callable[[], object]) -> Memory | None:
         done.set()
         watcher.join()
     return Memory(before, max(peak, _private_bytes() or 0))
+
+
+def _give_back_what_is_free() -> None:
+    """Give the system what earlier work left behind: used again or freed meanwhile, it would hide what is taken.
+
+    Where the C library cannot trim (it is glibc's ``malloc_trim``), free memory that is used again is not seen.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _private_bytes() -> int | None:
