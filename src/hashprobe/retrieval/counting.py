@@ -1,4 +1,4 @@
-"""How many items lie at each distance, counted on bit planes, 256 items an instruction; compiled by numba.
+"""How many items lie at each distance, counted on bit planes, 256 or 512 items an instruction; compiled by numba.
 
 A query meets a tile of items in three steps.
 
@@ -10,8 +10,9 @@ A query meets a tile of items in three steps.
    lowest three say which four levels an item may lie at: the items are split by the highest digit, each part by the
    next, and so on; a part without items is left out with all that would come of it, which is most of them for long
    codes. Within a part, four counts of ones decide the four levels, since the highest is "both digits are 1", and so
-   on; the same again among the relevant items. Ones are counted by half bytes, which a table of 16 entries serves: what
-   all parts need for it, the lower digits and the relevance, is kept both as it is and with the half bytes moved.
+   on; the same again among the relevant items. With AVX2, ones are counted by half bytes, which a table of 16 entries
+   serves: what all parts need for it, the lower digits and the relevance, is kept both as it is and with the half bytes
+   moved.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from hashprobe.retrieval.codes import PackedCodes
 from hashprobe.retrieval.planes import TILE_WORDS, Tiles
 from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder, half_adder
 from hashprobe.retrieval.words import (
+    PIECES,
     WORDS,
-    add_ones_of_halves,
-    add_sums_of_bytes,
+    add_ones,
+    add_sums,
     advance,
     any_one,
+    empty_words,
     high_halves,
     load,
     low_halves,
@@ -44,8 +47,8 @@ PART_LEVELS = 8
 PART_DIGITS = 3
 # Digits of a distance that are added up in registers; those above are kept in memory.
 REGISTER_DIGITS = 6
-# Planes that all parts are counted with: second digit, third digit and relevance, twice.
-SHARED_PLANES = 6
+# Planes that all parts are counted with: second digit, third digit and relevance.
+SHARED_PLANES = 3
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,13 @@ def count_items(
         items: As :func:`empty_sums` makes it, added to.
         relevant: The same.
     """
+    groups = items.shape[1]
+    count = max(REGISTER_DIGITS, (PART_LEVELS * groups - 1).bit_length())
+    planes = empty_words((PIECES * SHARED_PLANES + count - PART_DIGITS + 1 + groups, TILE_WORDS))
+    held = np.empty(groups, dtype=np.int64)
     own = queries.sums, queries.odd, queries.label_ends, queries.labels
-    _count(*own, tiles.sums, tiles.labels, tiles.sizes, tiles.odd, items, relevant)
+    theirs = tiles.sums, tiles.labels, tiles.sizes, tiles.odd
+    _count(*own, *theirs, items, relevant, planes.reshape(-1), held, count)
 
 
 @njit(nogil=True, cache=True)
@@ -150,14 +158,22 @@ def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-unt
 
 
 @njit(nogil=True, cache=True)
-def add_distances(sums, chosen, triples, halves, digits, count, words):  # type: ignore[no-untyped-def]
+def store_shared(shared, plane, w, bits):  # type: ignore[no-untyped-def]
+    """Write to a plane that all parts are counted with; behind these, one has the second piece of each byte."""
+    store(shared, plane * TILE_WORDS + w, bits)
+    if PIECES == 2:
+        store(shared, (SHARED_PLANES + plane) * TILE_WORDS + w, high_halves(bits))
+
+
+@njit(nogil=True, cache=True)
+def add_distances(sums, chosen, triples, shared, digits, count, words):  # type: ignore[no-untyped-def]
     """Write the distances of a tile's items, binary digit by digit, all but the lowest.
 
     Args:
         sums: The tile's sums over three bits.
         chosen: Where those of the query start.
         triples: How many there are.
-        halves: The planes that parts are counted with; the two digits behind the lowest are filled in, twice.
+        shared: The planes that parts are counted with; the two digits behind the lowest are filled in.
         digits: ``count - PART_DIGITS`` planes, filled in: the digits above.
         count: How many digits a distance has.
         words: Words of a plane that are in use.
@@ -188,10 +204,8 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
                 digit = load(digits, d * T + w)
                 store(digits, d * T + w, digit ^ carry)
                 carry = carry & digit
-        store(halves, w, twos)
-        store(halves, T + w, fours)
-        store(halves, 3 * T + w, high_halves(twos))
-        store(halves, 4 * T + w, high_halves(fours))
+        store_shared(shared, 0, w, twos)
+        store_shared(shared, 1, w, fours)
         store(digits, w, eights)
         store(digits, T + w, sixteens)
         store(digits, 2 * T + w, thirty_twos)
@@ -200,15 +214,14 @@ def add_distances(sums, chosen, triples, halves, digits, count, words):  # type:
 
 
 @njit(nogil=True, cache=True)
-def find_relevant(planes, labels, first, last, halves, words):  # type: ignore[no-untyped-def]
+def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[no-untyped-def]
     """Write to the planes that parts are counted with which items have one of the query's labels."""
     T = TILE_WORDS
     for w in range(0, words, WORDS):
         some = spread(np.uint64(0))
         for place in range(first, last):
             some = some | load(planes, labels[place] * T + w)
-        store(halves, 2 * T + w, some)
-        store(halves, 5 * T + w, high_halves(some))
+        store_shared(shared, 2, w, some)
 
 
 @njit(nogil=True, cache=True)
@@ -248,52 +261,48 @@ def split_by_digits(all_items, digits, count, parts, held, groups, words):  # ty
 
 
 @njit(nogil=True, cache=True)
-def count_part(part, halves, items, relevant, words):  # type: ignore[no-untyped-def]
+def piece_of(bits, piece):  # type: ignore[no-untyped-def]
+    """Return one piece of each byte, as :func:`add_ones` counts it."""
+    if PIECES == 1:
+        return bits
+    return high_halves(bits) if piece else low_halves(bits)
+
+
+@njit(nogil=True, cache=True)
+def count_part(part, shared, items, relevant, words):  # type: ignore[no-untyped-def]
     """Add the items of a part, and those of them that are relevant, to what :func:`empty_sums` describes."""
     T = TILE_WORDS
     every = with0 = with1 = with_both = spread(np.uint64(0))
     r_every = r_with0 = r_with1 = r_with_both = spread(np.uint64(0))
     for w in range(0, words, WORDS):
         present = load(part, w)
-        for half in range(2):
-            digits = advance(halves, half * 3 * T + w)
-            own = high_halves(present) if half else low_halves(present)
-            shared, digit1 = load(digits, 2 * T), load(digits, T)
-            low = own & load(digits, 0)
+        for piece in range(PIECES):
+            planes = advance(shared, piece * SHARED_PLANES * T + w)
+            own = piece_of(present, piece)
+            digit0, digit1, relevance = load(planes, 0), load(planes, T), load(planes, 2 * T)
+            low = own & digit0
             high, both = own & digit1, low & digit1
-            every = add_ones_of_halves(every, own)
-            with0 = add_ones_of_halves(with0, low)
-            with1 = add_ones_of_halves(with1, high)
-            with_both = add_ones_of_halves(with_both, both)
-            r_every = add_ones_of_halves(r_every, own & shared)
-            r_with0 = add_ones_of_halves(r_with0, low & shared)
-            r_with1 = add_ones_of_halves(r_with1, high & shared)
-            r_with_both = add_ones_of_halves(r_with_both, both & shared)
-    add_sums_of_bytes(items, every, with0, with1, with_both)
-    add_sums_of_bytes(relevant, r_every, r_with0, r_with1, r_with_both)
+            every = add_ones(every, own)
+            with0 = add_ones(with0, low)
+            with1 = add_ones(with1, high)
+            with_both = add_ones(with_both, both)
+            r_every = add_ones(r_every, own & relevance)
+            r_with0 = add_ones(r_with0, low & relevance)
+            r_with1 = add_ones(r_with1, high & relevance)
+            r_with_both = add_ones(r_with_both, both & relevance)
+    add_sums(items, every, with0, with1, with_both)
+    add_sums(relevant, r_every, r_with0, r_with1, r_with_both)
 
 
 @njit(nogil=True, cache=True)
-def _count(chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant):  # type: ignore[no-untyped-def]
-    groups = items.shape[1]
-    count = REGISTER_DIGITS
-    while 1 << count < PART_LEVELS * groups:
-        count += 1
-    # Held here while the loops below use pointers to it.
-    planes = np.zeros((SHARED_PLANES + count - PART_DIGITS + 1 + groups) * TILE_WORDS, np.uint64)
-    held = np.zeros(groups, np.int64)
-    _meet(chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count)
-
-
-@njit(nogil=True, cache=True)
-def _meet(  # type: ignore[no-untyped-def]
+def _count(  # type: ignore[no-untyped-def]
     chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count
 ):
     """Let every query meet every tile; a tile serves all queries before the next is looked at."""
     queries, triples = chosen.shape
     groups = len(held)
-    halves, has = pointer(planes), pointer(held)
-    digits = advance(halves, SHARED_PLANES * TILE_WORDS)
+    shared, has = pointer(planes), pointer(held)
+    digits = advance(shared, PIECES * SHARED_PLANES * TILE_WORDS)
     all_items = advance(digits, (count - PART_DIGITS) * TILE_WORDS)
     parts = advance(all_items, TILE_WORDS)
     for tile in range(len(sizes)):
@@ -305,12 +314,12 @@ def _meet(  # type: ignore[no-untyped-def]
         tile_labels = advance(pointer(labels), tile * (labels.size // len(sizes)))
         for q in range(queries):
             own_sums = advance(pointer(chosen), q * triples)
-            far = add_distances(tile_sums, own_sums, triples, halves, digits, count, words)
-            find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], halves, words)
+            far = add_distances(tile_sums, own_sums, triples, shared, digits, count, words)
+            find_relevant(tile_labels, pointer(own), ends[q], ends[q + 1], shared, words)
             used = count - PART_DIGITS if far else count - PART_DIGITS - 1
             split_by_digits(all_items, digits, used, parts, has, groups, words)
             for g in range(groups):
                 if has[g]:
                     place = 4 * ((q * groups + g) * 2 + (query_odd[q] ^ odd[tile]))
                     of_items, of_relevant = advance(pointer(items), place), advance(pointer(relevant), place)
-                    count_part(advance(parts, g * TILE_WORDS), halves, of_items, of_relevant, words)
+                    count_part(advance(parts, g * TILE_WORDS), shared, of_items, of_relevant, words)

@@ -16,7 +16,15 @@ import numpy.typing as npt
 from numba import njit
 
 from hashprobe.retrieval.triples import sums_of_three
-from hashprobe.retrieval.words import WORDS, first_bits, load, pointer, without_first_bits
+from hashprobe.retrieval.words import (
+    FIRST_BITS,
+    WORDS,
+    empty_words,
+    first_bits,
+    load,
+    pointer,
+    without_first_bits,
+)
 
 # Items of a tile, at most: with codes of 64 bits its sums stay in the second cache. A byte counts the ones of 16
 # vectors of 256 items, at most 128 of them; it could not hold those of 32.
@@ -95,7 +103,8 @@ def bit_planes(
     """
     columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
     put(rows, places, columns)
-    planes: npt.NDArray[np.uint64] = turn(columns.reshape(-1).view(np.uint64), tiles, len(columns))
+    planes = empty_words((tiles, 8 * len(columns), TILE_WORDS))
+    turn(columns.reshape(-1).view(np.uint64), planes.view(FIRST_BITS))
     return planes
 
 
@@ -108,23 +117,19 @@ def put(rows, places, columns):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def turn(columns, tiles, width):  # type: ignore[no-untyped-def]
-    """Return planes of columns of bytes: bit by bit, what comes first in each of 32 bytes goes to a plane.
+def turn(columns, planes):  # type: ignore[no-untyped-def]
+    """Turn columns of bytes into planes: bit by bit, what comes first in each byte of a value goes to a plane.
 
     Args:
         columns: Byte b of every item, then byte b + 1 of every item; flat, seen as uint64.
-        tiles: How many tiles of items.
-        width: How many bytes an item has.
+        planes: ``(tiles, 8 * bytes, values)``, filled in: each number the bits of as many items as a value has bytes.
     """
-    # Made here, since numba lets arrays start at a multiple of 32 bytes and numpy does not: a vector that lies
-    # across two lines of the cache takes twice as long to load.
-    planes = np.empty((tiles, 8 * width, TILE_WORDS), np.uint64)
-    for b in range(width):
+    source = pointer(columns)
+    tiles, bits, values = planes.shape
+    for b in range(bits // 8):
         for tile in range(tiles):
-            for word in range(TILE_WORDS):
-                place = ((b * tiles + tile) * TILE_WORDS + word) * 8
-                low, high = load(pointer(columns), place), load(pointer(columns), place + WORDS)
+            for value in range(values):
+                bytes_here = load(source, ((b * tiles + tile) * values + value) * WORDS)
                 for k in range(8):
-                    planes[tile, 8 * b + k, word] = first_bits(low) | (first_bits(high) << np.uint64(32))
-                    low, high = without_first_bits(low), without_first_bits(high)
-    return planes
+                    planes[tile, 8 * b + k, value] = first_bits(bytes_here)
+                    bytes_here = without_first_bits(bytes_here)

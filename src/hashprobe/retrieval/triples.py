@@ -12,7 +12,17 @@ import numpy.typing as npt
 from numba import njit
 
 from hashprobe.retrieval.codes import PackedCodes
-from hashprobe.retrieval.words import WORDS, advance, load, pointer, spread, store
+from hashprobe.retrieval.words import (
+    WORDS,
+    advance,
+    empty_words,
+    load,
+    odd_ones,
+    pointer,
+    spread,
+    store,
+    two_ones,
+)
 
 # Numbers that are added at a time: their sum is at most 12, which four binary digits hold.
 TRIPLES_A_STEP = 4
@@ -23,8 +33,7 @@ ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 @njit(nogil=True, cache=True)
 def full_adder(a, b, c):  # type: ignore[no-untyped-def]
     """Return the sum and the carry of three binary digits."""
-    differ = a ^ b
-    return differ ^ c, (a & b) | (differ & c)
+    return odd_ones(a, b, c), two_ones(a, b, c)
 
 
 @njit(nogil=True, cache=True)
@@ -64,14 +73,6 @@ def _fill(planes, sums):  # type: ignore[no-untyped-def]
                 store(entry, words + w, two)
 
 
-@njit(nogil=True, cache=True)
-def _sums(planes, triples):  # type: ignore[no-untyped-def]
-    # Made in compiled code for its place in memory, and held here while the pointers to it are used.
-    sums = np.empty((planes.shape[0], triples, 8, 2, planes.shape[2]), np.uint64)
-    _fill(planes, sums)
-    return sums
-
-
 def sums_of_three(planes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Return the differences from each pattern of three bits.
 
@@ -82,7 +83,8 @@ def sums_of_three(planes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         uint64 ``(tiles, triples, 8, 2, words)``: for each pattern (its first bit the highest) the lower and the higher
         digit of the sum.
     """
-    sums: npt.NDArray[np.uint64] = _sums(planes, triple_count(planes.shape[1]))
+    sums = empty_words((len(planes), triple_count(planes.shape[1]), 8, 2, planes.shape[2]))
+    _fill(planes, sums)
     return sums
 
 

@@ -1,36 +1,66 @@
-"""256 bits as one value in compiled loops: LLVM's vector type, which numba does not expose.
+"""A vector register as one value in compiled loops: LLVM's vector type, which numba does not expose.
 
-LLVM turns each operation into the widest instructions of the machine (AVX2, two halves on ARM).
+LLVM turns each operation into the widest instructions of the machine (AVX-512; AVX2; two halves on ARM).
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils, config
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.numpy_support import from_dtype
+
+_settings: Any = config
+
+
+def _has(*features: str) -> bool:
+    """Return whether numba compiles for a processor with these instructions: this one's, or what it was told."""
+    told = _settings.CPU_FEATURES
+    if told is None:
+        host = get_host_cpu_features()
+        return all(host.get(feature, False) for feature in features)
+    return {f"+{feature}" for feature in features} <= set(told.split(","))
+
+
+# Some steps have instructions that LLVM does not find by itself. Without these, all is left to LLVM.
+_USES_AVX512 = _has("avx512bw", "avx512vpopcntdq")
+_USES_AVX2 = _has("avx2") and not _USES_AVX512
 
 # 64-bit numbers of an array that make one value.
-WORDS = 4
+WORDS = 8 if _USES_AVX512 else 4
+# 64-bit numbers of a line of the cache.
+LINE_WORDS = 8
+# What holds one bit of each byte of a value.
+FIRST_BITS = np.dtype(f"u{WORDS}")
+# Pieces of each byte whose ones are counted apart: AVX2 has no instruction for a whole byte, but looks up half of one.
+PIECES = 2 if _USES_AVX2 else 1
 
 _LANES = ir.VectorType(ir.IntType(64), WORDS)
 _BYTES = ir.VectorType(ir.IntType(8), 8 * WORDS)
 _WIDE = ir.VectorType(ir.IntType(64), 8 * WORDS)
-# Two steps have instructions that LLVM does not find by itself. Where numba is told of another processor than this
-# one, it is left to LLVM.
-_settings: Any = config
-_USES_AVX2 = (
-    _settings.CPU_NAME is None
-    and _settings.CPU_FEATURES is None
-    and get_host_cpu_features().get("avx2", False)
-)
+_FOUR = ir.VectorType(ir.IntType(64), 4)
 # What it makes of a function is called without the typing context, which a type checker cannot know.
 _operation: Any = intrinsic
+
+
+def empty_words(shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
+    """Return an array that is not filled, its first number at the start of a line of the cache.
+
+    A vector that lies across two lines takes twice as long to load.
+    """
+    size = math.prod(shape)
+    numbers = np.empty(size + LINE_WORDS, dtype=np.uint64)
+    start = -(numbers.ctypes.data // 8) % LINE_WORDS
+    return numbers[start : start + size].reshape(shape)
 
 
 class BitsType(types.Type):
@@ -61,6 +91,38 @@ def _define(symbol: Any, instruction: str) -> None:
     @lower_builtin(symbol, bits_type, bits_type)  # type: ignore[no-untyped-call]
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return getattr(builder, instruction)(*arguments)
+
+
+@_operation
+def odd_ones(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return 1 where one or three of the bits are 1: the sum digit of a full adder."""
+    return bits_type(a, b, c), _of_three(
+        0b10010110, lambda builder, a, b, c: builder.xor(builder.xor(a, b), c)
+    )
+
+
+@_operation
+def two_ones(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return 1 where at least two of the bits are 1: the carry of a full adder."""
+
+    def steps(builder: Any, a: Any, b: Any, c: Any) -> Any:
+        return builder.or_(builder.and_(a, b), builder.and_(builder.xor(a, b), c))
+
+    return bits_type(a, b, c), _of_three(0b11101000, steps)
+
+
+def _of_three(truth: int, steps: Any) -> Any:
+    """Make of three values what the truth table says: one instruction of AVX-512, or some steps."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not _USES_AVX512:
+            return steps(builder, *arguments)
+        lanes = [builder.bitcast(argument, _LANES) for argument in arguments]
+        number = ir.IntType(32)
+        look_up = _llvm(builder, "x86.avx512.pternlog.q.512", _LANES, *[_LANES] * 3, number)
+        return builder.bitcast(builder.call(look_up, [*lanes, number(truth)]), _BYTES)
+
+    return generate
 
 
 for _symbol, _instruction in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
@@ -132,13 +194,13 @@ def spread(typing_context: Any, word: Any) -> Any:
 
 @_operation
 def first_bits(typing_context: Any, bits: Any) -> Any:
-    """Return the highest bit of each byte, 32 of them in a uint64, that of the first byte the lowest."""
+    """Return the highest bit of each byte in an unsigned number of ``8 * WORDS`` bits, that of the first byte the lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         negative = builder.icmp_signed("<", arguments[0], ir.Constant(_BYTES, None))
-        return builder.zext(builder.bitcast(negative, ir.IntType(8 * WORDS)), ir.IntType(64))
+        return builder.bitcast(negative, ir.IntType(8 * WORDS))
 
-    return types.uint64(bits), generate
+    return from_dtype(FIRST_BITS)(bits), generate
 
 
 @_operation
@@ -172,31 +234,38 @@ def high_halves(typing_context: Any, bits: Any) -> Any:
 
 
 @_operation
-def add_ones_of_halves(typing_context: Any, counts: Any, bits: Any) -> Any:
-    """Add to each byte of ``counts`` how many ones the same byte of ``bits``, 0 to 15, has; bytes wrap at 256.
+def add_ones(typing_context: Any, counts: Any, bits: Any) -> Any:
+    """Add to each number in ``counts`` how many ones its part of ``bits`` has; :func:`add_sums` adds the numbers up.
 
-    So small a number is looked up in one instruction, where a whole byte takes six.
+    The numbers are bytes that wrap at 256 (with AVX-512, 64-bit ones). Where ``PIECES`` is 2, only the lower four bits
+    of each byte may hold ones.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        counts, bits = arguments
+        if _USES_AVX512:
+            ones = builder.call(
+                _llvm(builder, "ctpop.v8i64", _LANES, _LANES), [builder.bitcast(bits, _LANES)]
+            )
+            return builder.bitcast(builder.add(builder.bitcast(counts, _LANES), ones), _BYTES)
         if _USES_AVX2:
             look_up = _llvm(builder, "x86.avx2.pshuf.b", _BYTES, _BYTES, _BYTES)
             table = ir.Constant(_BYTES, [number.bit_count() for number in range(16)] * 2)
-            ones = builder.call(look_up, [table, arguments[1]])
+            ones = builder.call(look_up, [table, bits])
         else:
-            ones = builder.call(_llvm(builder, "ctpop.v32i8", _BYTES, _BYTES), [arguments[1]])
-        return builder.add(arguments[0], ones)
+            ones = builder.call(_llvm(builder, "ctpop.v32i8", _BYTES, _BYTES), [bits])
+        return builder.add(counts, ones)
 
     return bits_type(counts, bits), generate
 
 
 @_operation
-def add_sums_of_bytes(typing_context: Any, numbers: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Add to each of four int64 numbers the sum of the bytes of one value, each byte 0 to 255."""
+def add_sums(typing_context: Any, numbers: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Add to each of four int64 numbers the sum of what :func:`add_ones` has counted in one value."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums = (_sums_by_lanes if _USES_AVX2 else _sums_by_reduction)(builder, arguments[1:])
-        place = builder.bitcast(arguments[0], _LANES.as_pointer())
+        sums = (_sums_by_lanes if _USES_AVX512 or _USES_AVX2 else _sums_by_reduction)(builder, arguments[1:])
+        place = builder.bitcast(arguments[0], _FOUR.as_pointer())
         builder.store(builder.add(builder.load(place, align=8), sums), place, align=8)
         return context.get_dummy_value()
 
@@ -204,21 +273,26 @@ def add_sums_of_bytes(typing_context: Any, numbers: Any, a: Any, b: Any, c: Any,
 
 
 def _sums_by_lanes(builder: Any, values: Any) -> Any:
-    """Let an instruction add eight bytes to each lane, and add the lanes of all four values at a time."""
-    add = _llvm(builder, "x86.avx2.psad.bw", _LANES, _BYTES, _BYTES)
-    a, b, c, d = (builder.call(add, [value, ir.Constant(_BYTES, None)]) for value in values)
+    """Add the lanes of all four values at a time; of AVX2, an instruction first adds eight bytes to each lane."""
 
     def added(x: Any, y: Any, *lanes: list[int]) -> Any:
-        wanted = [ir.Constant(ir.VectorType(ir.IntType(32), WORDS), which) for which in lanes]
+        wanted = [ir.Constant(ir.VectorType(ir.IntType(32), len(which)), which) for which in lanes]
         return builder.add(*(builder.shuffle_vector(x, y, which) for which in wanted))
 
+    if _USES_AVX512:
+        values = [builder.bitcast(value, _LANES) for value in values]
+        values = [added(value, value, [0, 1, 2, 3], [4, 5, 6, 7]) for value in values]
+    else:
+        add = _llvm(builder, "x86.avx2.psad.bw", _LANES, _BYTES, _BYTES)
+        values = [builder.call(add, [value, ir.Constant(_BYTES, None)]) for value in values]
+    a, b, c, d = values
     left, right = (added(x, y, [0, 4, 2, 6], [1, 5, 3, 7]) for x, y in ((a, b), (c, d)))
     return added(left, right, [0, 1, 4, 5], [2, 3, 6, 7])
 
 
 def _sums_by_reduction(builder: Any, values: Any) -> Any:
     add = _llvm(builder, "vector.reduce.add.v32i64", ir.IntType(64), _WIDE)
-    sums = ir.Constant(_LANES, ir.Undefined)
+    sums = ir.Constant(_FOUR, ir.Undefined)
     for lane, value in enumerate(values):
         total = builder.call(add, [builder.zext(value, _WIDE)])
         sums = builder.insert_element(sums, total, ir.IntType(32)(lane))
