@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from hashprobe.retrieval.codes import PackedCodes
+from hashprobe.retrieval.compiled import compiled
 from hashprobe.retrieval.planes import TILE_WORDS, Tiles
 from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder, half_adder
 from hashprobe.retrieval.words import (
@@ -96,7 +96,7 @@ def levels_of(sums: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
     return levels
 
 
-@njit(cache=True)
+@compiled
 def _levels(sums):  # type: ignore[no-untyped-def]
     levels = np.empty((len(sums), sums.shape[1] * PART_LEVELS), np.int64)
     for q in range(len(sums)):
@@ -131,7 +131,7 @@ def count_items(
     _count(*own, *theirs, items, relevant, planes.reshape(-1), held, count)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_one(entry, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
     """Add a number of two digits to a number of four digits, which has room for the sum."""
     ones, two = half_adder(ones, load(entry, 0))
@@ -140,7 +140,7 @@ def add_one(entry, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
     return ones, twos, fours, eights ^ eight
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-untyped-def]
     """Add four numbers of two digits to a number of four digits; return its digits and the carry."""
     T = TILE_WORDS
@@ -157,7 +157,7 @@ def add_step(sums, chosen, w, ones, twos, fours, eights):  # type: ignore[no-unt
     return ones, twos, fours, eights, carry
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def store_shared(shared, plane, w, bits):  # type: ignore[no-untyped-def]
     """Write to a plane that all parts are counted with; behind these, one has the second piece of each byte."""
     store(shared, plane * TILE_WORDS + w, bits)
@@ -165,7 +165,7 @@ def store_shared(shared, plane, w, bits):  # type: ignore[no-untyped-def]
         store(shared, (SHARED_PLANES + plane) * TILE_WORDS + w, high_halves(bits))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_distances(sums, chosen, triples, shared, digits, count, words):  # type: ignore[no-untyped-def]
     """Write the distances of a tile's items, binary digit by digit, all but the lowest.
 
@@ -213,7 +213,7 @@ def add_distances(sums, chosen, triples, shared, digits, count, words):  # type:
     return any_one(highest)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[no-untyped-def]
     """Write to the planes that parts are counted with which items have one of the query's labels."""
     T = TILE_WORDS
@@ -224,7 +224,7 @@ def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[n
         store_shared(shared, 2, w, some)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def split_by_digits(all_items, digits, count, parts, held, groups, words):  # type: ignore[no-untyped-def]
     """Split the items by all digits but the lowest three.
 
@@ -260,7 +260,7 @@ def split_by_digits(all_items, digits, count, parts, held, groups, words):  # ty
             held[part + step] = any_one(above)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def piece_of(bits, piece):  # type: ignore[no-untyped-def]
     """Return one piece of each byte, as :func:`add_ones` counts it."""
     if PIECES == 1:
@@ -268,7 +268,7 @@ def piece_of(bits, piece):  # type: ignore[no-untyped-def]
     return high_halves(bits) if piece else low_halves(bits)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_part(part, shared, items, relevant, words):  # type: ignore[no-untyped-def]
     """Add the items of a part, and those of them that are relevant, to what :func:`empty_sums` describes."""
     T = TILE_WORDS
@@ -294,7 +294,7 @@ def count_part(part, shared, items, relevant, words):  # type: ignore[no-untyped
     add_sums(relevant, r_every, r_with0, r_with1, r_with_both)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count(  # type: ignore[no-untyped-def]
     chosen, query_odd, ends, own, sums, labels, sizes, odd, items, relevant, planes, held, count
 ):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from hashprobe.retrieval.compiled import compiled
 from hashprobe.retrieval.triples import sums_of_three
 from hashprobe.retrieval.words import (
     FIRST_BITS,
@@ -66,7 +66,7 @@ def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -
     )
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def place_by_parity(codes):  # type: ignore[no-untyped-def]
     """Return the place of each item in tiles of one parity, the even ones first, and how many of each there are."""
     odd = np.empty(len(codes), np.int64)
@@ -108,7 +108,7 @@ def bit_planes(
     return planes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def put(rows, places, columns):  # type: ignore[no-untyped-def]
     """Write byte b of row i to ``columns[b, places[i]]``."""
     for b in range(rows.shape[1]):
@@ -116,7 +116,7 @@ def put(rows, places, columns):  # type: ignore[no-untyped-def]
             columns[b, places[i]] = rows[i, b]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def turn(columns, planes):  # type: ignore[no-untyped-def]
     """Turn columns of bytes into planes: bit by bit, what comes first in each byte of a value goes to a plane.
 

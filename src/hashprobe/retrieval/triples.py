@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from hashprobe.retrieval.codes import PackedCodes
+from hashprobe.retrieval.compiled import compiled
 from hashprobe.retrieval.words import (
     WORDS,
     advance,
@@ -30,13 +30,13 @@ TRIPLES_A_STEP = 4
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def full_adder(a, b, c):  # type: ignore[no-untyped-def]
     """Return the sum and the carry of three binary digits."""
     return odd_ones(a, b, c), two_ones(a, b, c)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def half_adder(a, b):  # type: ignore[no-untyped-def]
     """Return the sum and the carry of two binary digits."""
     return a ^ b, a & b
@@ -47,7 +47,7 @@ def triple_count(bits: int) -> int:
     return -(-bits // 3)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(planes, sums):  # type: ignore[no-untyped-def]
     """Do the work of :func:`sums_of_three`."""
     bits, words = planes.shape[1], planes.shape[2]
