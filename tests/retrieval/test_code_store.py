@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
@@ -62,6 +67,10 @@ def test_equal_input_gives_equal_bytes(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+def old_version() -> bytes:
+    return struct.pack("<8sII", b"hashcode", 1, 2) + b"{}".ljust(1200, b"\0")
+
+
 def damaged(path: Path, start: int, data: bytes) -> None:
     content = bytearray(path.read_bytes())
     content[start : start + len(data)] = data
@@ -80,7 +89,8 @@ def damaged(path: Path, start: int, data: bytes) -> None:
         ),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"is truncated: \d+ bytes instead of \d+"),
         (lambda path: path.write_bytes(path.read_bytes() + b"x"), "has something behind its end"),
-        (lambda path: damaged(path, 8, b"\x02"), "of version 2; this hashprobe reads version 1"),
+        (lambda path: path.write_bytes(old_version()), "of version 1; this hashprobe reads version 2"),
+        (lambda path: damaged(path, 8, b"\x03"), "of version 3; this hashprobe reads version 2"),
         (lambda path: damaged(path, 20, b"\xff\xff"), "has a damaged header"),
     ],
 )
@@ -88,6 +98,65 @@ def test_a_damaged_store_is_refused(path: Path, damage: Any, message: str) -> No
     damage(path)
     with pytest.raises(HashprobeError, match=message):
         retrieval.open_code_store(path)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 200) | st.integers(0, store_module.HEADER_BYTES - 1), change=st.integers(1, 255))
+def test_a_header_with_one_other_byte_is_refused(path: Path, place: int, change: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= change
+    other = path.with_name("other")
+    other.write_bytes(bytes(content))
+    with pytest.raises(HashprobeError):
+        retrieval.open_code_store(other)
+
+
+HEADER = {"bits": 12, "classes": 9, "items": 50, "model": "a", "ids": "rows", "text_bytes": 0, "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *((json.dumps({k: v for k, v in HEADER.items() if k != name}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {name: None}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {name: -1}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {"bits": bits}), "damaged header") for bits in (0, 1025, 12.0, True)),
+        (json.dumps(HEADER | {"other": 1}), "damaged header"),
+        ("[1]", "damaged header"),
+        ("[" * 4000, "damaged header"),
+        (json.dumps(HEADER | {"items": 10}), "has something behind its end"),
+        (json.dumps(HEADER | {"items": 10**30}), "is truncated"),
+        (json.dumps(HEADER | {"classes": 100}), "is truncated"),
+        (json.dumps(HEADER | {"ids": "numbers"}), "is truncated"),
+    ],
+)
+def test_a_header_that_does_not_fit_the_file_is_refused(path: Path, text: str, message: str) -> None:
+    head = (struct.pack("<8sI", b"hashcode", 2) + text.encode()).ljust(store_module.HEADER_BYTES - 32, b"\0")
+    damaged(path, 0, head + hashlib.sha256(head).digest())
+    with pytest.raises(HashprobeError, match=message):
+        retrieval.open_code_store(path)
+
+
+@pytest.mark.parametrize("model", ["é" * 200, "😀" * 200, "\0" * 200])
+def test_a_long_model_hash_fits_the_header(path: Path, model: str) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model=model)
+    store = retrieval.open_code_store(path, model=model)
+    store.verify()
+    np.testing.assert_array_equal(store.codes, CODES)
+
+
+def test_sizes_may_be_numbers_of_numpy(path: Path) -> None:
+    labels = retrieval.PackedLabels(retrieval.pack_labels(LABELS).packed, np.int64(9))  # type: ignore[arg-type]
+    retrieval.write_code_store(path, CODES, labels, bits=np.int64(12), model="abc")  # type: ignore[arg-type]
+    store = retrieval.open_code_store(path, bits=12)
+    np.testing.assert_array_equal(store.labels.unpack(), LABELS)
+
+
+def test_a_store_that_has_gone_cannot_be_checked(path: Path) -> None:
+    store = retrieval.open_code_store(path)
+    path.unlink()
+    with pytest.raises(HashprobeError, match=r"could not read .*database.codes: No such file"):
+        store.verify()
 
 
 def test_changed_contents_fail_the_check(path: Path) -> None:
@@ -112,6 +181,9 @@ def test_codes_of_another_kind_are_refused(path: Path) -> None:
         ({"ids": [1, 2]}, "ids has 2 entries but there are 50 codes"),
         ({"ids": [1, "a"] * 25}, "all whole numbers or all texts"),
         ({"model": ""}, "model must be the model's hash"),
+        ({"model": "a" * 201}, "model must be the model's hash, a text of 1 to 200 characters"),
+        ({"model": b"abc"}, "model must be the model's hash, a text .* found b'abc'"),
+        ({"model": 7}, "model must be the model's hash, a text .* found 7"),
     ],
 )
 def test_a_failed_writing_leaves_the_old_file(path: Path, changed: dict[str, Any], message: str) -> None:
