@@ -3,11 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +37,10 @@ def path(tmp_path: Path) -> Path:
         (np.arange(50, dtype=np.int32) * 2, [0, 98, 14]),
         ([f"bild_ä{row}.jpg" for row in range(50)], ["bild_ä0.jpg", "bild_ä49.jpg", "bild_ä7.jpg"]),
         (["", "x"] * 25, ["", "x", "x"]),
+        (np.array(["a", "bc"] * 25), ["a", "bc", "bc"]),
+        ([f"{row}\udcff" for row in range(50)], ["0\udcff", "49\udcff", "7\udcff"]),
+        (np.arange(50, dtype=np.uint64) + 2**62, [2**62, 2**62 + 49, 2**62 + 7]),
+        (torch.arange(50) - 2**63, [-(2**63), -(2**63) + 49, -(2**63) + 7]),
     ],
 )
 def test_what_is_written_is_read(
@@ -179,7 +185,22 @@ def test_codes_of_another_kind_are_refused(path: Path) -> None:
         ({"labels": LABELS * 2}, "labels must hold 0 and 1 alone"),
         ({"codes": CODES | 1}, "codes: the last 4 bits of a row must be 0"),
         ({"ids": [1, 2]}, "ids has 2 entries but there are 50 codes"),
-        ({"ids": [1, "a"] * 25}, "all whole numbers or all texts"),
+        ({"ids": [1, "a"] * 25}, "all whole numbers or all texts; row 1 holds 'a'"),
+        ({"ids": ["a"] * 49 + [3]}, "all whole numbers or all texts; row 49 holds 3"),
+        ({"ids": np.ones(50)}, r"all whole numbers or all texts; row 0 holds .*1\.0"),
+        ({"ids": [True] * 50}, "all whole numbers or all texts; row 0 holds True"),
+        (
+            {"ids": np.ones((50, 2), dtype=int)},
+            r"all whole numbers or all texts; row 0 holds array\(\[1, 1\]\)",
+        ),
+        (
+            {"ids": [0, 2**63] * 25},
+            "ids must lie from .* found 0 to 9223372036854775808. Give such numbers as texts",
+        ),
+        ({"ids": np.arange(50, dtype=np.uint64) + 2**63}, "ids must lie from .* to 9223372036854775857"),
+        ({"ids": "a" * 50}, "ids must be a list or an array, an id for each code; found str"),
+        ({"ids": (row for row in range(50))}, "ids must be a list or an array, .* found generator"),
+        ({"ids": 7}, "ids must be a list or an array, .* found int"),
         ({"model": ""}, "model must be the model's hash"),
         ({"model": "a" * 201}, "model must be the model's hash, a text of 1 to 200 characters"),
         ({"model": b"abc"}, "model must be the model's hash, a text .* found b'abc'"),
@@ -198,3 +219,16 @@ def test_a_failed_writing_leaves_the_old_file(path: Path, changed: dict[str, Any
 def test_rows_beyond_the_store_have_no_id(path: Path) -> None:
     with pytest.raises(HashprobeError, match="rows must be a list of numbers from 0 to 49"):
         retrieval.open_code_store(path).ids([50])
+
+
+def test_ids_are_worked_on_in_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, block = [f"{row:0>1000}" for row in range(5000)], 100
+    monkeypatch.setattr(store_module, "ROWS_AT_ONCE", block)
+    tracemalloc.start()
+    retrieval.write_code_store(
+        path, np.zeros((5000, 1), np.uint8), np.ones((5000, 1)), bits=8, model="a", ids=ids
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * block * 1000
+    assert retrieval.open_code_store(path).ids(range(5000)) == ids

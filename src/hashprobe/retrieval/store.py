@@ -13,6 +13,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
-from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
 
 MAGIC = b"hashcode"
@@ -30,6 +31,8 @@ HEADER_BYTES = 4096  # a model of 200 characters takes at most 2400 of them
 DIGEST_BYTES = 32
 ALIGNMENT = 64
 ROWS_AT_ONCE = 1 << 16
+# How ids are written; names of files that are not UTF-8 hold surrogates.
+ENCODING = ("utf-8", "surrogatepass")
 _FIXED = struct.Struct("<8sI")  # magic, version
 
 # Where a section begins, its dtype and its shape.
@@ -112,7 +115,7 @@ class CodeStore:
             return [int(row) for row in wanted]
         starts = np.where(wanted > 0, self._id_ends[np.maximum(wanted - 1, 0)], 0)
         pairs = zip(starts, self._id_ends[wanted], strict=True)
-        return [bytes(self._id_text[start:end]).decode() for start, end in pairs]
+        return [bytes(self._id_text[start:end]).decode(*ENCODING) for start, end in pairs]
 
     def verify(self) -> None:
         """Read the whole file and compare it with its checksum.
@@ -141,7 +144,7 @@ def write_code_store(
     model: str,
     ids: Sequence[int] | Sequence[str] | npt.NDArray[np.int64] | None = None,
 ) -> None:
-    """Write a code store, whole or not at all; arrays may be memory-mapped, a block is held at a time.
+    """Write a code store, whole or not at all; arrays may be memory-mapped, a block is worked on at a time.
 
     Args:
         path: The file.
@@ -149,7 +152,7 @@ def write_code_store(
         labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
         bits: K, 1 to 1024.
         model: Hash of the model that made the codes, at most 200 characters.
-        ids: A number or a text for each item; ``None`` means its row.
+        ids: A whole number of 64 bits or a text for each item; ``None`` means its row.
 
     Raises:
         HashprobeError: parts that do not fit each other, or the operating system refused to write.
@@ -290,16 +293,56 @@ def _label_blocks(labels: Any) -> Iterator[npt.NDArray[Any]]:
 def _id_blocks(ids: Any, items: int) -> dict[str, Iterator[npt.NDArray[Any]]]:
     if ids is None:
         return {}
-    if len(ids) != items:
+    ids = as_array(ids) if hasattr(ids, "detach") else ids
+    try:
+        count = -1 if isinstance(ids, str | bytes) else len(ids)
+    except TypeError:  # a generator, a single number
+        count = -1
+    if count < 0:
         raise HashprobeError(
-            f"ids has {len(ids)} entries but there are {items} codes; each code needs its id."
+            f"ids must be a list or an array, an id for each code; found {type(ids).__name__}."
         )
-    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind in "iu":
-        return {"ids": iter([ids.astype("<i8")])}
-    if all(isinstance(one, str) for one in ids):
-        texts = [one.encode() for one in ids]
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        return {"id_ends": iter([ends]), "id_text": iter([np.frombuffer(b"".join(texts), np.uint8)])}
-    if all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in ids):
-        return {"ids": iter([np.asarray(ids, dtype="<i8")])}
-    raise HashprobeError("ids must be all whole numbers or all texts, one for each code.")
+    if count != items:
+        raise HashprobeError(f"ids has {count} entries but there are {items} codes; each code needs its id.")
+    if isinstance(next(iter(ids), None), str):
+        return {"id_ends": _text_ends(ids), "id_text": _text_blocks(ids)}
+    return {"ids": _number_blocks(ids)}
+
+
+def _number_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    for block in _lists(ids, int | np.integer):
+        numbers = [int(one) for one in block]
+        low, high = min(numbers), max(numbers)
+        if low < -(2**63) or high >= 2**63:
+            raise HashprobeError(
+                f"ids must lie from -2**63 to 2**63 - 1; found {low} to {high}. Give such numbers as texts."
+            )
+        yield np.array(numbers, "<i8")
+
+
+def _text_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    for block in _lists(ids, str):
+        yield np.frombuffer(b"".join(_encoded(block)), np.uint8)
+
+
+def _text_ends(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    end = 0
+    for block in _lists(ids, str):
+        ends = end + np.cumsum([len(text) for text in _encoded(block)], dtype="<i8")
+        end = ends[-1]
+        yield ends
+
+
+def _encoded(texts: list[str]) -> list[bytes]:
+    return [text.encode(*ENCODING) for text in texts]
+
+
+def _lists(ids: Any, kind: Any) -> Iterator[list[Any]]:
+    """Yield the ids a block at a time; refuse one that is not of the kind."""
+    rest, start = iter(ids), 0
+    while block := list(islice(rest, ROWS_AT_ONCE)):
+        for row, one in enumerate(block, start):
+            if not isinstance(one, kind) or isinstance(one, bool):
+                raise HashprobeError(f"ids must be all whole numbers or all texts; row {row} holds {one!r}.")
+        start += len(block)
+        yield block
