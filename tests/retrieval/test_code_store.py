@@ -216,9 +216,42 @@ def test_a_failed_writing_leaves_the_old_file(path: Path, changed: dict[str, Any
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_rows_beyond_the_store_have_no_id(path: Path) -> None:
-    with pytest.raises(HashprobeError, match="rows must be a list of numbers from 0 to 49"):
-        retrieval.open_code_store(path).ids([50])
+@pytest.mark.parametrize(
+    "rows", [[50], [-2], [0.0], [True], ["a"], [[0], [1, 2]], 7, np.zeros((1, 1, 1), int), [2**64 - 1]]
+)
+def test_rows_that_are_not_in_the_store_have_no_id(path: Path, rows: Any) -> None:
+    with pytest.raises(HashprobeError, match=r"rows must be whole numbers of shape .* each below 50, or -1"):
+        retrieval.open_code_store(path).ids(rows)
+
+
+@pytest.mark.parametrize("ids", [None, np.arange(50) * 2, [f"{row}.jpg" for row in range(50)]])
+def test_neighbours_get_their_ids_in_the_same_shape(path: Path, ids: Any) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model="abc", ids=ids)
+    store = retrieval.open_code_store(path)
+    written = list(range(50)) if ids is None else list(ids)
+    rows, _ = retrieval.top_k(retrieval.pack(CASE["queries"]), store.codes, 3, bits=12)
+    assert store.ids(rows) == [[written[row] for row in found] for found in rows]
+    assert store.ids([[7, -1], [-1, -1]]) == [[written[7], None], [None, None]]
+    assert (store.ids([]), store.ids(rows[:0])) == ([], [])
+    assert store.ids(torch.tensor([7])) == [written[7]]
+    assert type(store.ids([7])[0]) is (str if isinstance(ids, list) else int)
+
+
+@pytest.mark.parametrize(
+    ("section", "data"),
+    [
+        ("id_ends", struct.pack("<q", 10**6)),
+        ("id_ends", struct.pack("<q", -5)),
+        ("id_ends", struct.pack("<q", 60)),
+        ("id_text", b"\xff"),
+    ],
+)
+def test_damaged_ids_are_refused(path: Path, section: str, data: bytes) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model="abc", ids=["ab"] * 50)
+    _, places = store_module._read_header(path)
+    damaged(path, places[section][0], data)
+    with pytest.raises(HashprobeError, match="does not match its checksum; it is damaged"):
+        retrieval.open_code_store(path).ids([0, 1])
 
 
 def test_ids_are_worked_on_in_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

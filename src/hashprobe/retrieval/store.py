@@ -104,18 +104,53 @@ class CodeStore:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def ids(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> list[int] | list[str]:
-        """Return the ids of some rows, as :func:`top_k` names them: numbers or texts, as they were written."""
-        wanted = np.asarray(rows, dtype=np.int64)
-        if wanted.ndim != 1 or (wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self)):
-            raise HashprobeError(f"rows must be a list of numbers from 0 to {len(self) - 1}.")
+    def ids(self, rows: Any) -> list[Any]:
+        """Return the ids of some rows, as they were written: numbers or texts.
+
+        Args:
+            rows: Whole numbers ``(n,)`` or ``(n, k)``, such as the indices of :func:`top_k`.
+
+        Returns:
+            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a :class:`BinaryIndex` found
+            nothing.
+
+        Raises:
+            HashprobeError: rows that are not in the store, or ids that are damaged.
+        """
+        try:
+            wanted = as_array(rows)
+        except ValueError:  # lists of different lengths
+            wanted = np.zeros(())
+        if wanted.ndim not in (1, 2) or (
+            wanted.size and (wanted.dtype.kind not in "iu" or wanted.min() < -1 or wanted.max() >= len(self))
+        ):
+            raise HashprobeError(
+                f"rows must be whole numbers of shape (n,) or (n, k), each below {len(self)}, or -1 for nothing found."
+            )
+        found, there = np.full(wanted.shape, None, dtype=object), wanted >= 0
+        found[there] = self._ids_of(wanted[there].astype(np.int64))
+        listed: list[Any] = found.tolist()
+        return listed
+
+    def _ids_of(self, rows: npt.NDArray[np.int64]) -> list[int] | list[str]:
         if self._ids is not None:
-            return [int(number) for number in self._ids[wanted]]
+            return [int(number) for number in self._ids[rows]]
         if self._id_ends is None or self._id_text is None:
-            return [int(row) for row in wanted]
-        starts = np.where(wanted > 0, self._id_ends[np.maximum(wanted - 1, 0)], 0)
-        pairs = zip(starts, self._id_ends[wanted], strict=True)
-        return [bytes(self._id_text[start:end]).decode(*ENCODING) for start, end in pairs]
+            return [int(row) for row in rows]
+        ends = self._id_ends[rows]
+        starts = np.where(rows > 0, self._id_ends[rows - 1], 0)
+        if (starts < 0).any() or (ends < starts).any() or (ends > len(self._id_text)).any():
+            raise self._damaged()
+        try:
+            return [
+                bytes(self._id_text[start:end]).decode(*ENCODING)
+                for start, end in zip(starts, ends, strict=True)
+            ]
+        except UnicodeDecodeError:
+            raise self._damaged() from None
+
+    def _damaged(self) -> HashprobeError:
+        return HashprobeError(f"{self.path} does not match its checksum; it is damaged. Write it again.")
 
     def verify(self) -> None:
         """Read the whole file and compare it with its checksum.
@@ -132,7 +167,7 @@ class CodeStore:
         except OSError as error:
             raise HashprobeError(f"could not read {self.path}: {error.strerror}.") from None
         if digest.hexdigest() != self.sha256:
-            raise HashprobeError(f"{self.path} does not match its checksum; it is damaged. Write it again.")
+            raise self._damaged()
 
 
 def write_code_store(
