@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
@@ -30,6 +37,10 @@ def path(tmp_path: Path) -> Path:
         (np.arange(50, dtype=np.int32) * 2, [0, 98, 14]),
         ([f"bild_ä{row}.jpg" for row in range(50)], ["bild_ä0.jpg", "bild_ä49.jpg", "bild_ä7.jpg"]),
         (["", "x"] * 25, ["", "x", "x"]),
+        (np.array(["a", "bc"] * 25), ["a", "bc", "bc"]),
+        ([f"{row}\udcff" for row in range(50)], ["0\udcff", "49\udcff", "7\udcff"]),
+        (np.arange(50, dtype=np.uint64) + 2**62, [2**62, 2**62 + 49, 2**62 + 7]),
+        (torch.arange(50) - 2**63, [-(2**63), -(2**63) + 49, -(2**63) + 7]),
     ],
 )
 def test_what_is_written_is_read(
@@ -62,6 +73,10 @@ def test_equal_input_gives_equal_bytes(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+def old_version() -> bytes:
+    return struct.pack("<8sII", b"hashcode", 1, 2) + b"{}".ljust(1200, b"\0")
+
+
 def damaged(path: Path, start: int, data: bytes) -> None:
     content = bytearray(path.read_bytes())
     content[start : start + len(data)] = data
@@ -80,7 +95,8 @@ def damaged(path: Path, start: int, data: bytes) -> None:
         ),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"is truncated: \d+ bytes instead of \d+"),
         (lambda path: path.write_bytes(path.read_bytes() + b"x"), "has something behind its end"),
-        (lambda path: damaged(path, 8, b"\x02"), "of version 2; this hashprobe reads version 1"),
+        (lambda path: path.write_bytes(old_version()), "of version 1; this hashprobe reads version 2"),
+        (lambda path: damaged(path, 8, b"\x03"), "of version 3; this hashprobe reads version 2"),
         (lambda path: damaged(path, 20, b"\xff\xff"), "has a damaged header"),
     ],
 )
@@ -88,6 +104,65 @@ def test_a_damaged_store_is_refused(path: Path, damage: Any, message: str) -> No
     damage(path)
     with pytest.raises(HashprobeError, match=message):
         retrieval.open_code_store(path)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 200) | st.integers(0, store_module.HEADER_BYTES - 1), change=st.integers(1, 255))
+def test_a_header_with_one_other_byte_is_refused(path: Path, place: int, change: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= change
+    other = path.with_name("other")
+    other.write_bytes(bytes(content))
+    with pytest.raises(HashprobeError):
+        retrieval.open_code_store(other)
+
+
+HEADER = {"bits": 12, "classes": 9, "items": 50, "model": "a", "ids": "rows", "text_bytes": 0, "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *((json.dumps({k: v for k, v in HEADER.items() if k != name}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {name: None}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {name: -1}), "damaged header") for name in HEADER),
+        *((json.dumps(HEADER | {"bits": bits}), "damaged header") for bits in (0, 1025, 12.0, True)),
+        (json.dumps(HEADER | {"other": 1}), "damaged header"),
+        ("[1]", "damaged header"),
+        ("[" * 4000, "damaged header"),
+        (json.dumps(HEADER | {"items": 10}), "has something behind its end"),
+        (json.dumps(HEADER | {"items": 10**30}), "is truncated"),
+        (json.dumps(HEADER | {"classes": 100}), "is truncated"),
+        (json.dumps(HEADER | {"ids": "numbers"}), "is truncated"),
+    ],
+)
+def test_a_header_that_does_not_fit_the_file_is_refused(path: Path, text: str, message: str) -> None:
+    head = (struct.pack("<8sI", b"hashcode", 2) + text.encode()).ljust(store_module.HEADER_BYTES - 32, b"\0")
+    damaged(path, 0, head + hashlib.sha256(head).digest())
+    with pytest.raises(HashprobeError, match=message):
+        retrieval.open_code_store(path)
+
+
+@pytest.mark.parametrize("model", ["é" * 200, "😀" * 200, "\0" * 200])
+def test_a_long_model_hash_fits_the_header(path: Path, model: str) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model=model)
+    store = retrieval.open_code_store(path, model=model)
+    store.verify()
+    np.testing.assert_array_equal(store.codes, CODES)
+
+
+def test_sizes_may_be_numbers_of_numpy(path: Path) -> None:
+    labels = retrieval.PackedLabels(retrieval.pack_labels(LABELS).packed, np.int64(9))  # type: ignore[arg-type]
+    retrieval.write_code_store(path, CODES, labels, bits=np.int64(12), model="abc")  # type: ignore[arg-type]
+    store = retrieval.open_code_store(path, bits=12)
+    np.testing.assert_array_equal(store.labels.unpack(), LABELS)
+
+
+def test_a_store_that_has_gone_cannot_be_checked(path: Path) -> None:
+    store = retrieval.open_code_store(path)
+    path.unlink()
+    with pytest.raises(HashprobeError, match=r"could not read .*database.codes: No such file"):
+        store.verify()
 
 
 def test_changed_contents_fail_the_check(path: Path) -> None:
@@ -110,8 +185,26 @@ def test_codes_of_another_kind_are_refused(path: Path) -> None:
         ({"labels": LABELS * 2}, "labels must hold 0 and 1 alone"),
         ({"codes": CODES | 1}, "codes: the last 4 bits of a row must be 0"),
         ({"ids": [1, 2]}, "ids has 2 entries but there are 50 codes"),
-        ({"ids": [1, "a"] * 25}, "all whole numbers or all texts"),
+        ({"ids": [1, "a"] * 25}, "all whole numbers or all texts; row 1 holds 'a'"),
+        ({"ids": ["a"] * 49 + [3]}, "all whole numbers or all texts; row 49 holds 3"),
+        ({"ids": np.ones(50)}, r"all whole numbers or all texts; row 0 holds .*1\.0"),
+        ({"ids": [True] * 50}, "all whole numbers or all texts; row 0 holds True"),
+        (
+            {"ids": np.ones((50, 2), dtype=int)},
+            r"all whole numbers or all texts; row 0 holds array\(\[1, 1\]\)",
+        ),
+        (
+            {"ids": [0, 2**63] * 25},
+            "ids must lie from .* found 0 to 9223372036854775808. Give such numbers as texts",
+        ),
+        ({"ids": np.arange(50, dtype=np.uint64) + 2**63}, "ids must lie from .* to 9223372036854775857"),
+        ({"ids": "a" * 50}, "ids must be a list or an array, an id for each code; found str"),
+        ({"ids": (row for row in range(50))}, "ids must be a list or an array, .* found generator"),
+        ({"ids": 7}, "ids must be a list or an array, .* found int"),
         ({"model": ""}, "model must be the model's hash"),
+        ({"model": "a" * 201}, "model must be the model's hash, a text of 1 to 200 characters"),
+        ({"model": b"abc"}, "model must be the model's hash, a text .* found b'abc'"),
+        ({"model": 7}, "model must be the model's hash, a text .* found 7"),
     ],
 )
 def test_a_failed_writing_leaves_the_old_file(path: Path, changed: dict[str, Any], message: str) -> None:
@@ -123,6 +216,52 @@ def test_a_failed_writing_leaves_the_old_file(path: Path, changed: dict[str, Any
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_rows_beyond_the_store_have_no_id(path: Path) -> None:
-    with pytest.raises(HashprobeError, match="rows must be a list of numbers from 0 to 49"):
-        retrieval.open_code_store(path).ids([50])
+@pytest.mark.parametrize(
+    "rows", [[50], [-2], [0.0], [True], ["a"], [[0], [1, 2]], 7, np.zeros((1, 1, 1), int), [2**64 - 1]]
+)
+def test_rows_that_are_not_in_the_store_have_no_id(path: Path, rows: Any) -> None:
+    with pytest.raises(HashprobeError, match=r"rows must be whole numbers of shape .* each below 50, or -1"):
+        retrieval.open_code_store(path).ids(rows)
+
+
+@pytest.mark.parametrize("ids", [None, np.arange(50) * 2, [f"{row}.jpg" for row in range(50)]])
+def test_neighbours_get_their_ids_in_the_same_shape(path: Path, ids: Any) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model="abc", ids=ids)
+    store = retrieval.open_code_store(path)
+    written = list(range(50)) if ids is None else list(ids)
+    rows, _ = retrieval.top_k(retrieval.pack(CASE["queries"]), store.codes, 3, bits=12)
+    assert store.ids(rows) == [[written[row] for row in found] for found in rows]
+    assert store.ids([[7, -1], [-1, -1]]) == [[written[7], None], [None, None]]
+    assert (store.ids([]), store.ids(rows[:0])) == ([], [])
+    assert store.ids(torch.tensor([7])) == [written[7]]
+    assert type(store.ids([7])[0]) is (str if isinstance(ids, list) else int)
+
+
+@pytest.mark.parametrize(
+    ("section", "data"),
+    [
+        ("id_ends", struct.pack("<q", 10**6)),
+        ("id_ends", struct.pack("<q", -5)),
+        ("id_ends", struct.pack("<q", 60)),
+        ("id_text", b"\xff"),
+    ],
+)
+def test_damaged_ids_are_refused(path: Path, section: str, data: bytes) -> None:
+    retrieval.write_code_store(path, CODES, LABELS, bits=12, model="abc", ids=["ab"] * 50)
+    _, places = store_module._read_header(path)
+    damaged(path, places[section][0], data)
+    with pytest.raises(HashprobeError, match="does not match its checksum; it is damaged"):
+        retrieval.open_code_store(path).ids([0, 1])
+
+
+def test_ids_are_worked_on_in_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, block = [f"{row:0>1000}" for row in range(5000)], 100
+    monkeypatch.setattr(store_module, "ROWS_AT_ONCE", block)
+    tracemalloc.start()
+    retrieval.write_code_store(
+        path, np.zeros((5000, 1), np.uint8), np.ones((5000, 1)), bits=8, model="a", ids=ids
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * block * 1000
+    assert retrieval.open_code_store(path).ids(range(5000)) == ids

@@ -62,10 +62,32 @@ def test_what_is_not_found_comes_last_with_index_minus_one() -> None:
     [
         ({"kind": "hsnw"}, r"no index kind is named 'hsnw'; did you mean 'hnsw'\?"),
         ({"kind": "ivf", "lists": 9}, r"lists must be at most the 8 items of the database; found 9"),
-        ({"kind": "ivf", "probes": 0}, r"probes must be at least 1; found 0"),
+        ({"kind": "ivf", "probes": 0}, r"probes must be a whole number from 1 to 2147483647; found 0"),
+        ({"kind": "ivf", "lists": 2.5}, r"lists must be a whole number .* found 2\.5"),
+        ({"kind": "hnsw", "links": 1}, r"links must be a whole number from 2 to 1024; found 1"),
+        ({"kind": "hnsw", "links": 2**30}, r"links must be a whole number from 2 to 1024"),
+        ({"kind": "hnsw", "search_width": 2**40}, r"search_width must be a whole number from 1 to"),
+        ({"kind": "hnsw", "build_width": "wide"}, r"build_width must be a whole number .* found 'wide'"),
         ({"bits": 12}, r"database must be packed uint8 of shape \(n, 2\) for 12 bits"),
     ],
 )
 def test_wrong_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(HashprobeError, match=message):
         retrieval.BinaryIndex(np.zeros((8, 1), np.uint8), **({"bits": 8} | settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "hnsw", "links": 2},
+        {"kind": "hnsw", "links": 1024},
+        {"kind": "hnsw", "search_width": 2**31 - 1, "build_width": 2**31 - 1},
+        {"kind": "hnsw", "links": np.int64(3)},
+        {"kind": "ivf", "lists": np.int64(3), "probes": np.int64(3)},
+    ],
+)
+def test_settings_at_their_limits_and_numbers_of_numpy(settings: dict[str, object]) -> None:
+    codes = retrieval.pack(plain.random_case(3, queries=1, items=20, bits=32, classes=1)["database"])
+    index = retrieval.BinaryIndex(codes, bits=32, **settings)  # type: ignore[arg-type]
+    ids, _ = index.search(codes, np.int64(1))  # type: ignore[arg-type]
+    assert ids[:, 0].tolist() == list(range(20))

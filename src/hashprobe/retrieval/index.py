@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +16,8 @@ from hashprobe.retrieval.search import check_search, top_k
 Kind = Literal["flat", "ivf", "hnsw"]
 
 ROWS_AT_ONCE = 1 << 20
+# With one link an item, faiss makes a graph without levels and crashes in it.
+LINKS = (2, 1024)
 # faiss learns the lists from at most this many codes a list.
 TRAINING_ROWS_A_LIST = 256
 
@@ -32,12 +35,13 @@ class BinaryIndex:
         lists: ``ivf``: how many lists; ``None`` is 4 sqrt(N), at most N / 39 (what faiss wants to learn
             from).
         probes: ``ivf``: how many lists a search looks into.
-        links: ``hnsw``: neighbours that an item keeps.
-        build_width: ``hnsw``: candidates kept while building.
-        search_width: ``hnsw``: candidates kept while searching.
+        links: ``hnsw``: neighbours that an item keeps, 2 to 1024.
+        build_width: ``hnsw``: candidates kept while building, at most N.
+        search_width: ``hnsw``: candidates kept while searching, at most N.
 
     Raises:
-        HashprobeError: codes that do not fit ``bits``, an empty database, an unknown kind.
+        HashprobeError: codes that do not fit ``bits``, an empty database, an unknown kind, a setting out of
+            its range.
     """
 
     def __init__(
@@ -60,8 +64,12 @@ class BinaryIndex:
             "search_width": search_width,
         }
         for name, value in settings.items():
-            if value < 1:
-                raise HashprobeError(f"{name} must be at least 1; found {value}.")
+            lowest, highest = LINKS if name == "links" else (1, 2**31 - 1)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or not lowest <= value <= highest:
+                raise HashprobeError(
+                    f"{name} must be a whole number from {lowest} to {highest}; found {value!r}."
+                )
         if kind not in get_args(Kind):
             raise unknown_name("index kind", kind, get_args(Kind))
         self.bits, self.kind = bits, kind
@@ -92,7 +100,7 @@ class BinaryIndex:
             1 come last.
         """
         asked, codes = check_search(queries, self._codes, k, self.bits)
-        distances, ids = self._index.search(asked, min(k, len(codes)))
+        distances, ids = self._index.search(asked, min(operator.index(k), len(codes)))
         distances = np.where(ids < 0, self.bits + 1, distances).astype(np.int64)
         order = np.asarray(np.lexsort((ids, distances), axis=1), dtype=np.int64)
         return np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
@@ -127,8 +135,10 @@ def _flat(codes: PackedCodes) -> Any:
 def _hnsw(codes: PackedCodes, links: int, build_width: int, search_width: int) -> Any:
     import faiss
 
-    index: Any = faiss.IndexBinaryHNSW(codes.shape[1] * 8, links)
-    index.hnsw.efConstruction, index.hnsw.efSearch = build_width, search_width
+    index: Any = faiss.IndexBinaryHNSW(codes.shape[1] * 8, int(links))
+    # faiss takes the memory for all candidates at once.
+    index.hnsw.efConstruction = min(int(build_width), len(codes))
+    index.hnsw.efSearch = min(int(search_width), len(codes))
     return index
 
 
@@ -136,13 +146,13 @@ def _ivf(codes: PackedCodes, lists: int | None, probes: int) -> Any:
     import faiss
 
     count = len(codes)
-    wanted = lists or max(1, min(round(4 * count**0.5), count // 39))
+    wanted = int(lists or max(1, min(round(4 * count**0.5), count // 39)))
     if wanted > count:
         raise HashprobeError(f"lists must be at most the {count} items of the database; found {wanted}.")
     centres = _flat(codes)
     index: Any = faiss.IndexBinaryIVF(centres, codes.shape[1] * 8, wanted)
     index.centres = centres  # faiss refers to it but does not keep it alive
-    index.nprobe = min(probes, wanted)
+    index.nprobe = min(int(probes), wanted)
     index.train(_evenly(codes, wanted * TRAINING_ROWS_A_LIST))
     return index
 

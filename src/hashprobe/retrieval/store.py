@@ -1,18 +1,19 @@
 """The code store: codes, labels and ids of a database in one file that is memory-mapped when read.
 
-Layout: a header of 1024 bytes (magic, version, length of the JSON, JSON, zeros), then the sections at
-    multiples of 64
-bytes. The JSON says where each section lies, how long the file is, and the SHA-256 of all that follows the
-header.
+Layout: a header of 4096 bytes (magic, version, JSON, zeros, SHA-256 of all these), then codes, labels and ids,
+each at a multiple of 64 bytes. The JSON holds the sizes, from which all places follow, and the SHA-256 of what
+follows the header.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,15 +22,60 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
-from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
 
 MAGIC = b"hashcode"
-VERSION = 1
-HEADER_BYTES = 1024
+VERSION = 2
+HEADER_BYTES = 4096  # a model of 200 characters takes at most 2400 of them
+DIGEST_BYTES = 32
 ALIGNMENT = 64
 ROWS_AT_ONCE = 1 << 16
-_FIXED = struct.Struct("<8sII")  # magic, version, bytes of JSON
+# How ids are written; names of files that are not UTF-8 hold surrogates.
+ENCODING = ("utf-8", "surrogatepass")
+_FIXED = struct.Struct("<8sI")  # magic, version
+
+# Where a section begins, its dtype and its shape.
+Place = tuple[int, str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class _Header:
+    bits: int
+    classes: int
+    items: int
+    model: str
+    ids: str  # "rows" (none were given), "numbers" or "texts"
+    text_bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        sizes = (self.bits, self.classes, self.items, self.text_bytes)
+        if (
+            any(type(size) is not int or size < 0 for size in sizes)
+            or not 1 <= self.bits <= MAX_BITS
+            or not isinstance(self.model, str)
+            or not isinstance(self.sha256, str)
+            or self.ids not in ("rows", "numbers", "texts")
+        ):
+            raise ValueError("not a header of a code store")
+
+    def places(self) -> tuple[dict[str, Place], int]:
+        """Return where each section lies, and how long the file is."""
+        shapes: dict[str, tuple[str, tuple[int, ...]]] = {
+            "codes": ("u1", (self.items, -(-self.bits // 8))),
+            "labels": ("u1", (self.items, -(-self.classes // 8))),
+        }
+        if self.ids == "numbers":
+            shapes["ids"] = ("<i8", (self.items,))
+        if self.ids == "texts":
+            shapes |= {"id_ends": ("<i8", (self.items,)), "id_text": ("u1", (self.text_bytes,))}
+        places, start = {}, HEADER_BYTES
+        for name, (dtype, shape) in shapes.items():
+            places[name] = (start, dtype, shape)
+            start += math.prod(shape) * int(dtype[-1])
+            start += -start % ALIGNMENT
+        return places, start
 
 
 @dataclass(frozen=True)
@@ -58,32 +104,70 @@ class CodeStore:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def ids(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> list[int] | list[str]:
-        """Return the ids of some rows, as :func:`top_k` names them: numbers or texts, as they were written."""
-        wanted = np.asarray(rows, dtype=np.int64)
-        if wanted.ndim != 1 or (wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self)):
-            raise HashprobeError(f"rows must be a list of numbers from 0 to {len(self) - 1}.")
+    def ids(self, rows: Any) -> list[Any]:
+        """Return the ids of some rows, as they were written: numbers or texts.
+
+        Args:
+            rows: Whole numbers ``(n,)`` or ``(n, k)``, such as the indices of :func:`top_k`.
+
+        Returns:
+            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a :class:`BinaryIndex` found
+            nothing.
+
+        Raises:
+            HashprobeError: rows that are not in the store, or ids that are damaged.
+        """
+        try:
+            wanted = as_array(rows)
+        except ValueError:  # lists of different lengths
+            wanted = np.zeros(())
+        if wanted.ndim not in (1, 2) or (
+            wanted.size and (wanted.dtype.kind not in "iu" or wanted.min() < -1 or wanted.max() >= len(self))
+        ):
+            raise HashprobeError(
+                f"rows must be whole numbers of shape (n,) or (n, k), each below {len(self)}, or -1 for nothing found."
+            )
+        found, there = np.full(wanted.shape, None, dtype=object), wanted >= 0
+        found[there] = self._ids_of(wanted[there].astype(np.int64))
+        listed: list[Any] = found.tolist()
+        return listed
+
+    def _ids_of(self, rows: npt.NDArray[np.int64]) -> list[int] | list[str]:
         if self._ids is not None:
-            return [int(number) for number in self._ids[wanted]]
+            return [int(number) for number in self._ids[rows]]
         if self._id_ends is None or self._id_text is None:
-            return [int(row) for row in wanted]
-        starts = np.where(wanted > 0, self._id_ends[np.maximum(wanted - 1, 0)], 0)
-        pairs = zip(starts, self._id_ends[wanted], strict=True)
-        return [bytes(self._id_text[start:end]).decode() for start, end in pairs]
+            return [int(row) for row in rows]
+        ends = self._id_ends[rows]
+        starts = np.where(rows > 0, self._id_ends[rows - 1], 0)
+        if (starts < 0).any() or (ends < starts).any() or (ends > len(self._id_text)).any():
+            raise self._damaged()
+        try:
+            return [
+                bytes(self._id_text[start:end]).decode(*ENCODING)
+                for start, end in zip(starts, ends, strict=True)
+            ]
+        except UnicodeDecodeError:
+            raise self._damaged() from None
+
+    def _damaged(self) -> HashprobeError:
+        return HashprobeError(f"{self.path} does not match its checksum; it is damaged. Write it again.")
 
     def verify(self) -> None:
         """Read the whole file and compare it with its checksum.
 
         Raises:
-            HashprobeError: the contents have changed since they were written.
+            HashprobeError: the contents have changed since they were written, or cannot be read.
         """
         digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            file.seek(HEADER_BYTES)
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        try:
+            with self.path.open("rb") as file:
+                file.seek(HEADER_BYTES)
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except OSError as error:
+            raise HashprobeError(f"could not read {self.path}: {error.strerror}.") from None
         if digest.hexdigest() != self.sha256:
-            raise HashprobeError(f"{self.path} does not match its checksum; it is damaged. Write it again.")
+            raise self._damaged()
 
 
 def write_code_store(
@@ -95,7 +179,7 @@ def write_code_store(
     model: str,
     ids: Sequence[int] | Sequence[str] | npt.NDArray[np.int64] | None = None,
 ) -> None:
-    """Write a code store, whole or not at all; arrays may be memory-mapped, a block is held at a time.
+    """Write a code store, whole or not at all; arrays may be memory-mapped, a block is worked on at a time.
 
     Args:
         path: The file.
@@ -103,7 +187,7 @@ def write_code_store(
         labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
         bits: K, 1 to 1024.
         model: Hash of the model that made the codes, at most 200 characters.
-        ids: A number or a text for each item; ``None`` means its row.
+        ids: A whole number of 64 bits or a text for each item; ``None`` means its row.
 
     Raises:
         HashprobeError: parts that do not fit each other, or the operating system refused to write.
@@ -113,25 +197,28 @@ def write_code_store(
         raise HashprobeError(
             f"codes has {len(rows)} rows but labels has {len(source)}; each code needs its labels."
         )
-    if not model or len(model) > 200:
-        raise HashprobeError("model must be the model's hash, 1 to 200 characters.")
+    if not isinstance(model, str) or not 1 <= len(model) <= 200:
+        raise HashprobeError(
+            f"model must be the model's hash, a text of 1 to 200 characters; found {model!r}."
+        )
     sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
     sections |= _id_blocks(ids, len(rows))
     with replacing(Path(path)) as temporary, temporary.open("r+b") as file:
         file.write(b"\0" * HEADER_BYTES)
-        places, digest = _write_sections(file, sections)
-        header = {
-            "bits": bits,
-            "classes": class_count(source),
-            "items": len(rows),
-            "model": model,
-            "sections": places,
-            "file_bytes": file.tell(),
-            "sha256": digest,
-        }
-        text = json.dumps(header).encode()
+        lengths, digest = _write_sections(file, sections)
+        header = _Header(
+            bits=int(bits),
+            classes=int(class_count(source)),
+            items=len(rows),
+            model=model,
+            ids="numbers" if "ids" in lengths else "texts" if "id_text" in lengths else "rows",
+            text_bytes=lengths.get("id_text", 0),
+            sha256=digest,
+        )
+        head = _FIXED.pack(MAGIC, VERSION) + json.dumps(asdict(header)).encode()
+        head = head.ljust(HEADER_BYTES - DIGEST_BYTES, b"\0")
         file.seek(0)
-        file.write(_FIXED.pack(MAGIC, VERSION, len(text)) + text)
+        file.write(head + hashlib.sha256(head).digest())
 
 
 def open_code_store(path: Path, *, bits: int | None = None, model: str | None = None) -> CodeStore:
@@ -143,37 +230,38 @@ def open_code_store(path: Path, *, bits: int | None = None, model: str | None = 
         model: Hash of the model that is expected, or ``None``.
 
     Raises:
-        HashprobeError: the file is missing, truncated, of another kind or version, or holds other codes than
-            expected.
+        HashprobeError: the file is missing, truncated, of another kind or version, has a damaged header, or
+            holds other codes than expected.
     """
     path = Path(path)
-    header = _read_header(path)
-    if bits is not None and header["bits"] != bits:
-        raise HashprobeError(f"{path} holds codes of {header['bits']} bits, but {bits} bits are wanted.")
-    if model is not None and header["model"] != model:
+    header, places = _read_header(path)
+    if bits is not None and header.bits != bits:
+        raise HashprobeError(f"{path} holds codes of {header.bits} bits, but {bits} bits are wanted.")
+    if model is not None and header.model != model:
         raise HashprobeError(
-            f"{path} was made by model {header['model']}, not by {model}; codes of different models cannot be "
+            f"{path} was made by model {header.model}, not by {model}; codes of different models cannot be "
             "compared. Encode the database again, or use that model."
         )
-    items, classes = header["items"], header["classes"]
-
-    def section(name: str, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        if 0 in shape:
-            return np.zeros(shape, dtype)
-        return np.memmap(path, dtype=dtype, mode="r", offset=header["sections"][name][0], shape=shape)
-
-    places = header["sections"]
-    codes = section("codes", np.uint8, (items, -(-header["bits"] // 8)))
-    labels = PackedLabels(section("labels", np.uint8, (items, -(-classes // 8))), classes)
-    numbers = section("ids", np.int64, (items,)) if "ids" in places else None
-    ends = section("id_ends", np.int64, (items,)) if "id_ends" in places else None
-    text = section("id_text", np.uint8, (places["id_text"][1],)) if "id_text" in places else None
+    arrays: dict[str, npt.NDArray[Any]] = {
+        name: np.memmap(path, dtype, mode="r", offset=start, shape=shape)
+        if all(shape)
+        else np.zeros(shape, dtype)
+        for name, (start, dtype, shape) in places.items()
+    }
     return CodeStore(
-        path, codes, labels, header["bits"], header["model"], header["sha256"], numbers, ends, text
+        path,
+        arrays["codes"],
+        PackedLabels(arrays["labels"], header.classes),
+        header.bits,
+        header.model,
+        header.sha256,
+        arrays.get("ids"),
+        arrays.get("id_ends"),
+        arrays.get("id_text"),
     )
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> tuple[_Header, dict[str, Place]]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -184,42 +272,45 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise HashprobeError(
             f"{path} is not a code store; write one with hashprobe.retrieval.write_code_store."
         )
-    if len(head) < HEADER_BYTES:
-        raise HashprobeError(f"{path} is truncated: {size} bytes, not even a header. Write it again.")
-    _, version, length = _FIXED.unpack_from(head)
+    version = _FIXED.unpack_from(head)[1] if len(head) >= _FIXED.size else VERSION
     if version != VERSION:
         raise HashprobeError(
             f"{path} is a code store of version {version}; this hashprobe reads version {VERSION}. Write it again."
         )
+    if len(head) < HEADER_BYTES:
+        raise HashprobeError(f"{path} is truncated: {size} bytes, not even a header. Write it again.")
+    head, digest = head[:-DIGEST_BYTES], head[-DIGEST_BYTES:]
     try:
-        header: dict[str, Any] = json.loads(head[_FIXED.size : _FIXED.size + length])
-        expected = int(header["file_bytes"])
-    except (ValueError, KeyError, TypeError):
+        if hashlib.sha256(head).digest() != digest:
+            raise ValueError("digest")
+        header = _Header(**json.loads(head[_FIXED.size :].rstrip(b"\0")))
+    except (ValueError, TypeError, RecursionError):
         raise HashprobeError(f"{path} has a damaged header. Write it again.") from None
+    places, expected = header.places()
     if size != expected:
         what = "is truncated" if size < expected else "has something behind its end"
         raise HashprobeError(f"{path} {what}: {size} bytes instead of {expected}. Write it again.")
-    return header
+    return header, places
 
 
 def _write_sections(
     file: BinaryIO, sections: dict[str, Iterator[npt.NDArray[Any]]]
-) -> tuple[dict[str, list[int]], str]:
-    """Write the sections one behind the other; return where each begins, its bytes, and the checksum."""
+) -> tuple[dict[str, int], str]:
+    """Write the sections one behind the other; return the bytes of each, and the checksum."""
     digest = hashlib.sha256()
 
     def write(data: bytes) -> None:
         file.write(data)
         digest.update(data)
 
-    places = {}
+    lengths = {}
     for name, blocks in sections.items():
         start = file.tell()
         for block in blocks:
             write(block.tobytes())
-        places[name] = [start, file.tell() - start]
+        lengths[name] = file.tell() - start
         write(b"\0" * (-file.tell() % ALIGNMENT))
-    return places, digest.hexdigest()
+    return lengths, digest.hexdigest()
 
 
 def _code_blocks(codes: PackedCodes, bits: int) -> Iterator[npt.NDArray[Any]]:
@@ -237,16 +328,56 @@ def _label_blocks(labels: Any) -> Iterator[npt.NDArray[Any]]:
 def _id_blocks(ids: Any, items: int) -> dict[str, Iterator[npt.NDArray[Any]]]:
     if ids is None:
         return {}
-    if len(ids) != items:
+    ids = as_array(ids) if hasattr(ids, "detach") else ids
+    try:
+        count = -1 if isinstance(ids, str | bytes) else len(ids)
+    except TypeError:  # a generator, a single number
+        count = -1
+    if count < 0:
         raise HashprobeError(
-            f"ids has {len(ids)} entries but there are {items} codes; each code needs its id."
+            f"ids must be a list or an array, an id for each code; found {type(ids).__name__}."
         )
-    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind in "iu":
-        return {"ids": iter([ids.astype("<i8")])}
-    if all(isinstance(one, str) for one in ids):
-        texts = [one.encode() for one in ids]
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        return {"id_ends": iter([ends]), "id_text": iter([np.frombuffer(b"".join(texts), np.uint8)])}
-    if all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in ids):
-        return {"ids": iter([np.asarray(ids, dtype="<i8")])}
-    raise HashprobeError("ids must be all whole numbers or all texts, one for each code.")
+    if count != items:
+        raise HashprobeError(f"ids has {count} entries but there are {items} codes; each code needs its id.")
+    if isinstance(next(iter(ids), None), str):
+        return {"id_ends": _text_ends(ids), "id_text": _text_blocks(ids)}
+    return {"ids": _number_blocks(ids)}
+
+
+def _number_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    for block in _lists(ids, int | np.integer):
+        numbers = [int(one) for one in block]
+        low, high = min(numbers), max(numbers)
+        if low < -(2**63) or high >= 2**63:
+            raise HashprobeError(
+                f"ids must lie from -2**63 to 2**63 - 1; found {low} to {high}. Give such numbers as texts."
+            )
+        yield np.array(numbers, "<i8")
+
+
+def _text_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    for block in _lists(ids, str):
+        yield np.frombuffer(b"".join(_encoded(block)), np.uint8)
+
+
+def _text_ends(ids: Any) -> Iterator[npt.NDArray[Any]]:
+    end = 0
+    for block in _lists(ids, str):
+        ends = end + np.cumsum([len(text) for text in _encoded(block)], dtype="<i8")
+        end = ends[-1]
+        yield ends
+
+
+def _encoded(texts: list[str]) -> list[bytes]:
+    return [text.encode(*ENCODING) for text in texts]
+
+
+def _lists(ids: Any, kind: Any) -> Iterator[list[Any]]:
+    """Yield the ids a block at a time; refuse one that is not of the kind."""
+    rest, start = iter(ids), 0
+    while block := list(islice(rest, ROWS_AT_ONCE)):
+        for row, one in enumerate(block, start):
+            if not isinstance(one, kind) or isinstance(one, bool):
+                raise HashprobeError(f"ids must be all whole numbers or all texts; row {row} holds {one!r}.")
+        start += len(block)
+        yield block
