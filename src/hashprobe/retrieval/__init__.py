@@ -9,6 +9,7 @@ from hashprobe.retrieval.chance import chance_level
 from hashprobe.retrieval.codes import pack, unpack
 from hashprobe.retrieval.curves import (
     precision_at,
+    precision_at_recall,
     precision_recall_curve,
     precision_within_radius,
     recall_at,
@@ -38,6 +39,7 @@ __all__ = [
     "pack",
     "pack_labels",
     "precision_at",
+    "precision_at_recall",
     "precision_recall_curve",
     "precision_within_radius",
     "recall_at",

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.average_precision import Empty, apply_empty, check_empty
-from hashprobe.retrieval.levels import Int64Array, LevelCounts
+from hashprobe.retrieval.levels import LevelCounts
 from hashprobe.retrieval.order import check_cuts
-from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, refuse_order
+from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, ranks_of_hits, refuse_order
 
 RECALL_GRID = np.linspace(0.0, 1.0, 101)
 
@@ -77,50 +77,60 @@ def precision_within_radius(counts: LevelCounts, radii: Sequence[int]) -> Float6
     return values
 
 
-def precision_recall_curve(
-    counts: LevelCounts, recall_grid: npt.ArrayLike | None = None, *, ties: Ties = "expected"
-) -> tuple[Float64Array, Float64Array]:
-    """Return the mean precision at each recall, over the queries that have relevant items.
+def precision_at_recall(
+    counts: LevelCounts,
+    recall_grid: npt.ArrayLike | None = None,
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "skip",
+) -> Float64Array:
+    """Return the precision at the first rank that reaches a recall, a column for each recall.
 
-    A query's curve runs through the points (recall, precision) among the first n items, for real n >= 1; both
-    are exact expectations under ``ties="expected"``, where the hits grow evenly within a level. The precision
-    at a recall is that of the first n that reaches it.
+    Of R relevant items, recall r takes the first m = ceil(r R), and recall 0 the first one; the precision is m
+    divided by the rank of the m-th. Under ``ties="expected"`` that is the mean rank over the tie orders. The
+    precision at the mean rank is at most the mean of the precisions (Jensen); it lies clearly below where few
+    relevant items tie with many others, and they are equal where nothing ties.
 
     Args:
         counts: From :func:`count_levels`.
         recall_grid: Recalls in [0, 1], ``(m,)``; 0, 0.01 ... 1 by default.
         ties: ``expected``, ``optimistic`` or ``pessimistic``; for ``order`` see :func:`hits_in_order`.
+        empty: As for :func:`average_precision`, but such queries are left out by default.
 
     Returns:
-        recall ``(m,)`` and precision ``(m,)``, float64; precision is 0 where no query has a relevant item.
+        float64 ``(n_queries, m)``; under ``empty="skip"`` only the queries that have relevant items.
+
+    Raises:
+        HashprobeError: a recall out of range, or a query without relevant items under ``empty="error"``.
     """
     refuse_order(ties, "hits_in_order")
+    check_empty(empty)
+    recall = _check_recalls(recall_grid)
+    total = counts.relevant_total
+    # A product that rounding has pushed just above a whole number must not demand one hit more.
+    wanted = np.maximum(np.ceil(total[:, None] * recall * (1 - 1e-12)), 1).astype(np.int64)
+    precision = wanted / ranks_of_hits(counts, wanted, ties)
+    return apply_empty(np.where(total[:, None] > 0, precision, 0.0), total, empty)
+
+
+def precision_recall_curve(
+    counts: LevelCounts,
+    recall_grid: npt.ArrayLike | None = None,
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "skip",
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean over the queries of :func:`precision_at_recall`, whose arguments these are.
+
+    Returns:
+        recall ``(m,)`` and precision ``(m,)``, float64; precision is 0 where no query is left to take a mean of.
+    """
+    values = precision_at_recall(counts, recall_grid, ties=ties, empty=empty)
+    return _check_recalls(recall_grid), values.sum(axis=0) / max(len(values), 1)
+
+
+def _check_recalls(recall_grid: npt.ArrayLike | None) -> Float64Array:
     recall = np.asarray(RECALL_GRID if recall_grid is None else recall_grid, dtype=np.float64)
     if recall.ndim != 1 or not ((recall >= 0) & (recall <= 1)).all():
         raise HashprobeError("recall_grid must be a list of recalls from 0 to 1.")
-    rows = np.flatnonzero(counts.relevant_total)
-    precision = np.zeros(len(recall))
-    for q in rows:
-        precision += _precision_at_recall(counts.items[q], counts.relevant[q], recall, ties)
-    return recall, precision / max(len(rows), 1)
-
-
-def _precision_at_recall(
-    items: Int64Array, relevant: Int64Array, recall: Float64Array, ties: Ties
-) -> Float64Array:
-    """Return the precision of one query at the first rank, at least 1, that reaches each recall."""
-    edges, found = np.cumsum(items), np.cumsum(relevant)
-    # Rounding of recall x total must not push it past the level that ends exactly there.
-    wanted = recall * found[-1] * (1 - 1e-12)
-    # Recall 0 is reached at the first place, whatever lies there.
-    level = np.where(wanted > 0, np.searchsorted(found, wanted), np.searchsorted(edges, 1))
-    n, r = items[level], relevant[level]
-    inside = wanted - (found[level] - r)
-    if ties == "expected":
-        inside = inside * n / np.maximum(r, 1)
-    elif ties == "pessimistic":
-        inside = np.where(wanted > 0, inside + (n - r), 0)
-    rank = np.maximum(edges[level] - n + inside, 1.0)
-    one = LevelCounts(items[None], relevant[None])
-    precision: Float64Array = hits_within(one, rank, ties)[0] / rank
-    return precision
+    return recall
