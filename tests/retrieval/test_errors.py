@@ -86,6 +86,22 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
         r"query set 'noise': query_labels has 1 rows but queries has 3",
     ),
+    "counts that are shares": (
+        lambda: retrieval.LevelCounts(COUNTS.items / 3, COUNTS.relevant),  # type: ignore[arg-type]
+        r"items must be whole numbers of shape \(n_queries, K \+ 1\); found float64 of shape \(3, 13\)",
+    ),
+    "counts of no distance": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.relevant[0]),
+        r"relevant must be whole numbers of shape \(n_queries, K \+ 1\); found int64 of shape \(13,\)",
+    ),
+    "counts of other bits": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.relevant[:, :5]),
+        r"items and relevant must have one shape; found \(3, 13\) and \(3, 5\)",
+    ),
+    "more relevant items than items": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.items + np.eye(3, 13, dtype=int)),
+        r"relevant must lie between 0 and items; query 0 has 4 relevant of 3 items at distance 0",
+    ),
     "packed labels of another width": (
         lambda: retrieval.PackedLabels(CODES, 3),
         r"packed labels of 3 classes must be uint8 of shape \(n, 1\)",
