@@ -7,6 +7,7 @@ import pytest
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
+from retrieval import plain
 
 
 def levels(items: list[list[int]], relevant: list[list[int]]) -> retrieval.LevelCounts:
@@ -43,3 +44,41 @@ def test_points_of_the_curve_have_values_for_each_query() -> None:
     assert mean.tolist() == [0.5, pytest.approx(1 / 3)]
     with pytest.raises(HashprobeError, match=r"1 of 3 queries have no relevant item .* query 1"):
         retrieval.precision_recall_curve(counts, grid, empty="error")
+
+
+def test_queries_without_relevant_items_in_precision_and_radius() -> None:
+    counts = levels([[2, 2], [1, 3]], [[1, 1], [0, 0]])
+    assert retrieval.precision_at(counts, 2).tolist() == [[0.5], [0.0]]
+    assert retrieval.precision_at(counts, 2, empty="skip").tolist() == [[0.5]]
+    assert retrieval.recall_at(counts, 2).tolist() == [[0.5], [0.0]]
+    assert retrieval.precision_within_radius(counts, 0).tolist() == [[0.5], [0.0]]
+    assert retrieval.precision_within_radius(counts, [0, 1], empty="skip").tolist() == [[0.5, 0.5]]
+    with pytest.raises(HashprobeError, match="1 of 2 queries have no relevant item"):
+        retrieval.precision_within_radius(counts, 0, empty="error")
+    with pytest.raises(HashprobeError, match="1 of 2 queries have no relevant item"):
+        retrieval.precision_at(counts, 2, empty="error")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_curves_in_order_over_blocks_and_threads(small_blocks: None, threads: int) -> None:
+    case = plain.random_case(1, queries=20, items=100, bits=6, classes=5, density=0.2)
+    codes = retrieval.pack(case["queries"]), retrieval.pack(case["database"])
+    labels = case["query_labels"], case["database_labels"]
+    counts = retrieval.count_levels_in_order(*codes, *labels, bits=6, threads=threads)
+    distances, relevant = plain.distances_and_relevance(**case)
+    ranked = np.take_along_axis(relevant, np.argsort(distances, axis=1, kind="stable"), axis=1)
+    found = np.cumsum(ranked, axis=1)
+    ns = [1, 7, 8, 64, 100, 120]
+    precision = retrieval.precision_at(counts, ns, ties="order")
+    np.testing.assert_array_equal(precision, found[:, np.minimum(ns, 100) - 1] / ns)
+    some = found[:, -1] > 0
+    assert 0 < some.sum() < 20, "the case must have queries without relevant items"
+    grid = np.arange(101) / 100
+    hits = [[max(1, -(-percent * int(total) // 100)) for percent in range(101)] for total in found[some, -1]]
+    ranks = [np.searchsorted(row, wanted) + 1 for row, wanted in zip(found[some], hits, strict=True)]
+    values = retrieval.precision_at_recall(counts, grid, ties="order")
+    np.testing.assert_array_equal(values, np.divide(hits, ranks))
+    _, curve = retrieval.precision_recall_curve(counts, ties="order")
+    np.testing.assert_allclose(curve, values.mean(axis=0), atol=1e-14)
+    repeated = retrieval.precision_at_recall(counts, [1.0, 0.5, 1.0], ties="order")
+    np.testing.assert_array_equal(repeated, values[:, [100, 50, 100]])

@@ -150,7 +150,11 @@ def test_database_order_is_a_stable_sort(case: dict[str, Any], k: int) -> None:
     order = np.argsort(distances, axis=1, kind="stable")
     values = retrieval.average_precision(*packed(case), bits=bits, ties="order")
     at_k = retrieval.average_precision(*packed(case), bits=bits, ties="order", top_k=k)
-    hits = retrieval.hits_in_order(*packed(case), [k, 1, k + 2], bits=bits)
+    counts = retrieval.count_levels_in_order(*packed(case), bits=bits)
+    ns, grid = [k, 1, k + 2], [float(recall) for recall in RECALLS[::-1]]
+    precision = retrieval.precision_at(counts, ns, ties="order")
+    recall = retrieval.recall_at(counts, ns, ties="order")
+    at_recall = retrieval.precision_at_recall(counts, grid, ties="order", empty="count_as_zero")
     ids, near = retrieval.top_k(*packed(case)[:2], k, bits=bits)
     np.testing.assert_array_equal(ids, order[:, :k])
     np.testing.assert_array_equal(near, np.take_along_axis(distances, order, axis=1)[:, :k])
@@ -158,4 +162,8 @@ def test_database_order_is_a_stable_sort(case: dict[str, Any], k: int) -> None:
         ranked = [bool(hit) for hit in relevant[query, order[query]]]
         assert values[query] == pytest.approx(plain.average_precision(ranked), abs=1e-14)
         assert at_k[query] == pytest.approx(plain.average_precision(ranked, k), abs=1e-14)
-        assert hits[query].tolist() == [sum(ranked[:k]), sum(ranked[:1]), sum(ranked[: k + 2])]
+        hits = np.array([sum(ranked[:n]) for n in ns])
+        np.testing.assert_array_equal(precision[query], hits / ns)
+        np.testing.assert_array_equal(recall[query], hits / max(sum(ranked), 1))
+        found, ranks = ranks_at_recalls(ranked) if any(ranked) else (np.zeros(len(grid)), np.ones(len(grid)))
+        np.testing.assert_array_equal(at_recall[query][::-1], np.divide(found, ranks))

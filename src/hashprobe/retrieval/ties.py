@@ -31,7 +31,7 @@ def refuse_order(ties: str, instead: str) -> None:
     check_ties(ties)
     if ties == "order":
         raise HashprobeError(
-            f"ties='order' cannot be had from counts, which do not know the database's order; use {instead}."
+            f"ties='order' cannot be had from these counts, which do not know the database's order; use {instead}."
         )
 
 
