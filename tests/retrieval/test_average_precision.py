@@ -36,11 +36,29 @@ def test_without_a_cut_as_published_is_database_order() -> None:
 
 
 @pytest.mark.parametrize(("items", "relevant"), [(1, 1), (1, 0), (2, 1), (5, 2), (6, 3), (6, 6)])
-def test_chance_is_the_mean_over_all_rankings(items: int, relevant: int) -> None:
+@pytest.mark.parametrize("k", [None, 1, 2, 5, 9])
+def test_chance_is_the_mean_over_all_rankings(items: int, relevant: int, k: int | None) -> None:
     marks = [True] * relevant + [False] * (items - relevant)
-    values = [plain.average_precision(list(order)) for order in itertools.permutations(marks)]
+    values = [plain.average_precision(list(order), k) for order in itertools.permutations(marks)]
     labels = np.array(marks, dtype=np.uint8)[:, None]
-    assert retrieval.chance_level([[1]], labels)[0] == pytest.approx(np.mean(values), abs=1e-14)
+    assert retrieval.chance_level([[1]], labels, top_k=k)[0] == pytest.approx(np.mean(values), abs=1e-14)
+
+
+def test_chance_is_the_formula() -> None:
+    items, relevant, k = 1000, 40, 100
+    slope = Fraction(relevant - 1, items - 1)
+    harmonic = sum(Fraction(1, place) for place in range(1, k + 1))
+    wanted = relevant * (slope * k + (1 - slope) * harmonic) / (items * min(relevant, k))
+    labels = (np.arange(items) < relevant)[:, None]
+    assert retrieval.chance_level([[1]], labels, top_k=k)[0] == pytest.approx(float(wanted), rel=1e-13)
+
+
+def test_chance_leaves_out_the_queries_that_the_map_leaves_out() -> None:
+    labels = [[1, 0], [1, 0], [0, 0]]
+    assert retrieval.chance_level([[1, 0], [0, 1]], labels)[1] == 0
+    assert len(retrieval.chance_level([[1, 0], [0, 1]], labels, empty="skip")) == 1
+    with pytest.raises(HashprobeError, match="1 of 2 queries have no relevant item"):
+        retrieval.chance_level([[1, 0], [0, 1]], labels, empty="error")
 
 
 def test_chance_is_the_mean_over_random_rankings() -> None:

@@ -86,6 +86,22 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
         r"query set 'noise': query_labels has 1 rows but queries has 3",
     ),
+    "counts that are shares": (
+        lambda: retrieval.LevelCounts(COUNTS.items / 3, COUNTS.relevant),  # type: ignore[arg-type]
+        r"items must be whole numbers of shape \(n_queries, K \+ 1\); found float64 of shape \(3, 13\)",
+    ),
+    "counts of no distance": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.relevant[0]),
+        r"relevant must be whole numbers of shape \(n_queries, K \+ 1\); found int64 of shape \(13,\)",
+    ),
+    "counts of other bits": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.relevant[:, :5]),
+        r"items and relevant must have one shape; found \(3, 13\) and \(3, 5\)",
+    ),
+    "more relevant items than items": (
+        lambda: retrieval.LevelCounts(COUNTS.items, COUNTS.items + np.eye(3, 13, dtype=int)),
+        r"relevant must lie between 0 and items; query 0 has 4 relevant of 3 items at distance 0",
+    ),
     "packed labels of another width": (
         lambda: retrieval.PackedLabels(CODES, 3),
         r"packed labels of 3 classes must be uint8 of shape \(n, 1\)",
@@ -109,17 +125,35 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "no rank": (lambda: precision(top_k=0), r"top_k must be at least 1, or None .* found 0"),
     "order from counts": (
         lambda: retrieval.average_precision_from_counts(COUNTS, ties="order"),
-        r"ties='order' cannot be had from counts, .* use average_precision",
+        r"ties='order' cannot be had from these counts, .* use average_precision",
     ),
     "precision in order from counts": (
         lambda: retrieval.precision_at(COUNTS, [1], ties="order"),
-        r"ties='order' cannot be had from counts, .* use hits_in_order",
+        r"ties='order' cannot be had from these counts, .* use counts from count_levels_in_order",
     ),
-    "cut-off 0": (lambda: retrieval.precision_at(COUNTS, [0]), r"cut-offs must be whole .* found \[0\]"),
-    "no cut-off": (lambda: retrieval.recall_at(COUNTS, []), r"cut-offs must be whole numbers"),
+    "a curve in order from a slice": (
+        lambda: retrieval.precision_recall_curve(
+            retrieval.count_levels_in_order(CODES, CODES, LABELS, LABELS, bits=12)[:2], ties="order"
+        ),
+        r"ties='order' cannot be had from these counts",
+    ),
+    "an unknown tie policy of a curve": (
+        lambda: retrieval.precision_recall_curve(COUNTS, ties="mean"),  # type: ignore[arg-type]
+        r"no tie policy is named 'mean'",
+    ),
+    "an unknown empty policy of precision": (
+        lambda: retrieval.precision_at(COUNTS, [1], empty="zero"),  # type: ignore[arg-type]
+        r"no policy for queries without relevant items is named 'zero'",
+    ),
+    "cut-off 0": (
+        lambda: retrieval.precision_at(COUNTS, [0]),
+        r"cut-offs must be a whole number of at least 1, or a list of them; found \[0\]",
+    ),
+    "half a cut-off": (lambda: retrieval.precision_at(COUNTS, 0.5), r"or a list of them; found 0.5"),  # type: ignore[arg-type]
+    "no cut-off": (lambda: retrieval.recall_at(COUNTS, []), r"cut-offs must be a whole number"),
     "a radius beyond K": (
         lambda: retrieval.precision_within_radius(COUNTS, [13]),
-        r"radii must be whole distances from 0 to 12; found \[13\]",
+        r"radii must be a whole distance from 0 to 12, or a list of them; found \[13\]",
     ),
     "a recall beyond 1": (
         lambda: retrieval.precision_recall_curve(COUNTS, [1.5]),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hashprobe import retrieval
+from hashprobe.errors import HashprobeError
 from retrieval import plain
 
 
@@ -100,6 +101,32 @@ def test_several_sets_in_one_pass_equal_single_ones() -> None:
         alone = retrieval.count_levels(codes, database, own, database_labels, bits=12)
         np.testing.assert_array_equal(together[name].items, alone.items)
         np.testing.assert_array_equal(together[name].relevant, alone.relevant)
+
+
+def test_counts_of_parts_of_a_database_add_up() -> None:
+    case = plain.random_case(7, queries=5, items=50, bits=12, classes=9)
+    queries, database, labels, database_labels = packed(case)
+    parts = [
+        retrieval.count_levels(queries, database[part], labels, database_labels[part], bits=12)
+        for part in (slice(0, 20), slice(20, 50))
+    ]
+    assert_equal(parts[0] + parts[1], case)
+    other = retrieval.count_levels(queries[:3], database, labels[:3], database_labels, bits=12)
+    with pytest.raises(HashprobeError, match=r"counts of shape \(5, 13\) and \(3, 13\) do not add up"):
+        parts[0] + other
+
+
+def test_one_query_of_the_counts() -> None:
+    case = plain.random_case(8, queries=3, items=50, bits=12, classes=9)
+    counts = retrieval.count_levels(*packed(case), bits=12)
+    whole = retrieval.average_precision_from_counts(counts)
+    assert retrieval.average_precision_from_counts(counts[-1]).tolist() == [whole[-1]]
+    assert [len(one) for one in counts] == [1, 1, 1]
+    assert counts == counts
+    assert counts != counts[:]  # two tables, whatever they hold; a table of truths would be no answer
+    listed = retrieval.LevelCounts(counts.items.tolist(), counts.relevant.astype(np.int32))  # type: ignore[arg-type]
+    assert_equal(listed, case)
+    np.testing.assert_array_equal(retrieval.average_precision_from_counts(listed), whole)
 
 
 def test_inputs_are_left_alone() -> None:

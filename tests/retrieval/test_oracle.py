@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -87,30 +89,44 @@ def test_precision_and_recall_at_n_are_means_over_all_tie_orders(case: dict[str,
             np.testing.assert_allclose(recall, wanted / total, atol=1e-13)
 
 
-@settings(deadline=None, max_examples=40)
+RECALLS = [Fraction(0), Fraction(7, 100), Fraction(1, 4), Fraction(1, 2), Fraction(4, 5), Fraction(1)]
+
+
+def ranks_at_recalls(ranked: list[bool]) -> tuple[list[int], list[int]]:
+    """Walk a ranking: how many hits each recall takes, in whole numbers, and the place of the last of them."""
+    places = [place for place, hit in enumerate(ranked, start=1) if hit]
+    hits = [max(1, math.ceil(recall * len(places))) for recall in RECALLS]
+    return hits, [places[hit - 1] for hit in hits]
+
+
+@settings(deadline=None, max_examples=60)
 @given(cases())
-def test_the_precision_recall_curve_runs_through_the_expected_hits(case: dict[str, Any]) -> None:
-    """The oracle walks the expected hits in steps of 1/2520 rank and takes the first step that reaches a recall."""
+def test_precision_at_a_recall_counts_whole_hits_in_every_tie_order(case: dict[str, Any]) -> None:
     bits = case["queries"].shape[1]
     counts = retrieval.count_levels(*packed(case), bits=bits)
-    grid = np.array([0.0, 0.25, 0.5, 0.8, 1.0])
-    for ties in ("expected", "optimistic", "pessimistic"):
-        curves = []
-        for query in range(len(case["queries"])):
-            orders = np.array([np.cumsum(one) for one in rankings(case, query)], dtype=float)
-            total = orders[0, -1]
-            if not total:
-                continue
-            pick = {"expected": np.mean, "optimistic": np.max, "pessimistic": np.min}[ties]
-            hits = np.concatenate([[0.0], pick(orders, axis=0)])
-            steps = np.arange(2520, 2520 * (len(hits) - 1) + 1) / 2520
-            at_step = np.interp(steps, np.arange(len(hits)), hits)
-            first = [int(np.argmax(at_step >= recall * total - 1e-9)) for recall in grid]
-            curves.append(at_step[first] / steps[first])
-        wanted = np.mean(curves, axis=0) if curves else np.zeros(len(grid))
+    policies = ("expected", "optimistic", "pessimistic")
+    wanted: dict[str, list[np.ndarray]] = {ties: [] for ties in policies}
+    for query in range(len(case["queries"])):
+        orders = rankings(case, query)
+        if not any(orders[0]):
+            continue
+        hits = np.array(ranks_at_recalls(orders[0])[0])
+        ranks = np.array([ranks_at_recalls(ranked)[1] for ranked in orders])
+        wanted["expected"].append(hits / ranks.mean(axis=0))
+        wanted["optimistic"].append((hits / ranks).max(axis=0))
+        wanted["pessimistic"].append((hits / ranks).min(axis=0))
+        assert (wanted["expected"][-1] <= (hits / ranks).mean(axis=0) + 1e-12).all()
+    grid = [float(recall) for recall in RECALLS]
+    for ties in policies:
+        values = retrieval.precision_at_recall(counts, grid, ties=ties)  # type: ignore[arg-type]
+        assert values.shape == (len(wanted[ties]), len(grid))
         recall, precision = retrieval.precision_recall_curve(counts, grid, ties=ties)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(recall, grid)
-        np.testing.assert_allclose(precision, wanted, atol=2e-3)
+        assert recall.tolist() == grid
+        if wanted[ties]:
+            np.testing.assert_allclose(values, wanted[ties], atol=1e-13)
+            np.testing.assert_allclose(precision, np.mean(wanted[ties], axis=0), atol=1e-13)
+        else:
+            assert precision.tolist() == [0.0] * len(grid)
 
 
 @settings(deadline=None, max_examples=40)
@@ -134,7 +150,11 @@ def test_database_order_is_a_stable_sort(case: dict[str, Any], k: int) -> None:
     order = np.argsort(distances, axis=1, kind="stable")
     values = retrieval.average_precision(*packed(case), bits=bits, ties="order")
     at_k = retrieval.average_precision(*packed(case), bits=bits, ties="order", top_k=k)
-    hits = retrieval.hits_in_order(*packed(case), [k, 1, k + 2], bits=bits)
+    counts = retrieval.count_levels_in_order(*packed(case), bits=bits)
+    ns, grid = [k, 1, k + 2], [float(recall) for recall in RECALLS[::-1]]
+    precision = retrieval.precision_at(counts, ns, ties="order")
+    recall = retrieval.recall_at(counts, ns, ties="order")
+    at_recall = retrieval.precision_at_recall(counts, grid, ties="order", empty="count_as_zero")
     ids, near = retrieval.top_k(*packed(case)[:2], k, bits=bits)
     np.testing.assert_array_equal(ids, order[:, :k])
     np.testing.assert_array_equal(near, np.take_along_axis(distances, order, axis=1)[:, :k])
@@ -142,4 +162,8 @@ def test_database_order_is_a_stable_sort(case: dict[str, Any], k: int) -> None:
         ranked = [bool(hit) for hit in relevant[query, order[query]]]
         assert values[query] == pytest.approx(plain.average_precision(ranked), abs=1e-14)
         assert at_k[query] == pytest.approx(plain.average_precision(ranked, k), abs=1e-14)
-        assert hits[query].tolist() == [sum(ranked[:k]), sum(ranked[:1]), sum(ranked[: k + 2])]
+        hits = np.array([sum(ranked[:n]) for n in ns])
+        np.testing.assert_array_equal(precision[query], hits / ns)
+        np.testing.assert_array_equal(recall[query], hits / max(sum(ranked), 1))
+        found, ranks = ranks_at_recalls(ranked) if any(ranked) else (np.zeros(len(grid)), np.ones(len(grid)))
+        np.testing.assert_array_equal(at_recall[query][::-1], np.divide(found, ranks))

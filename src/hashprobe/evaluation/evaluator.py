@@ -106,8 +106,13 @@ class Evaluator:
 
     @cached_property
     def map_benign(self) -> float:
-        """MAP of the unchanged queries."""
-        return self.map_of(self.query_codes)
+        """MAP of the unchanged queries; a query without a relevant image counts as 0."""
+        labels = (self.data.query.labels, self.data.database.labels)
+        return float(
+            retrieval.average_precision(
+                self.query_codes, self.database_codes, *labels, bits=self.model.bits
+            ).mean()
+        )
 
     @cached_property
     def map_chance(self) -> float:
@@ -118,18 +123,6 @@ class Evaluator:
     def chance(self) -> float:
         """t-MAP of a random ranking."""
         return float(np.mean(retrieval.chance_level(self.target_labels, self.data.database.labels)))
-
-    def map_of(self, codes: Codes) -> float:
-        """Return the MAP of query codes against the queries' own labels; a query without a relevant image counts as 0."""
-        labels = (self.data.query.labels, self.data.database.labels)
-        return float(
-            retrieval.average_precision(codes, self.database_codes, *labels, bits=self.model.bits).mean()
-        )
-
-    def score(self, codes: Codes) -> TargetScore:
-        """Score packed query codes against the target labels."""
-        labels = (self.target_labels, self.data.database.labels)
-        return score_targets(codes, self.database_codes, *labels, bits=self.model.bits, seed=self.seed)
 
     def target_code(self, name: str, prototypes: PrototypeNet | None = None) -> TargetCode:
         """Return a target code over this database.
@@ -228,7 +221,19 @@ class Evaluator:
             attacked: What was measured on its images, where there are images.
             own_labels: Whether MAP against the queries' own labels means anything for these codes.
         """
-        score = self.score(codes)
+        sets = {"target": (codes, self.target_labels)}
+        if own_labels:
+            sets["own"] = (codes, self.data.query.labels)
+        if attacked:
+            sets["png"] = (attacked.codes_png, self.target_labels)
+        counts = retrieval.count_levels_of_sets(
+            sets, self.database_codes, self.data.database.labels, bits=self.model.bits
+        )
+        means = {
+            name: float(retrieval.average_precision_from_counts(found).mean())
+            for name, found in counts.items()
+        }
+        score = score_targets(counts["target"], seed=self.seed)
         row = ResultRow(
             row=name,
             data=self.data.name,
@@ -242,7 +247,7 @@ class Evaluator:
             seed=self.seed,
             queries=len(codes),
             epsilon=by.epsilon if by else None,
-            map=self.map_of(codes) if own_labels else None,
+            map=means.get("own"),
             map_benign=self.map_benign,
             map_chance=self.map_chance,
             t_map=score.t_map,
@@ -251,7 +256,7 @@ class Evaluator:
             chance=self.chance,
             linf=attacked.linf if attacked else None,
             rms=attacked.rms if attacked else None,
-            t_map_png=self.score(attacked.codes_png).t_map if attacked else None,
+            t_map_png=means.get("png"),
             seconds_per_image=attacked.seconds / len(codes) if attacked else None,
             forward_passes=by.forward_passes if by else 0,
             backward_passes=by.backward_passes if by else 0,

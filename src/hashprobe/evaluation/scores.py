@@ -35,35 +35,22 @@ class TargetScore:
         return float(self.average_precision.mean())
 
 
-def score_targets(
-    queries: npt.NDArray[np.uint8],
-    database: npt.NDArray[np.uint8],
-    target_labels: npt.NDArray[Any],
-    database_labels: npt.NDArray[Any],
-    *,
-    bits: int,
-    seed: int,
-) -> TargetScore:
-    """Rank the database for packed query codes and score it against target labels.
+def score_targets(counts: retrieval.LevelCounts, *, seed: int) -> TargetScore:
+    """Score a query set by its counts.
 
     Args:
-        queries: Packed codes ``(n, ceil(K / 8))``.
-        database: Packed codes ``(N, ceil(K / 8))``.
-        target_labels: Multi-hot ``(n, C)``.
-        database_labels: Multi-hot ``(N, C)``.
-        bits: K.
+        counts: Of its codes, by target labels.
         seed: Of the bootstrap.
     """
-    counts = retrieval.count_levels(queries, database, target_labels, database_labels, bits=bits)
     precision = retrieval.average_precision_from_counts(counts)
     low, high = retrieval.bootstrap_interval(precision, seed=seed)
-    at = [n for n in CURVE_POINTS if n <= len(database)]
+    at = [n for n in CURVE_POINTS if n <= counts.items[0].sum()]
     recall, precision_at_recall = retrieval.precision_recall_curve(counts)
     curve = {
         "recall": _rounded(recall),
         "precision": _rounded(precision_at_recall),
         "at": [float(n) for n in at],
-        "precision_at": _rounded(np.asarray(retrieval.precision_at(counts, at)).mean(axis=0)),
+        "precision_at": _rounded(retrieval.precision_at(counts, at).mean(axis=0)),
     }
     return TargetScore(precision, low, high, curve)
 

@@ -9,6 +9,7 @@ from hashprobe.retrieval.chance import chance_level
 from hashprobe.retrieval.codes import pack, unpack
 from hashprobe.retrieval.curves import (
     precision_at,
+    precision_at_recall,
     precision_recall_curve,
     precision_within_radius,
     recall_at,
@@ -17,7 +18,7 @@ from hashprobe.retrieval.index import BinaryIndex
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
 from hashprobe.retrieval.metric import HammingMeanAveragePrecision
-from hashprobe.retrieval.order import hits_in_order
+from hashprobe.retrieval.order import OrderedLevelCounts, count_levels_in_order
 from hashprobe.retrieval.search import top_k
 from hashprobe.retrieval.store import CodeStore, open_code_store, write_code_store
 
@@ -26,18 +27,20 @@ __all__ = [
     "CodeStore",
     "HammingMeanAveragePrecision",
     "LevelCounts",
+    "OrderedLevelCounts",
     "PackedLabels",
     "average_precision",
     "average_precision_from_counts",
     "bootstrap_interval",
     "chance_level",
     "count_levels",
+    "count_levels_in_order",
     "count_levels_of_sets",
-    "hits_in_order",
     "open_code_store",
     "pack",
     "pack_labels",
     "precision_at",
+    "precision_at_recall",
     "precision_recall_curve",
     "precision_within_radius",
     "recall_at",

@@ -7,25 +7,38 @@ from typing import Any
 import numpy as np
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.average_precision import average_precision
+from hashprobe.retrieval.average_precision import Empty, average_precision
 from hashprobe.retrieval.labels import check_labels
 from hashprobe.retrieval.ties import Float64Array
 
 
-def chance_level(query_labels: Any, database_labels: Any, *, threads: int | None = None) -> Float64Array:
+def chance_level(
+    query_labels: Any,
+    database_labels: Any,
+    *,
+    empty: Empty = "count_as_zero",
+    top_k: int | None = None,
+    threads: int | None = None,
+) -> Float64Array:
     """Return the exact expected average precision of a random ranking, for each query.
 
-    A random ranking is one level that holds the whole database. With R relevant items among N it scores
-    ``(a N + (1 - a) H(N)) / N`` where ``a = (R - 1) / (N - 1)`` and H is the harmonic number; 0 where R is 0.
+    A random ranking is one level that holds the whole database. With R relevant items among N the first k places
+    give ``R (a k + (1 - a) H(k)) / (N min(R, k))`` where ``a = (R - 1) / (N - 1)`` and H is the harmonic number; k is N
+    without ``top_k``, and at most N. It is 0 where R is 0, and 1 where R is N.
 
     Args:
         query_labels: Multi-hot ``(n, C)``, or :class:`PackedLabels`; target labels for the chance level of
             t-MAP.
         database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        empty: As for :func:`average_precision`: give both the same, so that both average the same queries.
+        top_k: As for :func:`average_precision`: the chance level of MAP@k.
         threads: How many threads; ``None`` is all.
 
     Returns:
-        float64 ``(n,)``.
+        float64 ``(n,)``; under ``empty="skip"`` only the queries that have relevant items.
+
+    Raises:
+        HashprobeError: labels that do not fit, or a query without relevant items under ``empty="error"``.
     """
     wanted, labels = (
         check_labels("query_labels", query_labels),
@@ -34,4 +47,4 @@ def chance_level(query_labels: Any, database_labels: Any, *, threads: int | None
     if not len(labels):
         raise HashprobeError("database_labels is empty; there is nothing to rank.")
     asked, alike = np.zeros((len(wanted), 1), dtype=np.uint8), np.zeros((len(labels), 1), dtype=np.uint8)
-    return average_precision(asked, alike, wanted, labels, bits=1, threads=threads)
+    return average_precision(asked, alike, wanted, labels, bits=1, empty=empty, top_k=top_k, threads=threads)

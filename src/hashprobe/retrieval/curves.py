@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,117 +11,171 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.average_precision import Empty, apply_empty, check_empty
 from hashprobe.retrieval.levels import Int64Array, LevelCounts
-from hashprobe.retrieval.order import check_cuts
-from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, refuse_order
+from hashprobe.retrieval.order import OrderedLevelCounts
+from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, ranks_of_hits, refuse_order
 
 RECALL_GRID = np.linspace(0.0, 1.0, 101)
 
 
-def precision_at(counts: LevelCounts, ns: Sequence[int], *, ties: Ties = "expected") -> Float64Array:
+def precision_at(
+    counts: LevelCounts,
+    ns: int | Sequence[int],
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "count_as_zero",
+) -> Float64Array:
     """Return the precision among the first n items, a column for each n; the mean over axis 0 is precision@N.
 
     Args:
         counts: From :func:`count_levels`.
-        ns: The cut-offs. One beyond the database is divided by n all the same: what is not there is not
-            found.
-        ties: ``expected`` (exact mean over tie orders), ``optimistic`` or ``pessimistic``; for ``order`` see
-            :func:`hits_in_order`.
-
-    Returns:
-        float64 ``(n_queries, len(ns))``.
-    """
-    refuse_order(ties, "hits_in_order")
-    cuts = check_cuts(ns)
-    return hits_within(counts, cuts, ties) / cuts
-
-
-def recall_at(
-    counts: LevelCounts, ns: Sequence[int], *, ties: Ties = "expected", empty: Empty = "count_as_zero"
-) -> Float64Array:
-    """Return the share of each query's relevant items that the first n items hold, a column for each n.
-
-    Args:
-        counts: From :func:`count_levels`.
-        ns: The cut-offs.
-        ties: As for :func:`precision_at`.
+        ns: The cut-offs ``(m,)``, or one. One beyond the database is divided by n all the same: what is not there
+            is not found.
+        ties: ``expected`` (exact mean over tie orders), ``optimistic`` or ``pessimistic``; ``order`` for counts from
+            :func:`count_levels_in_order`.
         empty: As for :func:`average_precision`.
 
     Returns:
-        float64 ``(n_queries, len(ns))``.
+        float64 ``(n_queries, m)``; under ``empty="skip"`` only the queries that have relevant items.
+
+    Raises:
+        HashprobeError: a cut-off below 1, an unknown policy, or a query without relevant items under
+            ``empty="error"``.
     """
-    refuse_order(ties, "hits_in_order")
+    check_empty(empty)
+    cuts = _check_cuts(ns)
+    return apply_empty(_hits_within(counts, cuts, ties) / cuts, counts.relevant_total, empty)
+
+
+def recall_at(
+    counts: LevelCounts,
+    ns: int | Sequence[int],
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "count_as_zero",
+) -> Float64Array:
+    """Return the share of each query's relevant items that the first n items hold, a column for each n.
+
+    Arguments, result and errors are those of :func:`precision_at`.
+    """
     check_empty(empty)
     total = counts.relevant_total
-    return apply_empty(
-        hits_within(counts, check_cuts(ns), ties) / np.maximum(total, 1)[:, None], total, empty
-    )
+    hits = _hits_within(counts, _check_cuts(ns), ties)
+    return apply_empty(hits / np.maximum(total, 1)[:, None], total, empty)
 
 
-def precision_within_radius(counts: LevelCounts, radii: Sequence[int]) -> Float64Array:
+def precision_within_radius(
+    counts: LevelCounts, radii: int | Sequence[int], *, empty: Empty = "count_as_zero"
+) -> Float64Array:
     """Return the precision among the items at distance at most r (hash lookup); 0 where there is none.
 
     No tie policy: a radius takes a level whole. The field reports r = 2.
 
     Args:
         counts: From :func:`count_levels`.
-        radii: Distances, 0 to K.
+        radii: Distances ``(m,)``, 0 to K, or one.
+        empty: As for :func:`average_precision`. It asks for relevant items in the database, not within the radius.
 
     Returns:
-        float64 ``(n_queries, len(radii))``.
+        float64 ``(n_queries, m)``; under ``empty="skip"`` only the queries that have relevant items.
+
+    Raises:
+        HashprobeError: a radius out of range, or a query without relevant items under ``empty="error"``.
     """
-    wanted = np.asarray(radii)
+    check_empty(empty)
     bits = counts.items.shape[1] - 1
-    if wanted.ndim != 1 or wanted.dtype.kind not in "iu" or (wanted < 0).any() or (wanted > bits).any():
-        raise HashprobeError(f"radii must be whole distances from 0 to {bits}; found {radii!r}.")
+    wanted = _whole_numbers(radii)
+    if wanted is None or (wanted < 0).any() or (wanted > bits).any():
+        raise HashprobeError(
+            f"radii must be a whole distance from 0 to {bits}, or a list of them; found {radii!r}."
+        )
     items = np.cumsum(counts.items, axis=1)[:, wanted]
-    values: Float64Array = np.cumsum(counts.relevant, axis=1)[:, wanted] / np.maximum(items, 1)
-    return values
+    values = np.cumsum(counts.relevant, axis=1)[:, wanted] / np.maximum(items, 1)
+    return apply_empty(values, counts.relevant_total, empty)
 
 
-def precision_recall_curve(
-    counts: LevelCounts, recall_grid: npt.ArrayLike | None = None, *, ties: Ties = "expected"
-) -> tuple[Float64Array, Float64Array]:
-    """Return the mean precision at each recall, over the queries that have relevant items.
+def precision_at_recall(
+    counts: LevelCounts,
+    recall_grid: npt.ArrayLike | None = None,
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "skip",
+) -> Float64Array:
+    """Return the precision at the first rank that reaches a recall, a column for each recall.
 
-    A query's curve runs through the points (recall, precision) among the first n items, for real n >= 1; both
-    are exact expectations under ``ties="expected"``, where the hits grow evenly within a level. The precision
-    at a recall is that of the first n that reaches it.
+    Of R relevant items, recall r takes the first m = ceil(r R), and recall 0 the first one; the precision is m
+    divided by the rank of the m-th. Under ``ties="expected"`` that is the mean rank over the tie orders. The
+    precision at the mean rank is at most the mean of the precisions (Jensen); it lies clearly below where few
+    relevant items tie with many others, and they are equal where nothing ties.
 
     Args:
         counts: From :func:`count_levels`.
         recall_grid: Recalls in [0, 1], ``(m,)``; 0, 0.01 ... 1 by default.
-        ties: ``expected``, ``optimistic`` or ``pessimistic``; for ``order`` see :func:`hits_in_order`.
+        ties: As for :func:`precision_at`.
+        empty: As for :func:`average_precision`, but such queries are left out by default.
 
     Returns:
-        recall ``(m,)`` and precision ``(m,)``, float64; precision is 0 where no query has a relevant item.
+        float64 ``(n_queries, m)``; under ``empty="skip"`` only the queries that have relevant items.
+
+    Raises:
+        HashprobeError: a recall out of range, or a query without relevant items under ``empty="error"``.
     """
-    refuse_order(ties, "hits_in_order")
+    check_empty(empty)
+    # Each recall once, ascending.
+    recall, back = np.unique(_check_recalls(recall_grid), return_inverse=True)
+    total = counts.relevant_total
+    # A product that rounding has pushed just above a whole number must not demand one hit more.
+    wanted = np.maximum(np.ceil(total[:, None] * recall * (1 - 1e-12)), 1).astype(np.int64)
+    precision = wanted / _ranks_of_hits(counts, wanted, ties)
+    return apply_empty(np.where(total[:, None] > 0, precision, 0.0)[:, back], total, empty)
+
+
+def precision_recall_curve(
+    counts: LevelCounts,
+    recall_grid: npt.ArrayLike | None = None,
+    *,
+    ties: Ties = "expected",
+    empty: Empty = "skip",
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean over the queries of :func:`precision_at_recall`, whose arguments these are.
+
+    Returns:
+        recall ``(m,)`` and precision ``(m,)``, float64; precision is 0 where no query is left to take a mean of.
+    """
+    values = precision_at_recall(counts, recall_grid, ties=ties, empty=empty)
+    return _check_recalls(recall_grid), values.sum(axis=0) / max(len(values), 1)
+
+
+def _check_recalls(recall_grid: npt.ArrayLike | None) -> Float64Array:
     recall = np.asarray(RECALL_GRID if recall_grid is None else recall_grid, dtype=np.float64)
     if recall.ndim != 1 or not ((recall >= 0) & (recall <= 1)).all():
         raise HashprobeError("recall_grid must be a list of recalls from 0 to 1.")
-    rows = np.flatnonzero(counts.relevant_total)
-    precision = np.zeros(len(recall))
-    for q in rows:
-        precision += _precision_at_recall(counts.items[q], counts.relevant[q], recall, ties)
-    return recall, precision / max(len(rows), 1)
+    return recall
 
 
-def _precision_at_recall(
-    items: Int64Array, relevant: Int64Array, recall: Float64Array, ties: Ties
-) -> Float64Array:
-    """Return the precision of one query at the first rank, at least 1, that reaches each recall."""
-    edges, found = np.cumsum(items), np.cumsum(relevant)
-    # Rounding of recall x total must not push it past the level that ends exactly there.
-    wanted = recall * found[-1] * (1 - 1e-12)
-    # Recall 0 is reached at the first place, whatever lies there.
-    level = np.where(wanted > 0, np.searchsorted(found, wanted), np.searchsorted(edges, 1))
-    n, r = items[level], relevant[level]
-    inside = wanted - (found[level] - r)
-    if ties == "expected":
-        inside = inside * n / np.maximum(r, 1)
-    elif ties == "pessimistic":
-        inside = np.where(wanted > 0, inside + (n - r), 0)
-    rank = np.maximum(edges[level] - n + inside, 1.0)
-    one = LevelCounts(items[None], relevant[None])
-    precision: Float64Array = hits_within(one, rank, ties)[0] / rank
-    return precision
+def _whole_numbers(given: Any) -> Int64Array | None:
+    """Return one or several whole numbers as int64 ``(m,)``, ``None`` where they are something else."""
+    array = np.atleast_1d(given)
+    return array.astype(np.int64) if array.ndim == 1 and array.dtype.kind in "iu" else None
+
+
+def _check_cuts(ns: int | Sequence[int]) -> Int64Array:
+    cuts = _whole_numbers(ns)
+    if cuts is None or not cuts.size or (cuts < 1).any():
+        raise HashprobeError(
+            f"cut-offs must be a whole number of at least 1, or a list of them; found {ns!r}."
+        )
+    return cuts
+
+
+def _hits_within(counts: LevelCounts, cuts: Int64Array, ties: Ties) -> Float64Array:
+    if ties == "order" and isinstance(counts, OrderedLevelCounts):
+        return counts.hits_within(cuts).astype(np.float64)
+    refuse_order(ties, "counts from count_levels_in_order")
+    return hits_within(counts, cuts, ties)
+
+
+def _ranks_of_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
+    if ties == "order" and isinstance(counts, OrderedLevelCounts):
+        return np.maximum(counts.ranks_of_hits(wanted), 1).astype(np.float64)
+    refuse_order(ties, "counts from count_levels_in_order")
+    return ranks_of_hits(counts, wanted, ties)

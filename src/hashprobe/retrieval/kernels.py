@@ -88,6 +88,38 @@ def walk_in_order(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def rank_hits(query_codes, query_labels, codes, labels, ranked, hits, wanted, ranks):  # type: ignore[no-untyped-def]
+    """Write down at which ranks some relevant items of each query lie; the rest is as for :func:`walk_in_order`.
+
+    Args:
+        query_codes: uint8 ``(n_queries, code bytes)``.
+        query_labels: uint8 ``(n_queries, label bytes)``.
+        codes: uint8 ``(code bytes, n)``.
+        labels: uint8 ``(label bytes, n)``.
+        ranked: int64 ``(n_queries, K + 1)``, moved on.
+        hits: int64 ``(n_queries, K + 1)``, moved on.
+        wanted: int64 ``(n_queries, m)``: which relevant items, counted from 1, ascending along a row.
+        ranks: int64 ``(n_queries, m)``, filled in.
+    """
+    shared = np.empty(TILE, np.uint8)
+    keys = np.empty(TILE, np.uint16)
+    for start in range(0, codes.shape[1], TILE):
+        stop = min(start + TILE, codes.shape[1])
+        for q in range(len(query_codes)):
+            fill_keys(query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared)
+            for i in range(stop - start):
+                distance = keys[i] >> 1
+                ranked[q, distance] += 1
+                if keys[i] & 1:
+                    hits[q, distance] += 1
+                    hit = hits[q, distance]
+                    place = np.searchsorted(wanted[q], hit)
+                    while place < wanted.shape[1] and wanted[q, place] == hit:
+                        ranks[q, place] = ranked[q, distance]
+                        place += 1
+
+
+@njit(nogil=True, cache=True)
 def place_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
     """Write the items of a block whose rank is at most k to their places; blocks come in database order.
 

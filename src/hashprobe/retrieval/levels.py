@@ -23,18 +23,45 @@ from hashprobe.retrieval.planes import Tiles, arrange_tiles
 Int64Array = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelCounts:
     """Items by Hamming distance.
+
+    ``counts[3]`` and ``counts[10:20]`` are the counts of some of the queries; ``counts + others`` those of the same
+    queries over two parts of a database together.
 
     Attributes:
         items: int64 ``(n_queries, K + 1)``: database items at distance 0 ... K from each query.
         relevant: int64 ``(n_queries, K + 1)``: those of them that share a label with the query (or its
             target).
+
+    Raises:
+        HashprobeError: not whole numbers, another shape, or more relevant items at a distance than items.
     """
 
     items: Int64Array
     relevant: Int64Array
+
+    def __post_init__(self) -> None:
+        for name in ("items", "relevant"):
+            array = np.asarray(getattr(self, name))
+            if array.dtype.kind not in "iu" or array.ndim != 2 or not array.shape[1]:
+                raise HashprobeError(
+                    f"{name} must be whole numbers of shape (n_queries, K + 1); found {array.dtype} of shape "
+                    f"{array.shape}."
+                )
+            object.__setattr__(self, name, array.astype(np.int64, copy=False))
+        if self.items.shape != self.relevant.shape:
+            raise HashprobeError(
+                f"items and relevant must have one shape; found {self.items.shape} and {self.relevant.shape}."
+            )
+        wrong = (self.relevant < 0) | (self.relevant > self.items)
+        if wrong.any():
+            query, distance = (int(index) for index in np.argwhere(wrong)[0])
+            raise HashprobeError(
+                f"relevant must lie between 0 and items; query {query} has {self.relevant[query, distance]} "
+                f"relevant of {self.items[query, distance]} items at distance {distance}."
+            )
 
     @property
     def relevant_total(self) -> Int64Array:
@@ -45,9 +72,18 @@ class LevelCounts:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, rows: slice) -> LevelCounts:
-        """Return the counts of a slice of the queries."""
-        return LevelCounts(self.items[rows], self.relevant[rows])
+    def __getitem__(self, rows: int | slice) -> LevelCounts:
+        """Return the counts of one query or of a slice of them."""
+        return LevelCounts(np.atleast_2d(self.items[rows]), np.atleast_2d(self.relevant[rows]))
+
+    def __add__(self, others: LevelCounts) -> LevelCounts:
+        """Add the counts of the same queries over another part of the database."""
+        if self.items.shape != others.items.shape:
+            raise HashprobeError(
+                f"counts of shape {self.items.shape} and {others.items.shape} do not add up; both must be of the same "
+                "queries and bits."
+            )
+        return LevelCounts(self.items + others.items, self.relevant + others.relevant)
 
 
 @dataclass(frozen=True)

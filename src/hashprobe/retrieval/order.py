@@ -6,63 +6,93 @@ first, and a pass in database order the second. Nothing of size queries x databa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.blocks import Block, in_order, pass_over
-from hashprobe.retrieval.kernels import walk_in_order
+from hashprobe.retrieval.kernels import rank_hits, walk_in_order
 from hashprobe.retrieval.levels import Int64Array, LevelCounts, RankingInput, check_ranking, count_checked
 
 Float64Array = npt.NDArray[np.float64]
 
 
-def check_cuts(ns: Sequence[int]) -> Int64Array:
-    """Return cut-offs as int64 ``(m,)``, or say that they are not whole numbers of at least 1."""
-    cuts = np.asarray(ns)
-    if cuts.ndim != 1 or not cuts.size or cuts.dtype.kind not in "iu" or (cuts < 1).any():
-        raise HashprobeError(f"cut-offs must be whole numbers of at least 1; found {ns!r}.")
-    return cuts.astype(np.int64)
+@dataclass(frozen=True, eq=False)
+class OrderedLevelCounts(LevelCounts):
+    """Counts that know where the database is, so that the curves can be had with ``ties="order"``.
+
+    Each answer reads the database once more. A slice or a sum of them is plain :class:`LevelCounts`.
+
+    Attributes:
+        given: What was counted.
+        threads: How many threads; ``None`` is all.
+        progress: Whether to show a bar.
+    """
+
+    given: RankingInput = field(repr=False)
+    threads: int | None
+    progress: bool
+
+    def hits_within(self, cuts: Int64Array) -> Int64Array:
+        """Return the relevant items among the first ranks, for cut-offs ``(m,)``: int64 ``(n_queries, m)``."""
+        ascending, back = np.unique(cuts, return_inverse=True)
+        _, within = walk(self.given, self, ascending, 0, threads=self.threads, progress=self.progress)
+        return within[:, back]
+
+    def ranks_of_hits(self, wanted: Int64Array) -> Int64Array:
+        """Return the ranks of some relevant items of each query.
+
+        Args:
+            wanted: Which of them, counted from 1, ``(n_queries, m)``, ascending along a row.
+
+        Returns:
+            int64 ``(n_queries, m)``; 0 where there are not as many.
+        """
+        ranked, hits = _nearer(self.items), _nearer(self.relevant)
+        ranks = np.zeros_like(wanted)
+
+        def work(run: slice, block: Block) -> None:
+            own = self.given.query_codes[run], self.given.query_labels[run]
+            rank_hits(*own, block.codes, block.labels, ranked[run], hits[run], wanted[run], ranks[run])
+
+        _pass_in_order(self.given, work, threads=self.threads, progress=self.progress)
+        return ranks
 
 
-def hits_in_order(
+def count_levels_in_order(
     queries: Any,
     database: Any,
     query_labels: Any,
     database_labels: Any,
-    ns: Sequence[int],
     *,
     bits: int,
     threads: int | None = None,
     progress: bool = False,
-) -> Int64Array:
-    """Count the relevant items among the first n, with ties in database order.
+) -> OrderedLevelCounts:
+    """Count levels and keep hold of the database, for curves with ``ties="order"``.
 
-    Divided by n this is precision@n under ``ties="order"``; divided by the relevant items of the query,
-    recall@n. The means of both over the queries, n running, are the precision-recall curve of the field's
-    scripts.
+    Give the result to :func:`precision_at`, :func:`recall_at`, :func:`precision_at_recall` or
+    :func:`precision_recall_curve`. Each of them goes through the database once more, block by block, and
+    holds one number for each query and cut-off or recall.
 
     Args:
         queries: Packed codes ``(n, ceil(K / 8))``.
-        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; read twice.
+        database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not; kept by reference, not copied.
         query_labels: Multi-hot ``(n, C)``, or :class:`PackedLabels`.
-        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
-        ns: The cut-offs ``(m,)``.
+        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`; likewise.
         bits: K, 1 to 1024.
         threads: How many threads; ``None`` is all.
         progress: Whether to show a bar.
 
-    Returns:
-        int64 ``(n, m)``.
+    Raises:
+        HashprobeError: shapes or values do not fit; the message says which.
     """
-    cuts, back = np.unique(check_cuts(ns), return_inverse=True)
     given = check_ranking(queries, database, query_labels, database_labels, bits)
     counts = count_checked(given, threads=threads, progress=progress)
-    _, within = walk(given, counts, cuts, 0, threads=threads, progress=progress)
-    return within[:, back]
+    return OrderedLevelCounts(counts.items, counts.relevant, given, threads, progress)
 
 
 def walk(
@@ -88,8 +118,7 @@ def walk(
         The sum of precision@rank over the relevant items within ``limit``, ``(n,)``; and the relevant items
         within each cut, ``(n, m)``.
     """
-    ranked = np.cumsum(counts.items, axis=1) - counts.items
-    hits = np.cumsum(counts.relevant, axis=1) - counts.relevant
+    ranked, hits = _nearer(counts.items), _nearer(counts.relevant)
     gained = np.zeros(len(counts))
     marks = np.zeros((len(counts), len(cuts) + 1), dtype=np.int64)
 
@@ -98,15 +127,26 @@ def walk(
         sums = ranked[run], hits[run], limit, gained[run], cuts, marks[run]
         walk_in_order(*own, block.codes, block.labels, *sums)
 
+    _pass_in_order(given, work, threads=threads, progress=progress)
+    return gained, np.cumsum(marks, axis=1)[:, :-1]
+
+
+def _nearer(levels: Int64Array) -> Int64Array:
+    """Return how many lie nearer than each distance, ``(n_queries, K + 1)``."""
+    return np.asarray(np.cumsum(levels, axis=1) - levels)
+
+
+def _pass_in_order(
+    given: RankingInput, work: Callable[[slice, Block], None], *, threads: int | None, progress: bool
+) -> None:
     pass_over(
         given.database,
         given.database_labels,
         work,
         arrange=in_order,
         bits=given.bits,
-        queries=len(counts),
+        queries=len(given.query_codes),
         threads=threads,
         progress=progress,
         description="ranking in database order",
     )
-    return gained, np.cumsum(marks, axis=1)[:, :-1]

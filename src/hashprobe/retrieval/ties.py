@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.retrieval.levels import LevelCounts
+from hashprobe.retrieval.levels import Int64Array, LevelCounts
 
 Ties = Literal["expected", "optimistic", "pessimistic", "order"]
 
@@ -31,7 +31,7 @@ def refuse_order(ties: str, instead: str) -> None:
     check_ties(ties)
     if ties == "order":
         raise HashprobeError(
-            f"ties='order' cannot be had from counts, which do not know the database's order; use {instead}."
+            f"ties='order' cannot be had from these counts, which do not know the database's order; use {instead}."
         )
 
 
@@ -107,12 +107,12 @@ def _gained(items, relevant, expected, optimistic, limit):  # type: ignore[no-un
     return gained
 
 
-def hits_within(counts: LevelCounts, ranks: npt.NDArray[Any], ties: Ties) -> Float64Array:
+def hits_within(counts: LevelCounts, cuts: Int64Array, ties: Ties) -> Float64Array:
     """Return how many relevant items the first ranks hold; under ``expected``, on average.
 
     Args:
         counts: Items by level.
-        ranks: ``(m,)``; real numbers are allowed and lie between the whole ones in proportion.
+        cuts: Ranks ``(m,)``.
         ties: ``expected``, ``optimistic`` or ``pessimistic``.
 
     Returns:
@@ -120,11 +120,11 @@ def hits_within(counts: LevelCounts, ranks: npt.NDArray[Any], ties: Ties) -> Flo
     """
     edges, found = np.cumsum(counts.items, axis=1), np.cumsum(counts.relevant, axis=1)
     last = counts.items.shape[1] - 1
-    hits = np.empty((len(counts), len(ranks)))
+    hits = np.empty((len(counts), len(cuts)))
     for q in range(len(counts)):
-        level = np.minimum(np.searchsorted(edges[q], ranks), last)
+        level = np.minimum(np.searchsorted(edges[q], cuts), last)
         n, r = counts.items[q, level], counts.relevant[q, level]
-        inside = np.clip(ranks - (edges[q, level] - n), 0, n)
+        inside = np.minimum(cuts - (edges[q, level] - n), n)
         if ties == "expected":
             part = inside * r / np.maximum(n, 1)
         elif ties == "optimistic":
@@ -133,3 +133,35 @@ def hits_within(counts: LevelCounts, ranks: npt.NDArray[Any], ties: Ties) -> Flo
             part = np.maximum(inside - (n - r), 0)
         hits[q] = found[q, level] - r + part
     return hits
+
+
+def ranks_of_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
+    """Return the rank of each query's m-th relevant item; under ``expected``, on average.
+
+    The j-th of r relevant items among n of a level stands at place j at best and at place n - r + j at worst.
+    A random order puts n - r others into the r + 1 gaps before, between and behind the relevant ones, in each as
+    many on average: place j + j (n - r) / (r + 1) = j (n + 1) / (r + 1).
+
+    Args:
+        counts: Items by level.
+        wanted: Which relevant item, counted from 1, ``(n_queries, m)``; at most as many as there are.
+        ties: ``expected``, ``optimistic`` or ``pessimistic``.
+
+    Returns:
+        float64 ``(n_queries, m)``; without meaning where a query has no relevant item.
+    """
+    edges, found = np.cumsum(counts.items, axis=1), np.cumsum(counts.relevant, axis=1)
+    last = counts.items.shape[1] - 1
+    ranks = np.empty(wanted.shape)
+    for q in range(len(counts)):
+        level = np.minimum(np.searchsorted(found[q], wanted[q]), last)
+        n, r = counts.items[q, level], counts.relevant[q, level]
+        place = wanted[q] - (found[q, level] - r)
+        if ties == "expected":
+            inside = place * ((n + 1.0) / (r + 1))
+        elif ties == "optimistic":
+            inside = place
+        else:
+            inside = n - r + place
+        ranks[q] = edges[q, level] - n + inside
+    return ranks
