@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
+from hashprobe.retrieval.ties import harmonic_difference, harmonic_mean_rank
 from retrieval import plain
 
 
@@ -82,3 +86,21 @@ def test_curves_in_order_over_blocks_and_threads(small_blocks: None, threads: in
     np.testing.assert_allclose(curve, values.mean(axis=0), atol=1e-14)
     repeated = retrieval.precision_at_recall(counts, [1.0, 0.5, 1.0], ties="order")
     np.testing.assert_array_equal(repeated, values[:, [100, 50, 100]])
+
+
+@pytest.mark.parametrize("behind", [0, 3, 20_000])
+@pytest.mark.parametrize(("n", "r"), [(1, 1), (7, 7), (900, 1), (5000, 60), (3000, 2900)])
+def test_the_harmonic_mean_rank_is_the_sum_over_all_places(behind: int, n: int, r: int) -> None:
+    """The j-th of r stands at place p in C(p - 1, j - 1) C(n - p, r - j) of C(n, r) orders."""
+    for j in {1, (r + 1) // 2, r}:
+        orders = {p: math.comb(p - 1, j - 1) * math.comb(n - p, r - j) for p in range(j, n - r + j + 1)}
+        total = math.comb(n, r)
+        assert sum(orders.values()) == total
+        wanted = math.fsum(Fraction(count, total) / (behind + p) for p, count in orders.items())
+        assert 1 / harmonic_mean_rank(behind, n, r, j) == pytest.approx(wanted, rel=1e-13, abs=0)
+
+
+def test_the_harmonic_mean_rank_in_a_level_of_a_whole_database() -> None:
+    """One relevant item among ten million stands at any place alike."""
+    n = 10_000_000
+    assert 1 / harmonic_mean_rank(0, n, 1, 1) == pytest.approx(harmonic_difference(0, n) / n, rel=1e-12)

@@ -112,10 +112,9 @@ def test_precision_at_a_recall_counts_whole_hits_in_every_tie_order(case: dict[s
             continue
         hits = np.array(ranks_at_recalls(orders[0])[0])
         ranks = np.array([ranks_at_recalls(ranked)[1] for ranked in orders])
-        wanted["expected"].append(hits / ranks.mean(axis=0))
+        wanted["expected"].append((hits / ranks).mean(axis=0))
         wanted["optimistic"].append((hits / ranks).max(axis=0))
         wanted["pessimistic"].append((hits / ranks).min(axis=0))
-        assert (wanted["expected"][-1] <= (hits / ranks).mean(axis=0) + 1e-12).all()
     grid = [float(recall) for recall in RECALLS]
     for ties in policies:
         values = retrieval.precision_at_recall(counts, grid, ties=ties)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.average_precision import Empty, apply_empty, check_empty
 from hashprobe.retrieval.levels import Int64Array, LevelCounts
 from hashprobe.retrieval.order import OrderedLevelCounts
-from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, ranks_of_hits, refuse_order
+from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, precision_at_hits, refuse_order
 
 RECALL_GRID = np.linspace(0.0, 1.0, 101)
 
@@ -103,9 +103,7 @@ def precision_at_recall(
     """Return the precision at the first rank that reaches a recall, a column for each recall.
 
     Of R relevant items, recall r takes the first m = ceil(r R), and recall 0 the first one; the precision is m
-    divided by the rank of the m-th. Under ``ties="expected"`` that is the mean rank over the tie orders. The
-    precision at the mean rank is at most the mean of the precisions (Jensen); it lies clearly below where few
-    relevant items tie with many others, and they are equal where nothing ties.
+    divided by the rank of the m-th. Under ``ties="expected"`` it is the exact mean over the tie orders.
 
     Args:
         counts: From :func:`count_levels`.
@@ -125,7 +123,7 @@ def precision_at_recall(
     total = counts.relevant_total
     # A product that rounding has pushed just above a whole number must not demand one hit more.
     wanted = np.maximum(np.ceil(total[:, None] * recall * (1 - 1e-12)), 1).astype(np.int64)
-    precision = wanted / _ranks_of_hits(counts, wanted, ties)
+    precision = _precision_at_hits(counts, wanted, ties)
     return apply_empty(np.where(total[:, None] > 0, precision, 0.0)[:, back], total, empty)
 
 
@@ -174,8 +172,8 @@ def _hits_within(counts: LevelCounts, cuts: Int64Array, ties: Ties) -> Float64Ar
     return hits_within(counts, cuts, ties)
 
 
-def _ranks_of_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
+def _precision_at_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
     if ties == "order" and isinstance(counts, OrderedLevelCounts):
-        return np.maximum(counts.ranks_of_hits(wanted), 1).astype(np.float64)
+        return wanted / np.maximum(counts.ranks_of_hits(wanted), 1)
     refuse_order(ties, "counts from count_levels_in_order")
-    return ranks_of_hits(counts, wanted, ties)
+    return precision_at_hits(counts, wanted, ties)

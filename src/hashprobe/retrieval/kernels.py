@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from hashprobe.retrieval.compiled import compiled
 
 # Items whose keys are made at a time: their keys, codes and labels stay near the core.
 TILE = 4096
@@ -27,7 +29,7 @@ def popcount(typing_context: Any, byte: Any) -> Any:
     return types.uint8(types.uint8), generate
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_keys(code, label, codes, labels, start, stop, keys, shared):  # type: ignore[no-untyped-def]
     """Write ``2 * distance + relevant`` of one query and the items ``start`` to ``stop`` to ``keys``."""
     size = stop - start
@@ -48,7 +50,7 @@ def fill_keys(code, label, codes, labels, start, stop, keys, shared):  # type: i
             keys[i] += popcount(row[i] ^ own) << np.uint8(1)  # type: ignore[call-arg]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def walk_in_order(  # type: ignore[no-untyped-def]
     query_codes, query_labels, codes, labels, ranked, hits, limit, gained, cuts, marks
 ):
@@ -87,7 +89,7 @@ def walk_in_order(  # type: ignore[no-untyped-def]
                     marks[q, np.searchsorted(cuts, rank)] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def rank_hits(query_codes, query_labels, codes, labels, ranked, hits, wanted, ranks):  # type: ignore[no-untyped-def]
     """Write down at which ranks some relevant items of each query lie; the rest is as for :func:`walk_in_order`.
 
@@ -119,7 +121,7 @@ def rank_hits(query_codes, query_labels, codes, labels, ranked, hits, wanted, ra
                         place += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def place_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
     """Write the items of a block whose rank is at most k to their places; blocks come in database order.
 

@@ -6,10 +6,13 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.retrieval.compiled import compiled
 from hashprobe.retrieval.levels import Int64Array, LevelCounts
+
+# Steps smaller than this, relative to the value, end a continued fraction.
+CLOSE = 1e-15
 
 Ties = Literal["expected", "optimistic", "pessimistic", "order"]
 
@@ -35,7 +38,7 @@ def refuse_order(ties: str, instead: str) -> None:
         )
 
 
-@njit(cache=True)
+@compiled
 def harmonic_difference(start, count):  # type: ignore[no-untyped-def]
     """Return ``1/(start + 1) + ... + 1/(start + count)`` to nearly full precision.
 
@@ -53,7 +56,7 @@ def harmonic_difference(start, count):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=True)
+@compiled
 def _beyond_logarithm(n):  # type: ignore[no-untyped-def]
     """Return H(n) less ln n and Euler's constant, for n beyond the table."""
     inverse = 1.0 / n
@@ -83,7 +86,7 @@ def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) 
     return gained
 
 
-@njit(cache=True)
+@compiled
 def _gained(items, relevant, expected, optimistic, limit):  # type: ignore[no-untyped-def]
     gained = np.zeros(items.shape)
     for q in range(len(items)):
@@ -135,33 +138,83 @@ def hits_within(counts: LevelCounts, cuts: Int64Array, ties: Ties) -> Float64Arr
     return hits
 
 
-def ranks_of_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
-    """Return the rank of each query's m-th relevant item; under ``expected``, on average.
+def precision_at_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
+    """Return the precision at the rank of each query's m-th relevant item; under ``expected``, on average.
 
-    The j-th of r relevant items among n of a level stands at place j at best and at place n - r + j at worst.
-    A random order puts n - r others into the r + 1 gaps before, between and behind the relevant ones, in each as
-    many on average: place j + j (n - r) / (r + 1) = j (n + 1) / (r + 1).
+    The j-th of r relevant items among n of a level stands at place j at best and at place n - r + j at worst. For the
+    mean over the orders see :func:`harmonic_mean_rank`.
 
     Args:
         counts: Items by level.
-        wanted: Which relevant item, counted from 1, ``(n_queries, m)``; at most as many as there are.
+        wanted: Which relevant item, counted from 1, ``(n_queries, m)``, ascending along a row.
         ties: ``expected``, ``optimistic`` or ``pessimistic``.
 
     Returns:
-        float64 ``(n_queries, m)``; without meaning where a query has no relevant item.
+        float64 ``(n_queries, m)``; 0 where there are not as many.
     """
-    edges, found = np.cumsum(counts.items, axis=1), np.cumsum(counts.relevant, axis=1)
-    last = counts.items.shape[1] - 1
-    ranks = np.empty(wanted.shape)
-    for q in range(len(counts)):
-        level = np.minimum(np.searchsorted(found[q], wanted[q]), last)
-        n, r = counts.items[q, level], counts.relevant[q, level]
-        place = wanted[q] - (found[q, level] - r)
-        if ties == "expected":
-            inside = place * ((n + 1.0) / (r + 1))
-        elif ties == "optimistic":
-            inside = place
-        else:
-            inside = n - r + place
-        ranks[q] = edges[q, level] - n + inside
-    return ranks
+    precision: Float64Array = _precision_at_hits(
+        counts.items, counts.relevant, wanted, ties == "expected", ties == "optimistic"
+    )
+    return precision
+
+
+@compiled
+def _precision_at_hits(items, relevant, wanted, expected, optimistic):  # type: ignore[no-untyped-def]
+    precision = np.zeros(wanted.shape)
+    for q in range(len(items)):
+        level = behind = found = 0
+        for place in range(wanted.shape[1]):
+            hits = wanted[q, place]
+            if place and hits == wanted[q, place - 1]:
+                precision[q, place] = precision[q, place - 1]
+                continue
+            while level < items.shape[1] and found + relevant[q, level] < hits:
+                behind += items[q, level]
+                found += relevant[q, level]
+                level += 1
+            if level == items.shape[1]:
+                break
+            n, r, j = items[q, level], relevant[q, level], hits - found
+            if expected:
+                precision[q, place] = hits / harmonic_mean_rank(behind, n, r, j)
+            else:
+                precision[q, place] = hits / (behind + (j if optimistic else n - r + j))
+    return precision
+
+
+@compiled
+def harmonic_mean_rank(behind, n, r, j):  # type: ignore[no-untyped-def]
+    """Return the harmonic mean of the rank of the j-th of r relevant items among n of a level, over all their orders.
+
+    The number X of other items before it follows the negative hypergeometric distribution, whose orthogonal polynomials
+    are Hahn's. With their recurrence coefficients A and C, Stieltjes' continued fraction gives
+
+        1 / E[1 / (c + X)] = c + A_0 / (1 + C_1 / (c + A_1 / (1 + C_2 / (c + ...))))    for c = behind + j,
+
+    which ends at A_(n - r) = 0. All its terms are positive, so that each step brings the value closer and leaves it
+    between the last two.
+
+    Args:
+        behind: How many items lie nearer.
+        n: Items of the level.
+        r: Relevant ones, 1 to n.
+        j: Which of them, 1 to r.
+
+    Source: Koekoek, Lesky and Swarttouw, *Hypergeometric Orthogonal Polynomials and Their q-Analogues* (2010), section 9.5,
+    with alpha = j - 1, beta = r - j and N = n - r.
+    """
+    c, others = float(behind + j), n - r
+    value = numerator = c
+    denominator = 0.0
+    for k in range(others):
+        # Products of numbers up to the size of a database do not fit whole numbers.
+        up = (k + r) / (2.0 * k + r) * ((k + j) / (2.0 * k + r + 1)) * (others - k)
+        numerator, denominator = 1.0 + up / numerator, 1.0 / (1.0 + up * denominator)
+        value *= numerator * denominator
+        down = (k + 1) / (2.0 * k + r + 1) * ((k + 1 + r - j) / (2.0 * k + r + 2)) * (k + 1 + n)
+        numerator, denominator = c + down / numerator, 1.0 / (c + down * denominator)
+        step = numerator * denominator
+        value *= step
+        if abs(step - 1.0) < CLOSE:
+            break
+    return value
