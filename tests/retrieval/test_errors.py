@@ -45,7 +45,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "bits as a fraction": (lambda: count(bits=12.0), r"whole number from 1 to 1024; found 12.0"),
     "spare bits of queries": (
         lambda: count(queries=CODES | 1),
-        r"queries: the last 4 bits of a row must be 0 for codes of 12 bits",
+        r"queries: the last 4 bits of a row must be 0 for 12 bits, and some are 1",
     ),
     "spare bits of the database": (lambda: count(database=CODES | 1), r"database: the last 4 bits"),
     "empty database": (
@@ -88,7 +88,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "packed labels of another width": (
         lambda: retrieval.PackedLabels(CODES, 3),
-        r"packed labels of 3 classes must be uint8 of shape \(n, 1\)",
+        r"packed labels of 3 classes must be a numpy array, uint8 of shape \(n, 1\); found uint8 of shape \(3, 2\)",
     ),
     "an unknown tie policy": (
         lambda: precision(ties="optimist"),
@@ -129,13 +129,30 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: retrieval.chance_level(LABELS, LABELS[:0]),
         r"database_labels is empty; there is nothing to rank",
     ),
-    "no neighbour": (lambda: retrieval.top_k(CODES, CODES, 0, bits=12), r"k must be at least 1; found 0"),
+    "no neighbour": (
+        lambda: retrieval.top_k(CODES, CODES, 0, bits=12),
+        r"k must be a whole number of at least 1; found 0",
+    ),
+    "neighbours as a fraction": (
+        lambda: retrieval.top_k(CODES, CODES, 2.0, bits=12),  # type: ignore[arg-type]
+        r"k must be a whole number of at least 1; found 2.0",
+    ),
     "nothing to search": (
         lambda: retrieval.top_k(CODES, CODES[:0], 1, bits=12),
         r"database is empty; there is nothing to search",
     ),
     "NaN signs": (lambda: retrieval.pack([[np.nan]]), r"signs must be numbers; found NaN"),
-    "integers 0 and 1": (lambda: retrieval.pack([[0, 1]]), r"integers 0 and 1, and both count as \+1"),
+    "integers 0 and 1": (
+        lambda: retrieval.pack([[0, 1]]),
+        r"signs are all 0 or 1, and both count as \+1; give bits as booleans",
+    ),
+    "integers 0": (lambda: retrieval.pack([[0, 0]]), r"signs are all 0 or 1"),
+    "reals 0 and 1": (lambda: retrieval.pack([[0.0, 1.0]]), r"signs are all 0 or 1"),
+    "packed codes as signs": (
+        lambda: retrieval.pack(CODES),
+        r"signs must be signs or relaxed codes in \[-1, 1\]; found uint8, .* codes that are packed need no packing",
+    ),
+    "ragged signs": (lambda: retrieval.pack([[1.0], [1.0, -1.0]]), r"signs cannot be read as an array"),
     "flat signs": (lambda: retrieval.pack([1.0]), r"signs must have shape \(n, K\)"),
     "signs of text": (lambda: retrieval.pack([["1"]]), r"real numbers or booleans; found <U1"),
     "codes to unpack": (lambda: retrieval.unpack(CODES, 8), r"codes must be packed uint8 of shape \(n, 1\)"),
