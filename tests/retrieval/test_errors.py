@@ -77,7 +77,37 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         r"query_labels must hold 0 and 1 alone; row 0, class 0 holds nan",
     ),
     "labels of text": (lambda: count(query_labels=LABELS.astype(str)), r"multi-hot, of 0 and 1; found <U"),
-    "no thread": (lambda: count(threads=0), r"threads must be at least 1, or None for all; found 0"),
+    "no thread": (
+        lambda: count(threads=0),
+        r"threads must be a whole number of at least 1, or None for all; found 0",
+    ),
+    "a thread and a half": (lambda: count(threads=1.5), r"threads must be a whole number .* found 1.5"),
+    "threads as text": (lambda: count(threads="2"), r"threads must be a whole number .* found '2'"),
+    "no such device": (
+        lambda: count(device="gpu"),
+        r"device 'gpu' cannot be used here \(.*\); leave it out to count on the CPU",
+    ),
+    "a device that is not there": (lambda: count(device="cuda:99"), r"device 'cuda:99' cannot be used here"),
+    "a device of no type": (lambda: count(device=1.5), r"device 1.5 cannot be used here"),
+    "ragged labels": (
+        lambda: count(query_labels=[[1, 0, 0], [1], [1]]),
+        r"query_labels cannot be read as an array \(.*\); give an array, a tensor, or rows of equal length",
+    ),
+    "ragged codes": (lambda: count(queries=[[1], [1, 0]]), r"queries cannot be read as an array"),
+    "packed labels with a one behind the last class": (
+        lambda: count(database_labels=retrieval.PackedLabels(np.array([[128], [64], [33]], np.uint8), 3)),
+        r"database_labels: the last 5 bits of a row must be 0 for 3 classes, and some are 1",
+    ),
+    "the same, of queries": (
+        lambda: count(query_labels=retrieval.PackedLabels(np.array([[128], [64], [33]], np.uint8), 3)),
+        r"query_labels: the last 5 bits",
+    ),
+    "the same, counted with torch": (
+        lambda: count(
+            database_labels=retrieval.PackedLabels(np.array([[128], [64], [33]], np.uint8), 3), device="cpu"
+        ),
+        r"database_labels: the last 5 bits",
+    ),
     "no query set": (
         lambda: retrieval.count_levels_of_sets({}, CODES, LABELS, bits=12),
         r"query_sets is empty",
@@ -85,6 +115,34 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a wrong query set": (
         lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
         r"query set 'noise': query_labels has 1 rows but queries has 3",
+    ),
+    "query sets without names": (
+        lambda: retrieval.count_levels_of_sets([(CODES, LABELS)], CODES, LABELS, bits=12),  # type: ignore[arg-type]
+        r"query_sets must be a dict from names to pairs \(codes, labels\); found list",
+    ),
+    "a query set of three": (
+        lambda: retrieval.count_levels_of_sets({"a": (CODES, LABELS, 1)}, CODES, LABELS, bits=12),  # type: ignore[dict-item]
+        r"query set 'a' must be a pair \(codes, labels\); found tuple of 3",
+    ),
+    "a query set of codes alone": (
+        lambda: retrieval.count_levels_of_sets({"a": CODES}, CODES, LABELS, bits=12),  # type: ignore[dict-item]
+        r"query set 'a' must be a pair \(codes, labels\); found ndarray",
+    ),
+    "too many packed classes": (
+        lambda: retrieval.PackedLabels(np.zeros((1, 250), np.uint8), 2000),
+        r"classes must be a whole number from 1 to 1024; found 2000",
+    ),
+    "packed classes as a fraction": (
+        lambda: retrieval.PackedLabels(CODES[:, :1], 5.0),  # type: ignore[arg-type]
+        r"classes must be a whole number from 1 to 1024; found 5.0",
+    ),
+    "no packed class": (
+        lambda: retrieval.PackedLabels(CODES[:, :0], 0),
+        r"classes must be a whole number from 1 to 1024; found 0",
+    ),
+    "packed labels in a list": (
+        lambda: retrieval.PackedLabels([[128]], 5),  # type: ignore[arg-type]
+        r"packed labels of 5 classes must be a numpy array, uint8 of shape \(n, 1\); found list",
     ),
     "packed labels of another width": (
         lambda: retrieval.PackedLabels(CODES, 3),
@@ -106,7 +164,38 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: precision(mode="as_published", ties="optimistic"),
         r"mode='as_published' fixes ties='order'",
     ),
-    "no rank": (lambda: precision(top_k=0), r"top_k must be at least 1, or None .* found 0"),
+    "as published, but expected": (
+        lambda: precision(mode="as_published", ties="expected"),
+        r"mode='as_published' fixes ties='order' .* found ties='expected'",
+    ),
+    "as published, but skipping": (
+        lambda: precision(mode="as_published", empty="skip"),
+        r"fixes ties='order' and empty='count_as_zero'; found .* empty='skip'",
+    ),
+    "no tie policy from counts": (
+        lambda: retrieval.average_precision_from_counts(COUNTS, ties=None),  # type: ignore[arg-type]
+        r"no tie policy is named None",
+    ),
+    "no empty policy": (lambda: precision(empty=None), r"no policy for queries .* is named None"),
+    "no mode": (lambda: precision(mode=None), r"no mode is named None"),
+    "no index kind": (
+        lambda: retrieval.BinaryIndex(CODES, bits=12, kind=None),  # type: ignore[arg-type]
+        r"no index kind is named None",
+    ),
+    "no rank": (
+        lambda: precision(top_k=0),
+        r"top_k must be a whole number of at least 1, or None for the whole database; found 0",
+    ),
+    "a rank and a half": (lambda: precision(top_k=2.5), r"top_k must be a whole number .* found 2.5"),
+    "a rank and a half in order": (
+        lambda: precision(top_k=2.5, ties="order"),
+        r"top_k must be a whole number .* found 2.5",
+    ),
+    "a rank as text": (lambda: precision(top_k="5"), r"top_k must be a whole number .* found '5'"),
+    "a rank and a half from counts": (
+        lambda: retrieval.average_precision_from_counts(COUNTS, top_k=2.5),  # type: ignore[arg-type]
+        r"top_k must be a whole number .* found 2.5",
+    ),
     "order from counts": (
         lambda: retrieval.average_precision_from_counts(COUNTS, ties="order"),
         r"ties='order' cannot be had from counts, .* use average_precision",
@@ -161,13 +250,29 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: retrieval.bootstrap_interval([0.1, np.nan], seed=0),
         r"values must be finite; value 1 is not",
     ),
+    "values of text": (
+        lambda: retrieval.bootstrap_interval(["a"], seed=0),
+        r"values must be real numbers; found <U1",
+    ),
+    "a seed below 0": (
+        lambda: retrieval.bootstrap_interval([0.1], seed=-1),
+        r"seed must be a whole number of at least 0; found -1",
+    ),
+    "confidence as text": (
+        lambda: retrieval.bootstrap_interval([0.1], seed=0, confidence="high"),  # type: ignore[arg-type]
+        r"confidence must be a number between 0 and 1; found 'high'",
+    ),
     "certainty": (
         lambda: retrieval.bootstrap_interval([0.1], seed=0, confidence=1),
-        r"confidence must lie between 0 and 1; found 1",
+        r"confidence must be a number between 0 and 1; found 1",
     ),
     "no resample": (
         lambda: retrieval.bootstrap_interval([0.1], seed=0, resamples=0),
-        r"resamples must be at least 1; found 0",
+        r"resamples must be a whole number of at least 1; found 0",
+    ),
+    "half a resample": (
+        lambda: retrieval.bootstrap_interval([0.1], seed=0, resamples=10.5),  # type: ignore[arg-type]
+        r"resamples must be a whole number of at least 1; found 10.5",
     ),
 }
 
