@@ -108,14 +108,6 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         r"database_labels: the last 5 bits",
     ),
-    "no query set": (
-        lambda: retrieval.count_levels_of_sets({}, CODES, LABELS, bits=12),
-        r"query_sets is empty",
-    ),
-    "a wrong query set": (
-        lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
-        r"query set 'noise': query_labels has 1 rows but queries has 3",
-    ),
     "query sets without names": (
         lambda: retrieval.count_levels_of_sets([(CODES, LABELS)], CODES, LABELS, bits=12),  # type: ignore[arg-type]
         r"query_sets must be a dict from names to pairs \(codes, labels\); found list",
@@ -143,6 +135,14 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "packed labels in a list": (
         lambda: retrieval.PackedLabels([[128]], 5),  # type: ignore[arg-type]
         r"packed labels of 5 classes must be a numpy array, uint8 of shape \(n, 1\); found list",
+    ),
+    "no query set": (
+        lambda: retrieval.count_levels_of_sets({}, CODES, LABELS, bits=12),
+        r"query_sets is empty",
+    ),
+    "a wrong query set": (
+        lambda: retrieval.count_levels_of_sets({"noise": (CODES, LABELS[:1])}, CODES, LABELS, bits=12),
+        r"query set 'noise': query_labels has 1 rows but queries has 3",
     ),
     "packed labels of another width": (
         lambda: retrieval.PackedLabels(CODES, 3),
