@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable
+from typing import Any
 
 
 class HashprobeError(ValueError):
@@ -13,16 +15,36 @@ class HashprobeError(ValueError):
     """
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> HashprobeError:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> HashprobeError:
     """Build the error for a name that nothing is registered under, with the nearest known one.
 
     Args:
         kind: What the name should have named, as a person says it (``"attack"``).
-        name: The name that was given.
+        name: What was given for it.
         known: The names that exist.
     """
     names = sorted(known)
     by_lower = {candidate.lower(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     hint = f"; did you mean {by_lower[close[0]]!r}?" if close else "."
     return HashprobeError(f"no {kind} is named {name!r}{hint} Known: {', '.join(names)}.")
+
+
+def check_whole_number(name: str, value: Any, *, least: int, most: int | None = None, also: str = "") -> int:
+    """Return ``value`` as an int, or say that it is no whole number from ``least`` to ``most``.
+
+    Args:
+        name: What the number is, for the message.
+        value: A Python or numpy integer; True and False are none.
+        least: The smallest that is allowed.
+        most: The largest, if there is one.
+        also: What else the caller takes, for the message (``", or None for all"``).
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise HashprobeError(f"{name} must be a whole number {allowed}{also}; found {value!r}.")
+    return number

@@ -234,7 +234,10 @@ def test_bench_prints_ratios(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         (["transfer", "--model", "nowhere"], "nowhere"),
         (["attack", "nothing.png", "--target", "dog", "--model", "nowhere"], "nowhere"),
         (["bench", "retrival"], "did you mean 'retrieval'?"),
-        (["bench", "--queries", "0"], "queries must be at least 1"),
+        (["bench", "--queries", "0"], "queries must be a whole number of at least 1"),
+        (["bench", "--seed", "-1"], "seed must be a whole number of at least 0"),
+        (["bench", "--bits", "2000"], "bits must be a whole number from 1 to 1024"),
+        (["bench", "--classes", "2000"], "classes must be a whole number from 1 to 1024"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
 )

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
@@ -134,3 +135,19 @@ def test_the_bootstrap_interval_is_seeded_and_covers_the_mean() -> None:
     narrow = retrieval.bootstrap_interval(values, seed=3, confidence=0.5)
     assert low < narrow[0] < narrow[1] < high
     assert retrieval.bootstrap_interval([0.5], seed=0) == (0.5, 0.5)
+
+
+def test_the_bootstrap_takes_a_tensor_with_gradient() -> None:
+    values = torch.linspace(0, 1, 20, dtype=torch.float64, requires_grad=True)
+    wanted = retrieval.bootstrap_interval(values.detach().numpy(), seed=0)
+    assert retrieval.bootstrap_interval(values, seed=0) == wanted
+
+
+def test_a_rank_may_be_any_kind_of_integer() -> None:
+    case = plain.random_case(0, queries=4, items=30, bits=12, classes=5)
+    codes = retrieval.pack(case["queries"]), retrieval.pack(case["database"])
+    arguments = (*codes, case["query_labels"], case["database_labels"])
+    wanted = retrieval.average_precision(*arguments, bits=12, top_k=7)
+    for top_k in (np.uint8(7), np.uint64(7)):
+        found = retrieval.average_precision(*arguments, bits=12, top_k=top_k)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found, wanted)

@@ -27,7 +27,8 @@ def test_the_benchmark_measures_what_it_compares() -> None:
     assert json.loads(json.dumps(result.row()))["plain_ratio"] == result.plain_ratio
     assert result.row()["plain_stable_ratio"] == result.plain_stable_ratio
     text = "\n".join(result.lines())
-    assert "20 queries x 400 items, 12 bits, 5 classes, 2 threads" in text
+    assert "20 queries x 400 items, 12 bits, 5 classes, ours and faiss in 2 threads" in text
+    assert "in as many threads as numpy's BLAS takes" in text
     assert "stable sort, which as_published equals" in text
     assert "scaled from 7 queries" in text
 
@@ -55,9 +56,18 @@ def test_inputs_are_seeded_and_hang_together() -> None:
     assert given.bytes == sum(array.nbytes for array in arguments)
 
 
-def test_a_number_below_one_is_refused() -> None:
-    with pytest.raises(HashprobeError, match="database must be at least 1; found 0"):
-        run_retrieval_benchmark(database=0)
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ({"database": 0}, "database must be a whole number of at least 1; found 0"),
+        ({"bits": 2000}, "bits must be a whole number from 1 to 1024; found 2000"),
+        ({"classes": 2000}, "classes must be a whole number from 1 to 1024; found 2000"),
+        ({"seed": -1}, "seed must be a whole number of at least 0; found -1"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(number: dict[str, int], message: str) -> None:
+    with pytest.raises(HashprobeError, match=message):
+        run_retrieval_benchmark(**number)  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(not memory.STATUS.exists(), reason="the system keeps no /proc/self/status")

@@ -151,3 +151,35 @@ def test_unpack_is_the_inverse_of_pack(bits: int) -> None:
 def test_the_first_bit_is_the_highest_and_zero_counts_as_one() -> None:
     codes = retrieval.pack(np.array([[0.0, -1, -1, -1, -1, -1, -1, -1, -0.1, 3]]))
     assert codes.tolist() == [[0b10000000, 0b01000000]]
+
+
+def test_a_tensor_keeps_its_precision() -> None:
+    values = np.array([[-1e-60, 1.0], [1e-60, -1.0]])
+    np.testing.assert_array_equal(retrieval.pack(torch.tensor(values)), retrieval.pack(values))
+    assert retrieval.pack(torch.tensor(values)).tolist() == [[0b01000000], [0b10000000]]
+    for dtype in (torch.bfloat16, torch.float16):
+        assert retrieval.pack(torch.tensor([[-0.5, 1.0]], dtype=dtype)).tolist() == [[0b01000000]]
+
+
+def test_reals_that_are_not_all_0_or_1_are_signs_and_reals_that_are_all_0_count_as_one() -> None:
+    assert retrieval.pack([[0.0, 1.0, 0.5]]).tolist() == [[0b11100000]]
+    assert retrieval.pack([[0.0, 0.0]]).tolist() == [[0b11000000]]
+    assert retrieval.pack([[1, 1]]).tolist() == [[0b11000000]]
+    assert retrieval.pack(np.zeros((0, 2), dtype=np.int64)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_packed_labels_are_checked_block_by_block(
+    tmp_path: Path, small_blocks: None, device: str | None
+) -> None:
+    """A mapped file is read no further than the pass goes, and its last row is looked at all the same."""
+    case = plain.random_case(7, queries=4, items=50, bits=12, classes=9)
+    queries, database, query_labels, database_labels = packed(case)
+    rows = retrieval.pack_labels(database_labels).packed
+    rows[-1, -1] |= 1
+    np.save(tmp_path / "labels.npy", rows)
+    labels = retrieval.PackedLabels(np.load(tmp_path / "labels.npy", mmap_mode="r"), 9)
+    with pytest.raises(
+        HashprobeError, match="database_labels: the last 7 bits of a row must be 0 for 9 classes"
+    ):
+        retrieval.count_levels(queries, database, query_labels, labels, bits=12, device=device)

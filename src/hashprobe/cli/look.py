@@ -41,7 +41,8 @@ def bench(
     classes: Annotated[int, typer.Option(help="Classes.")] = 21,
     repeats: Annotated[int, typer.Option(help="How often each is timed; medians are printed.")] = 5,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of ours and of faiss; all if not given.")
+        int | None,
+        typer.Option(help="Threads of ours and of faiss, not of the plain way; all if not given."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the figures to.")] = None,
     seed: Seed = 0,

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
 from hashprobe.retrieval.levels import Int64Array, LevelCounts, check_ranking, count_checked
 from hashprobe.retrieval.order import walk
 from hashprobe.retrieval.ties import Float64Array, Ties, check_ties, precision_gained, refuse_order
@@ -22,7 +22,7 @@ def average_precision(
     database_labels: Any,
     *,
     bits: int,
-    ties: Ties = "expected",
+    ties: Ties | None = None,
     empty: Empty = "count_as_zero",
     top_k: int | None = None,
     mode: Mode = "exact",
@@ -39,7 +39,8 @@ def average_precision(
         database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
         bits: K, 1 to 1024.
         ties: Order of items at equal distance: ``expected`` is the exact mean over all orders, ``optimistic``
-            puts relevant items first, ``pessimistic`` last, ``order`` keeps the order of the database.
+            puts relevant items first, ``pessimistic`` last, ``order`` keeps the order of the database. ``None``
+            is ``expected``, and ``order`` in the mode ``as_published``, which takes no other.
         empty: A query without relevant items: ``count_as_zero`` as published, ``skip`` leaves it out of the
             result, ``error`` refuses.
         top_k: Only the first ``top_k`` ranks count (MAP@k). The sum of precisions is divided by
@@ -54,13 +55,13 @@ def average_precision(
         float64 ``(n,)`` in [0, 1]; under ``empty="skip"`` only the queries that have relevant items.
 
     Raises:
-        HashprobeError: input that does not fit, or a query without relevant items under ``empty="error"``.
+        HashprobeError: input that does not fit, policies that contradict the mode, or a query without relevant
+            items under ``empty="error"``.
     """
-    _check_mode(mode, ties, empty)
-    _check_policies(ties, empty, top_k)
+    ties, top_k = check_policies(ties, empty, top_k, mode)
     given = check_ranking(queries, database, query_labels, database_labels, bits)
     counts = count_checked(given, threads=threads, progress=progress)
-    if mode == "exact" and ties != "order":
+    if ties != "order":
         return average_precision_from_counts(counts, ties=ties, empty=empty, top_k=top_k)
     limit = len(given.database) if top_k is None else min(top_k, len(given.database))
     cuts = np.array([limit], dtype=np.int64)
@@ -81,8 +82,8 @@ def average_precision_from_counts(
     Raises:
         HashprobeError: ``ties="order"``, since counts do not know the order of the database.
     """
-    _check_policies(ties, empty, top_k)
     refuse_order(ties, "average_precision")
+    ties, top_k = check_policies(ties, empty, top_k, "exact")
     gained = precision_gained(counts, ties, top_k).sum(axis=1)
     return apply_empty(_ratio(gained, _possible(counts, top_k)), counts.relevant_total, empty)
 
@@ -107,22 +108,22 @@ def check_empty(empty: str) -> None:
         raise unknown_name("policy for queries without relevant items", empty, get_args(Empty))
 
 
-def _check_policies(ties: str, empty: str, top_k: int | None) -> None:
-    check_ties(ties)
-    check_empty(empty)
-    if top_k is not None and top_k < 1:
-        raise HashprobeError(f"top_k must be at least 1, or None for the whole database; found {top_k}.")
-
-
-def _check_mode(mode: str, ties: str, empty: str) -> None:
+def check_policies(ties: Ties | None, empty: Empty, top_k: int | None, mode: Mode) -> tuple[Ties, int | None]:
+    """Return the tie policy that holds and ``top_k``; refuse what is unknown, out of range or contradicts the mode."""
     if mode not in get_args(Mode):
         raise unknown_name("mode", mode, get_args(Mode))
-    # "expected" is what a caller has who left `ties` out.
-    if mode == "as_published" and (ties not in ("expected", "order") or empty != "count_as_zero"):
+    if ties is None:
+        ties = "order" if mode == "as_published" else "expected"
+    check_ties(ties)
+    check_empty(empty)
+    if top_k is not None:
+        top_k = check_whole_number("top_k", top_k, least=1, also=", or None for the whole database")
+    if mode == "as_published" and (ties != "order" or empty != "count_as_zero"):
         raise HashprobeError(
-            "mode='as_published' fixes ties='order' and empty='count_as_zero'; leave both out, or use "
-            "mode='exact'."
+            f"mode='as_published' fixes ties='order' and empty='count_as_zero'; found ties={ties!r} and "
+            f"empty={empty!r}. Leave both out, or use mode='exact'."
         )
+    return ties, top_k
 
 
 def _possible(counts: LevelCounts, top_k: int | None) -> Int64Array:

@@ -12,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import check_whole_number
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval.average_precision import average_precision
 from hashprobe.retrieval.blocks import usable_threads
-from hashprobe.retrieval.codes import PackedCodes, pack, unpack
+from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, pack, unpack
+from hashprobe.retrieval.labels import MAX_CLASSES
 from hashprobe.retrieval.memory import watch_memory
 
 LABELS_AN_IMAGE = 2.5
@@ -64,7 +65,8 @@ class RetrievalBenchmark:
         threads: Threads of ours and of faiss.
         seconds: Average precision of all queries, ours; median over the repeats.
         seconds_distances: Distances alone by faiss, all pairs, in the same threads; median.
-        seconds_plain: The plain way for all queries, scaled from ``plain_queries``; median.
+        seconds_plain: The plain way for all queries, scaled from ``plain_queries``; median. Its product takes as many
+            threads as numpy's BLAS is set to, whatever ``threads`` is.
         seconds_plain_stable: The same with a stable sort, whose result ``as_published`` equals; numpy's default sort is
             faster and leaves ties to the machine.
         plain_queries: How many queries the plain way was timed on, in each repeat.
@@ -117,9 +119,10 @@ class RetrievalBenchmark:
         peak = "not measured here" if self.peak_bytes is None else f"{self.peak_bytes / mebibyte:.1f} MiB"
         return [
             f"{self.queries} queries x {self.database} items, {self.bits} bits, {self.classes} classes, "
-            f"{self.threads} threads; medians of {self.repeats}",
+            f"ours and faiss in {self.threads} threads; medians of {self.repeats}",
             f"ours, average precision of every query: {self.seconds:.3f} s",
-            f"plain way (float product and argsort a query), scaled from {self.plain_queries} queries: "
+            "plain way (float product, in as many threads as numpy's BLAS takes, and argsort a query), scaled from "
+            f"{self.plain_queries} queries: "
             f"{self.seconds_plain:.1f} s, {self.plain_ratio:.0f} times ours",
             f"plain way with a stable sort, which as_published equals: {self.seconds_plain_stable:.1f} s, "
             f"{self.plain_stable_ratio:.0f} times ours",
@@ -173,27 +176,29 @@ def run_retrieval_benchmark(
     """Time average precision beside the plain way and beside faiss's distances, taking turns in one process.
 
     The defaults are NUS-WIDE's size. Turns are taken so that other work on the machine slows all of them; the
-    ratios are the result, the seconds are this machine's. The plain way uses numpy with its own threads.
+    ratios are the result, the seconds are this machine's. The plain way's product takes as many threads as
+    numpy's BLAS is set to (``OMP_NUM_THREADS``), whatever ``threads`` is.
 
     Args:
         queries: n.
         database: N.
         bits: K, 1 to 1024.
         classes: C, 1 to 1024.
-        seed: Of the inputs.
+        seed: Of the inputs, at least 0.
         plain_queries: How many queries the plain way is timed on; its time is scaled to n.
         repeats: How often each is timed.
         threads: How many threads for ours and faiss; ``None`` is all.
         progress: Whether to show a bar.
 
     Raises:
-        HashprobeError: a number below 1.
+        HashprobeError: a number out of range.
     """
-    numbers = {"queries": queries, "database": database, "bits": bits, "classes": classes}
-    numbers |= {"plain_queries": plain_queries, "repeats": repeats}
+    numbers = {"queries": queries, "database": database, "plain_queries": plain_queries, "repeats": repeats}
     for name, number in numbers.items():
-        if number < 1:
-            raise HashprobeError(f"{name} must be at least 1; found {number}.")
+        check_whole_number(name, number, least=1)
+    check_whole_number("bits", bits, least=1, most=MAX_BITS)
+    check_whole_number("classes", classes, least=1, most=MAX_CLASSES)
+    check_whole_number("seed", seed, least=0)
     count = usable_threads(threads)
     given = make_inputs(queries=queries, database=database, bits=bits, classes=classes, seed=seed)
     sample = min(plain_queries, queries)

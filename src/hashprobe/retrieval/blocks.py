@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.cpus import usable_cpus
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import check_whole_number
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval.codes import PackedCodes, byte_major, check_spare_bits
 from hashprobe.retrieval.labels import LabelSource, packed_rows
@@ -55,9 +55,7 @@ def usable_threads(threads: int | None) -> int:
     """Return the number of threads: as many as this process may use where it is ``None``."""
     if threads is None:
         return usable_cpus()
-    if threads < 1:
-        raise HashprobeError(f"threads must be at least 1, or None for all; found {threads}.")
-    return threads
+    return check_whole_number("threads", threads, least=1, also=", or None for all")
 
 
 def pass_over(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
-from hashprobe.errors import HashprobeError
+import numpy as np
+
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.retrieval.codes import as_array
 
 _VALUES_AT_ONCE = 1 << 20
 
 
 def bootstrap_interval(
-    values: npt.ArrayLike, *, seed: int, confidence: float = 0.95, resamples: int = 2000
+    values: Any, *, seed: int, confidence: float = 0.95, resamples: int = 2000
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean: queries are drawn anew, with replacement.
 
@@ -19,8 +21,8 @@ def bootstrap_interval(
     database.
 
     Args:
-        values: One value a query, ``(n,)``.
-        seed: Of the draws; the same seed gives the same interval.
+        values: One value a query, ``(n,)``: an array, a list or a tensor.
+        seed: Of the draws, at least 0; the same seed gives the same interval.
         confidence: Share of the resampled means inside, between 0 and 1.
         resamples: How many times the queries are drawn.
 
@@ -28,17 +30,20 @@ def bootstrap_interval(
         Lower and upper end.
 
     Raises:
-        HashprobeError: no values, a value that is not finite, or a setting out of range.
+        HashprobeError: no values, a value that is no finite number, or a setting out of range.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = as_array(values)
+    if array.dtype.kind not in "biuf":
+        raise HashprobeError(f"values must be real numbers; found {array.dtype}.")
+    array = array.astype(np.float64)
     if array.ndim != 1 or not array.size:
         raise HashprobeError(f"values must have shape (n,) with at least one; found {array.shape}.")
     if not np.isfinite(array).all():
         raise HashprobeError(f"values must be finite; value {int(np.argmin(np.isfinite(array)))} is not.")
-    if not 0 < confidence < 1:
-        raise HashprobeError(f"confidence must lie between 0 and 1; found {confidence}.")
-    if resamples < 1:
-        raise HashprobeError(f"resamples must be at least 1; found {resamples}.")
+    if not isinstance(confidence, int | float | np.floating) or not 0 < confidence < 1:
+        raise HashprobeError(f"confidence must be a number between 0 and 1; found {confidence!r}.")
+    resamples = check_whole_number("resamples", resamples, least=1)
+    seed = check_whole_number("seed", seed, least=0)
     generator = np.random.default_rng(seed)
     rows = max(1, _VALUES_AT_ONCE // array.size)
     means = np.empty(resamples)

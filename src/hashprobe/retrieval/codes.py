@@ -7,51 +7,72 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, check_whole_number
 
 MAX_BITS = 1024
 
 PackedCodes = npt.NDArray[np.uint8]
 
 
-def as_array(values: Any) -> npt.NDArray[Any]:
-    """Return ``values`` as a numpy array; a torch tensor is detached and brought to the CPU first."""
+def as_array(values: Any, name: str = "values") -> npt.NDArray[Any]:
+    """Return ``values`` as a numpy array; a torch tensor is detached and brought to the CPU first.
+
+    Raises:
+        HashprobeError: rows of different lengths, or what numpy cannot read.
+    """
     if hasattr(values, "detach"):
         values = values.detach().cpu()
-        if values.is_floating_point():
+        if values.is_floating_point() and values.element_size() < 4:
             values = values.float()  # numpy knows no bfloat16
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise HashprobeError(
+            f"{name} cannot be read as an array ({reason}); give an array, a tensor, or rows of equal length."
+        ) from None
 
 
-def pack(signs: Any) -> PackedCodes:
+def pack(signs: Any, name: str = "signs") -> PackedCodes:
     """Pack signs into bits: a bit is 1 where the value is at least 0 (``sign(0) = +1``) or is True.
 
     Args:
-        signs: ``(n, K)``: real outputs in any range, or -1/+1, or booleans.
+        signs: ``(n, K)``: real outputs of either sign, or -1/+1, or booleans.
+        name: What they are, for the message.
 
     Returns:
         uint8 ``(n, ceil(K / 8))``; the bits behind the K-th are 0.
 
     Raises:
-        HashprobeError: the shape is not ``(n, K)`` with 1 <= K <= 1024, a value is NaN, or the values are the
-            integers 0 and 1, all of which would become 1.
+        HashprobeError: the shape is not ``(n, K)`` with 1 <= K <= 1024, a value is NaN, or every bit would be 1
+            because these are no signs: unsigned integers (packed codes among them), nothing but 0 and 1, or
+            the integer 0 alone.
     """
-    array = as_array(signs)
+    array = as_array(signs, name)
     if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_BITS:
         raise HashprobeError(
-            f"signs must have shape (n, K) with 1 <= K <= {MAX_BITS}; found shape {array.shape}."
+            f"{name} must have shape (n, K) with 1 <= K <= {MAX_BITS}; found shape {array.shape}."
         )
     if array.dtype == np.bool_:
         return np.packbits(array, axis=1)
     if array.dtype.kind not in "iuf":
-        raise HashprobeError(f"signs must be real numbers or booleans; found {array.dtype}.")
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        raise HashprobeError("signs must be numbers; found NaN. Did the model's training diverge?")
-    if array.dtype.kind in "iu" and array.size and array.min() == 0 and array.max() == 1:
+        raise HashprobeError(f"{name} must be real numbers or booleans; found {array.dtype}.")
+    if array.dtype.kind == "u":
         raise HashprobeError(
-            "signs are the integers 0 and 1, and both count as +1; give booleans (.astype(bool)) or "
-            "-1 and +1."
+            f"{name} must be signs or relaxed codes in [-1, 1]; found {array.dtype}, which has no negative values. Give "
+            "bits 0 and 1 as booleans; codes that are packed need no packing (update(..., bits=K) of the metric "
+            "takes them)."
         )
+    if array.size:
+        least, most = array.min(), array.max()
+        if np.isnan(least):
+            raise HashprobeError(f"{name} must be numbers; found NaN. Did the model's training diverge?")
+        whole = array.dtype.kind == "i"
+        # Real outputs that are all 0 may be those of an untrained model.
+        if least == 0 and most <= 1 and (whole or (most == 1 and np.isin(array, (0, 1)).all())):
+            raise HashprobeError(
+                f"{name} are all 0 or 1, and both count as +1; give bits as booleans, or signs -1 and +1."
+            )
     return np.packbits(array >= 0, axis=1)
 
 
@@ -83,9 +104,8 @@ def check_codes(name: str, codes: Any, bits: int) -> PackedCodes:
         codes: What should be uint8 ``(n, ceil(bits / 8))``.
         bits: K.
     """
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= MAX_BITS:
-        raise HashprobeError(f"bits must be a whole number from 1 to {MAX_BITS}; found {bits!r}.")
-    array = codes if isinstance(codes, np.ndarray) else as_array(codes)
+    bits = check_whole_number("bits", bits, least=1, most=MAX_BITS)
+    array = codes if isinstance(codes, np.ndarray) else as_array(codes, name)
     width = -(-bits // 8)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != width:
         raise HashprobeError(
@@ -95,12 +115,19 @@ def check_codes(name: str, codes: Any, bits: int) -> PackedCodes:
     return array
 
 
-def check_spare_bits(name: str, codes: PackedCodes, bits: int) -> None:
-    """Refuse codes with a one behind the K-th bit: their distances would exceed K."""
-    spare = -bits % 8
-    if spare and (codes[:, -1] & ((1 << spare) - 1)).any():
+def check_spare_bits(name: str, rows: npt.NDArray[np.uint8], used: int, unit: str = "bits") -> None:
+    """Refuse packed rows with a one behind the last bit in use: codes would differ in it, labels share it.
+
+    Args:
+        name: What the rows are, for the message.
+        rows: uint8 ``(n, ceil(used / 8))``.
+        used: K, or the number of classes.
+        unit: What is counted by it: ``bits`` or ``classes``.
+    """
+    spare = -used % 8
+    if spare and (rows[:, -1] & ((1 << spare) - 1)).any():
         raise HashprobeError(
-            f"{name}: the last {spare} bits of a row must be 0 for codes of {bits} bits, and some are 1. "
+            f"{name}: the last {spare} bits of a row must be 0 for {used} {unit}, and some are 1. "
             "The first bit is the highest bit of the first byte (numpy.packbits, bitorder='big')."
         )
 

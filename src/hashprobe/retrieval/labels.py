@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.codes import as_array
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.retrieval.codes import as_array, check_spare_bits
 
 MAX_CLASSES = 1024
 ROWS_AT_ONCE = 1 << 16
@@ -20,20 +20,26 @@ class PackedLabels:
     """Multi-hot labels, one bit a class; taken wherever multi-hot labels are.
 
     Attributes:
-        packed: uint8 ``(n, ceil(C / 8))``; the first class is the highest bit of the first byte.
-        classes: C.
+        packed: uint8 ``(n, ceil(C / 8))``, memory-mapped or not; the first class is the highest bit of the first
+            byte. The bits behind the last class are 0, which is checked where the rows are read.
+        classes: C, 1 to 1024.
+
+    Raises:
+        HashprobeError: another shape or type.
     """
 
     packed: npt.NDArray[np.uint8]
     classes: int
 
     def __post_init__(self) -> None:
-        width = -(-self.classes // 8)
-        if self.packed.dtype != np.uint8 or self.packed.ndim != 2 or self.packed.shape[1] != width:
+        classes, packed = check_whole_number("classes", self.classes, least=1, most=MAX_CLASSES), self.packed
+        wanted = f"packed labels of {classes} classes must be a numpy array, uint8 of shape (n, {-(-classes // 8)})"
+        if not isinstance(packed, np.ndarray):
             raise HashprobeError(
-                f"packed labels of {self.classes} classes must be uint8 of shape (n, {width}); found "
-                f"{self.packed.dtype} of shape {self.packed.shape}."
+                f"{wanted}; found {type(packed).__name__}. See hashprobe.retrieval.pack_labels."
             )
+        if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != -(-classes // 8):
+            raise HashprobeError(f"{wanted}; found {packed.dtype} of shape {packed.shape}.")
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -67,7 +73,7 @@ def check_labels(name: str, labels: Any) -> LabelSource:
     """Return ``labels`` as packed labels or as an array of shape ``(n, C)``; nothing of it is read yet."""
     if isinstance(labels, PackedLabels):
         return labels
-    array = labels if isinstance(labels, np.ndarray) else as_array(labels)
+    array = labels if isinstance(labels, np.ndarray) else as_array(labels, name)
     if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CLASSES:
         raise HashprobeError(
             f"{name} must be multi-hot of shape (n, C) with 1 <= C <= {MAX_CLASSES}; "
@@ -80,17 +86,20 @@ def check_labels(name: str, labels: Any) -> LabelSource:
 
 def class_count(labels: LabelSource) -> int:
     """Return C."""
-    return labels.classes if isinstance(labels, PackedLabels) else int(labels.shape[1])
+    return int(labels.classes if isinstance(labels, PackedLabels) else labels.shape[1])
 
 
 def packed_rows(name: str, labels: LabelSource, start: int, stop: int) -> npt.NDArray[np.uint8]:
     """Return the rows from ``start`` to ``stop`` packed, uint8 ``(rows, ceil(C / 8))``.
 
     Raises:
-        HashprobeError: a value is neither 0 nor 1 (its row is named).
+        HashprobeError: a value is neither 0 nor 1 (its row is named), or packed labels have a one behind the
+            last class.
     """
     if isinstance(labels, PackedLabels):
-        return labels.packed[start:stop]
+        packed = labels.packed[start:stop]
+        check_spare_bits(name, packed, labels.classes, "classes")
+        return packed
     rows = labels[start:stop]
     if rows.dtype == np.uint8 and rows.max(initial=0) <= 1:
         rows = rows.view(np.bool_)

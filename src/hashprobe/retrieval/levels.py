@@ -157,7 +157,7 @@ def count_levels(
         progress: Whether to show a bar.
 
     Raises:
-        HashprobeError: shapes or values do not fit; the message says which.
+        HashprobeError: shapes or values do not fit (the message says which), or the device cannot be used here.
     """
     given = check_ranking(queries, database, query_labels, database_labels, bits)
     if device is not None:
@@ -213,14 +213,24 @@ def count_levels_of_sets(
         progress: Whether to show a bar.
 
     Raises:
-        HashprobeError: no set, or shapes or values that do not fit.
+        HashprobeError: no set, a set that is no pair, or shapes or values that do not fit.
     """
+    if not isinstance(query_sets, Mapping):
+        raise HashprobeError(
+            f"query_sets must be a dict from names to pairs (codes, labels); found {type(query_sets).__name__}."
+        )
     if not query_sets:
         raise HashprobeError("query_sets is empty; give at least one pair of codes and labels.")
+    pairs: Mapping[str, Any] = query_sets
     given = []
-    for name, (codes, labels) in query_sets.items():
+    for name, pair in pairs.items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            size = f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
+            raise HashprobeError(
+                f"query set {name!r} must be a pair (codes, labels); found {type(pair).__name__}{size}."
+            )
         try:
-            given.append(check_ranking(codes, database, labels, database_labels, bits))
+            given.append(check_ranking(pair[0], database, pair[1], database_labels, bits))
         except HashprobeError as error:
             raise HashprobeError(f"query set {name!r}: {error}") from None
     together = RankingInput(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.retrieval.average_precision import Empty, average_precision
-from hashprobe.retrieval.codes import PackedCodes, pack
+from hashprobe.retrieval.average_precision import Empty, Mode, average_precision, check_policies
+from hashprobe.retrieval.blocks import usable_threads
+from hashprobe.retrieval.codes import PackedCodes, as_array, check_codes, check_spare_bits, pack
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.ties import Float64Array, Ties
 
 Split = Literal["query", "database"]
+
+# From so many database items on, codes that are all ones are taken for outputs that are no signs. A batch does not
+# tell: one that holds a single class may have that code, the first row of a Hadamard matrix for one.
+ITEMS_TO_JUDGE = 32
 
 
 class HammingMeanAveragePrecision:
@@ -24,6 +30,11 @@ class HammingMeanAveragePrecision:
         ties: As for :func:`average_precision`.
         empty: As for :func:`average_precision`.
         top_k: As for :func:`average_precision`.
+        mode: As for :func:`average_precision`.
+        threads: How many threads; ``None`` is all.
+
+    Raises:
+        HashprobeError: a setting that :func:`average_precision` would not take.
 
     Example:
         >>> metric = HammingMeanAveragePrecision()
@@ -34,83 +45,149 @@ class HammingMeanAveragePrecision:
     """
 
     def __init__(
-        self, *, ties: Ties = "expected", empty: Empty = "count_as_zero", top_k: int | None = None
+        self,
+        *,
+        ties: Ties | None = None,
+        empty: Empty = "count_as_zero",
+        top_k: int | None = None,
+        mode: Mode = "exact",
+        threads: int | None = None,
     ) -> None:
-        self.ties: Ties = ties
+        self.ties, self.top_k = check_policies(ties, empty, top_k, mode)
         self.empty: Empty = empty
-        self.top_k = top_k
+        self.mode: Mode = mode
+        usable_threads(threads)
+        self.threads = threads
         self.reset()
 
     def reset(self) -> None:
         """Forget everything collected."""
-        self._bits = 0
+        self._bits = self._classes = 0
         self._codes: dict[str, list[PackedCodes]] = {split: [] for split in get_args(Split)}
         self._labels: dict[str, list[PackedLabels]] = {split: [] for split in get_args(Split)}
 
-    def update(self, outputs: Any, labels: Any, *, split: Split) -> None:
+    def update(self, outputs: Any, labels: Any, *, split: Split, bits: int | None = None) -> None:
         """Add a batch.
 
         Args:
             outputs: Relaxed outputs or signs ``(n, K)``, a tensor on any device or an array; the sign is what
-                counts.
+                counts. Bits as booleans. Or, with ``bits``, packed codes, uint8 ``(n, ceil(K / 8))``.
             labels: Multi-hot ``(n, C)``.
             split: Whether these are ``query`` or ``database`` images.
+            bits: K, where the outputs are packed codes.
 
         Raises:
-            HashprobeError: outputs and labels that fit neither each other nor the batches before.
+            HashprobeError: outputs that :func:`pack` would not take, or outputs and labels that fit neither each
+                other nor the batches before.
         """
-        if split not in self._codes:
-            raise unknown_name("split", split, self._codes)
-        codes, packed = pack(outputs), pack_labels(labels)
-        bits = int(np.shape(outputs)[1])
+        if split not in get_args(Split):
+            raise unknown_name("split", split, get_args(Split))
+        if bits is None:
+            signs = as_array(outputs, "outputs")
+            codes = pack(signs, "outputs")
+            bits = signs.shape[1]
+        else:
+            codes = np.array(check_codes("outputs", outputs, bits))
+            check_spare_bits("outputs", codes, bits)
+        packed = pack_labels(labels)
         if len(codes) != len(packed):
             raise HashprobeError(f"a batch has {len(codes)} outputs but {len(packed)} rows of labels.")
         if self._bits and bits != self._bits:
             raise HashprobeError(
                 f"a batch has {bits} bits but those before had {self._bits}; reset() between models."
             )
-        for before in self._labels["query"][:1] + self._labels["database"][:1]:
-            if before.classes != packed.classes:
-                raise HashprobeError(
-                    f"a batch has {packed.classes} classes but those before had {before.classes}; "
-                    "reset() between data sets."
-                )
-        self._bits = bits
+        if self._classes and packed.classes != self._classes:
+            raise HashprobeError(
+                f"a batch has {packed.classes} classes but those before had {self._classes}; "
+                "reset() between data sets."
+            )
+        self._bits, self._classes = int(bits), packed.classes
         self._codes[split].append(codes)
         self._labels[split].append(packed)
+
+    def merge_state(self, other: HammingMeanAveragePrecision | Sequence[HammingMeanAveragePrecision]) -> None:
+        """Add what other metrics have collected, behind one's own and in their order; they stay as they are.
+
+        For a training in several processes: each updates a metric with its own share of the images, and the metrics,
+        which pickle, are gathered and merged::
+
+            gathered = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(gathered, metric)
+            gathered[0].merge_state(gathered[1:])
+            value = gathered[0].compute()
+
+        An image that a sampler gave to two processes, to make their shares equal, counts twice. Under ``ties="order"``
+        the order of the database is the one in which it was merged.
+
+        Args:
+            other: Another metric or several, of equal settings (``threads`` aside).
+
+        Raises:
+            HashprobeError: settings, code length or classes differ; nothing is added then.
+        """
+        others = list(other) if isinstance(other, Sequence) else [other]
+        bits, classes = self._bits, self._classes
+        for one in others:
+            if not isinstance(one, HammingMeanAveragePrecision):
+                raise HashprobeError(f"only metrics of this kind can be merged; found {type(one).__name__}.")
+            for name in ("ties", "empty", "top_k", "mode"):
+                own, its = getattr(self, name), getattr(one, name)
+                if own != its:
+                    raise HashprobeError(
+                        f"metrics of different settings cannot be merged: {name} is {own!r} here and {its!r} there."
+                    )
+            for what, own, its in (("bits", bits, one._bits), ("classes", classes, one._classes)):
+                if own and its and own != its:
+                    raise HashprobeError(f"metrics cannot be merged that have seen {own} and {its} {what}.")
+            bits, classes = bits or one._bits, classes or one._classes
+        self._bits, self._classes = bits, classes
+        for one in others:
+            for split in get_args(Split):
+                self._codes[split] += one._codes[split]
+                self._labels[split] += one._labels[split]
 
     def per_query(self) -> Float64Array:
         """Return the average precision of each query, ``(n,)``.
 
         Raises:
-            HashprobeError: no query or no database batch was added.
+            HashprobeError: no query or no database image was added, or no output of a database of 32 images or more
+                was negative, so that all its codes are equal.
         """
         for split, batches in self._codes.items():
-            if not batches:
+            if not any(map(len, batches)):
                 raise HashprobeError(
-                    f"no batch of the {split} split was added; call update(..., split={split!r})."
+                    f"no image of the {split} split was added; call update(..., split={split!r})."
                 )
-        codes = [np.concatenate(self._codes[split]) for split in get_args(Split)]
+        queries, database = (np.concatenate(self._codes[split]) for split in get_args(Split))
+        ones = pack(np.ones((1, self._bits)))
+        if len(database) >= ITEMS_TO_JUDGE and (database == ones).all():
+            raise HashprobeError(
+                f"not one output of the {len(database)} database images was negative, so that all their codes are "
+                "equal; give signs or relaxed codes in [-1, 1], bits 0 and 1 as booleans, and of sigmoid outputs take 0.5 "
+                "away."
+            )
         labels = [
-            PackedLabels(np.concatenate([batch.packed for batch in batches]), batches[0].classes)
-            for batches in (self._labels[split] for split in get_args(Split))
+            PackedLabels(np.concatenate([batch.packed for batch in self._labels[split]]), self._classes)
+            for split in get_args(Split)
         ]
         return average_precision(
-            codes[0],
-            codes[1],
+            queries,
+            database,
             labels[0],
             labels[1],
             bits=self._bits,
             ties=self.ties,
             empty=self.empty,
             top_k=self.top_k,
+            mode=self.mode,
+            threads=self.threads,
         )
 
     def compute(self) -> float:
         """Return the MAP of what was collected; the state stays.
 
         Raises:
-            HashprobeError: a split is missing, or ``empty="skip"`` leaves no query.
+            HashprobeError: as for :meth:`per_query`, or ``empty="skip"`` leaves no query.
         """
         values = self.per_query()
         if not len(values):

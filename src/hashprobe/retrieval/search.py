@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Block, in_order, pass_over
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.retrieval.blocks import Block, Bytes, in_order, pass_over
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
 from hashprobe.retrieval.kernels import place_nearest
-from hashprobe.retrieval.labels import PackedLabels
 from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked
 
 
@@ -67,16 +66,15 @@ def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[Packed
     """Return queries and database as packed codes that fit each other, or say what is wrong."""
     asked, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
     check_spare_bits("queries", asked, bits)
-    if k < 1:
-        raise HashprobeError(f"k must be at least 1; found {k}.")
+    check_whole_number("k", k, least=1)
     if not len(codes):
         raise HashprobeError("database is empty; there is nothing to search.")
     return np.array(asked, order="C"), codes
 
 
-def no_labels(codes: PackedCodes) -> PackedLabels:
-    """Return labels of no class, for a search, in which labels play no part."""
-    return PackedLabels(codes[:, :0], 0)
+def no_labels(codes: PackedCodes) -> Bytes:
+    """Return labels of no class, ``(n, 0)``, for a search, in which labels play no part."""
+    return codes[:, :0]
 
 
 def _nearer(

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval.codes import check_spare_bits
 from hashprobe.retrieval.labels import packed_rows
@@ -26,7 +27,17 @@ def count_on_device(given: RankingInput, device: str | torch.device, *, progress
         given: Checked input.
         device: Where to count.
         progress: Whether to show a bar.
+
+    Raises:
+        HashprobeError: no such device here.
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise HashprobeError(
+            f"device {device!r} cannot be used here ({reason}); leave it out to count on the CPU."
+        ) from None
     bits = given.bits
     total, bins = len(given.query_codes), 2 * (bits + 1)
     counted = torch.zeros(total * bins, dtype=torch.int64, device=device)

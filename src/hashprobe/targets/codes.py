@@ -63,7 +63,7 @@ class SampledCode:
             found = carriers.setdefault(label.tobytes(), _carriers(self.labels, label))
             drawn = numpy_generator(self.seed, self.name, row).permutation(found)[: self.images]
             sums[row] = unpack(self.codes[drawn], self.bits).sum(axis=0)
-        return pack(sums)
+        return pack(sums >= 0)
 
 
 def _carriers(database_labels: Labels, label: Labels) -> npt.NDArray[np.intp]:
