@@ -129,6 +129,21 @@ def test_one_query_of_the_counts() -> None:
     np.testing.assert_array_equal(retrieval.average_precision_from_counts(listed), whole)
 
 
+def test_all_that_counts_may_count_with_torch() -> None:
+    case = plain.random_case(9, queries=5, items=80, bits=6, classes=9)
+    queries, database, query_labels, labels = packed(case)
+    for ties in ("expected", "order"):
+        here, there = (
+            retrieval.average_precision(*packed(case), bits=6, ties=ties, device=device)  # type: ignore[arg-type]
+            for device in (None, "cpu")
+        )
+        np.testing.assert_array_equal(here, there)
+    sets = {"all": (queries, query_labels), "last": (queries[-2:], query_labels[-2:])}
+    found = retrieval.count_levels_of_sets(sets, database, labels, bits=6, device="cpu")
+    assert_equal(found["all"], case)
+    np.testing.assert_array_equal(found["last"].relevant, found["all"].relevant[-2:])
+
+
 def test_inputs_are_left_alone() -> None:
     case = plain.random_case(6, queries=4, items=50, bits=12, classes=9)
     inputs = packed(case)

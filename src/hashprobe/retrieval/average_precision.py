@@ -26,6 +26,7 @@ def average_precision(
     empty: Empty = "count_as_zero",
     top_k: int | None = None,
     mode: Mode = "exact",
+    device: str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Float64Array:
@@ -48,7 +49,9 @@ def average_precision(
         mode: ``as_published`` is what the field's scripts compute: ``ties="order"``,
             ``empty="count_as_zero"``, and with ``top_k`` a division by the relevant items found in the first
             ``top_k``, which rewards finding few.
-        threads: How many threads; ``None`` is all.
+        device: A torch device (``"cuda"``) to count on, with an equal result; ``None`` is the CPU kernel. The order
+            of ties, where it matters, is found on the CPU.
+        threads: How many threads of the CPU; ``None`` is all.
         progress: Whether to show a bar.
 
     Returns:
@@ -60,7 +63,7 @@ def average_precision(
     """
     ties, top_k = check_policies(ties, empty, top_k, mode)
     given = check_ranking(queries, database, query_labels, database_labels, bits)
-    counts = count_checked(given, threads=threads, progress=progress)
+    counts = count_checked(given, device=device, threads=threads, progress=progress)
     if ties != "order":
         return average_precision_from_counts(counts, ties=ties, empty=empty, top_k=top_k)
     limit = len(given.database) if top_k is None else min(top_k, len(given.database))

@@ -160,15 +160,17 @@ def count_levels(
         HashprobeError: shapes or values do not fit (the message says which), or the device cannot be used here.
     """
     given = check_ranking(queries, database, query_labels, database_labels, bits)
+    return count_checked(given, device=device, threads=threads, progress=progress)
+
+
+def count_checked(
+    given: RankingInput, *, device: str | None = None, threads: int | None, progress: bool
+) -> LevelCounts:
+    """Do the work of :func:`count_levels` on checked input."""
     if device is not None:
         from hashprobe.retrieval.torch_kernel import count_on_device
 
         return count_on_device(given, device, progress=progress)
-    return count_checked(given, threads=threads, progress=progress)
-
-
-def count_checked(given: RankingInput, *, threads: int | None, progress: bool) -> LevelCounts:
-    """Do the work of :func:`count_levels` on checked input."""
     items, relevant = (empty_sums(len(given.query_codes), given.bits) for _ in range(2))
     queries = arrange_queries(given.query_codes, given.query_labels)
 
@@ -195,6 +197,7 @@ def count_levels_of_sets(
     database_labels: Any,
     *,
     bits: int,
+    device: str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> dict[str, LevelCounts]:
@@ -209,7 +212,8 @@ def count_levels_of_sets(
         database: Packed codes ``(N, ceil(K / 8))``, memory-mapped or not.
         database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
         bits: K, 1 to 1024.
-        threads: How many threads; ``None`` is all.
+        device: As for :func:`count_levels`.
+        threads: How many threads of the CPU; ``None`` is all.
         progress: Whether to show a bar.
 
     Raises:
@@ -240,7 +244,7 @@ def count_levels_of_sets(
         given[0].database_labels,
         given[0].bits,
     )
-    counts = count_checked(together, threads=threads, progress=progress)
+    counts = count_checked(together, device=device, threads=threads, progress=progress)
     ends = np.cumsum([len(one.query_codes) for one in given])
     return {
         name: counts[int(end) - len(one.query_codes) : int(end)]
