@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils, config
+from numba.core.codegen import get_host_cpu_features
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 from numba.np.numpy_support import from_dtype
 
+# Without types, which a type checker would ask for.
 _settings: Any = config
+_host_features: Any = get_host_cpu_features
 
 
 def _has(*features: str) -> bool:
     """Return whether numba compiles for a processor with these instructions: this one's, or what it was told."""
     told = _settings.CPU_FEATURES
-    if told is None:
-        host = get_host_cpu_features()
-        return all(host.get(feature, False) for feature in features)
-    return {f"+{feature}" for feature in features} <= set(told.split(","))
+    known = _host_features() if told is None else told
+    return {f"+{feature}" for feature in features} <= set(known.split(","))
 
 
 # Some steps have instructions that LLVM does not find by itself. Without these, all is left to LLVM.
