@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 REAL_DATA = Path(__file__).resolve().parents[1].parent / "shared"
+
+# A machine that does other work may stop for longer than hypothesis would wait.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+# What a job system sets for programs of several processes; the tests start their own.
+for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

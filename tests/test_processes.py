@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,12 +27,9 @@ TESTS = Path(__file__).resolve().parent
 
 def launch(*program: object) -> subprocess.CompletedProcess[str]:
     """Start two processes with torchrun on this machine and wait for them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     return subprocess.run(
-        [sys.executable, *torchrun, f"--master-port={port}", *map(str, program)],
+        [sys.executable, *torchrun, *map(str, program)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -148,7 +148,6 @@ ROUNDING = 1e-6
 
 
 class TestProject:
-    @settings(deadline=None)
     @given(arrays(0, 1), arrays(-2, 3), st.floats(1e-4, 1))
     def test_keeps_the_budget_and_never_moves_further(
         self, clean: np.ndarray, wanted: np.ndarray, epsilon: float

@@ -7,11 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from data_pictures import jpeg, picture
-
-CLASSES = ("cat", "dog", "sun")
-LISTED = {"test": ["t0", "t1"], "database": ["d0", "d1", "d2", "d3"], "train": ["d2", "d0"]}
-LABELS = {"t0": "1 0 0", "t1": "0 0 1", "d0": "1 1 0", "d1": "0 0 0", "d2": "0 1 1", "d3": "1 0 0"}
+from data_pictures import CLASSES, LABELS, LISTED, jpeg, picture
 
 
 @pytest.fixture

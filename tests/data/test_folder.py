@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_pictures import jpeg, picture
+from data_pictures import jpeg, picture, write_until_seen
 from PIL import Image
 
 import hashprobe.data.folder as folder_module
@@ -107,7 +107,7 @@ def test_another_image_of_the_same_size_and_time_of_modification_is_seen(folder:
     put("black")
     size = changed.stat().st_size
     assert load(folder, image_size=32, cache_dir=cache).query.images[0].max() == 0
-    put("white")
+    write_until_seen(changed, lambda: put("white"))
     assert changed.stat().st_size == size
     assert load(folder, image_size=32, cache_dir=cache).query.images[0].min() == 255
 

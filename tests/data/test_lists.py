@@ -214,7 +214,7 @@ def test_a_list_that_is_a_folder_is_one_sentence(folder: Path) -> None:
         read_lists(folder)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     labels=st.integers(1, 90).flatmap(
         lambda width: st.lists(

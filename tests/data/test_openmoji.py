@@ -188,7 +188,7 @@ def test_themes_name_known_classes_and_backgrounds() -> None:
     assert {name for theme in THEMES.values() for name in theme.classes} == set(CLASS_NAMES)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     counts=st.tuples(*[st.integers(0, 3)] * 4).filter(any),
     overlap=st.floats(0, 1),

@@ -192,7 +192,7 @@ def test_the_query_is_flipped_in_by_mouse_and_keyboard(page: Any) -> None:
 def test_the_difference_states_its_factor_and_the_largest_change(page: Any) -> None:
     page.locator("#factor").select_option("10")
     said = page.locator("#difference-caption")
-    sync_api.expect(said).to_contain_text("× 10")
+    sync_api.expect(said).to_contain_text("× 10", timeout=60_000)
     assert "largest change 8 of 255" in said.inner_text()
 
 

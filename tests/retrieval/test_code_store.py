@@ -106,7 +106,7 @@ def test_a_damaged_store_is_refused(path: Path, damage: Any, message: str) -> No
         retrieval.open_code_store(path)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(place=st.integers(0, 200) | st.integers(0, store_module.HEADER_BYTES - 1), change=st.integers(1, 255))
 def test_a_header_with_one_other_byte_is_refused(path: Path, place: int, change: int) -> None:
     content = bytearray(path.read_bytes())

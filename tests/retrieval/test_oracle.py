@@ -54,7 +54,7 @@ def rankings(case: dict[str, Any], query: int) -> list[list[bool]]:
     return [[bool(relevant[query, item]) for item in order] for order in plain.tie_orders(distances[query])]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases(), st.sampled_from([None, 1, 2, 3, 7]))
 def test_average_precision_is_the_mean_over_all_tie_orders(case: dict[str, Any], k: int | None) -> None:
     bits = case["queries"].shape[1]
@@ -69,7 +69,7 @@ def test_average_precision_is_the_mean_over_all_tie_orders(case: dict[str, Any],
         assert got["pessimistic"][query] == pytest.approx(min(values), abs=1e-13)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases(), st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_precision_and_recall_at_n_are_means_over_all_tie_orders(case: dict[str, Any], ns: list[int]) -> None:
     bits = case["queries"].shape[1]
@@ -99,7 +99,7 @@ def ranks_at_recalls(ranked: list[bool]) -> tuple[list[int], list[int]]:
     return hits, [places[hit - 1] for hit in hits]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases())
 def test_precision_at_a_recall_counts_whole_hits_in_every_tie_order(case: dict[str, Any]) -> None:
     bits = case["queries"].shape[1]
@@ -128,7 +128,7 @@ def test_precision_at_a_recall_counts_whole_hits_in_every_tie_order(case: dict[s
             assert precision.tolist() == [0.0] * len(grid)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(cases())
 def test_precision_within_a_radius_takes_levels_whole(case: dict[str, Any]) -> None:
     bits = case["queries"].shape[1]
@@ -141,7 +141,7 @@ def test_precision_within_a_radius_takes_levels_whole(case: dict[str, Any]) -> N
         np.testing.assert_allclose(got, wanted, atol=1e-15)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(cases(), st.integers(1, 9))
 def test_database_order_is_a_stable_sort(case: dict[str, Any], k: int) -> None:
     bits = case["queries"].shape[1]

@@ -112,7 +112,8 @@ def on_ray(workers: int) -> Iterator[Engine]:
     except ImportError:
         raise HashprobeError("the engine 'ray' needs the extra ray: pip install 'hashprobe[ray]'.") from None
     if not os.environ.get("RAY_ADDRESS"):
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+        # A cluster of its own, whatever an earlier one on this machine has left.
+        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
     else:
         ray.init(log_to_driver=False)
     remote = ray.remote(_make_with_threads)
