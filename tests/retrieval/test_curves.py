@@ -18,17 +18,18 @@ def levels(items: list[list[int]], relevant: list[list[int]]) -> retrieval.Level
     return retrieval.LevelCounts(np.array(items, dtype=np.int64), np.array(relevant, dtype=np.int64))
 
 
-def test_one_relevant_item_at_rank_two_has_precision_one_half_at_every_recall() -> None:
+def test_one_relevant_item_at_rank_two_has_precision_one_half_at_every_recall_but_0() -> None:
     recall, precision = retrieval.precision_recall_curve(levels([[1, 1, 3]], [[0, 1, 0]]))
     assert len(recall) == 101
-    assert (precision == 0.5).all()
+    assert precision[0] == 0  # the first rank, which is no hit
+    assert (precision[1:] == 0.5).all()
 
 
 def test_rounding_demands_no_hit_more() -> None:
     """0.07 x 100 and 0.29 x 100 are not whole in floating point; every hundredth of 100 items is."""
     ranks = np.arange(1, 101)
     counts = levels([[1, 1] * 100], [[0, 1] * 100])  # the m-th relevant item at rank 2 m, no ties
-    np.testing.assert_array_equal(retrieval.precision_recall_curve(counts)[1], 0.5)
+    np.testing.assert_array_equal(retrieval.precision_recall_curve(counts)[1][1:], 0.5)
     gaps = levels([[int(n) for n in ranks]], [[1] * 100])  # one relevant item a level, of 1 ... 100 items
     precision = retrieval.precision_at_recall(gaps, ranks / 100, ties="pessimistic")
     np.testing.assert_array_equal(precision[0], ranks / np.cumsum(ranks))
@@ -78,10 +79,11 @@ def test_curves_in_order_over_blocks_and_threads(small_blocks: None, threads: in
     some = found[:, -1] > 0
     assert 0 < some.sum() < 20, "the case must have queries without relevant items"
     grid = np.arange(101) / 100
-    hits = [[max(1, -(-percent * int(total) // 100)) for percent in range(101)] for total in found[some, -1]]
+    hits = [[-(-percent * int(total) // 100) for percent in range(101)] for total in found[some, -1]]
     ranks = [np.searchsorted(row, wanted) + 1 for row, wanted in zip(found[some], hits, strict=True)]
     values = retrieval.precision_at_recall(counts, grid, ties="order")
-    np.testing.assert_array_equal(values, np.divide(hits, ranks))
+    np.testing.assert_array_equal(values[:, 1:], np.divide(hits, ranks)[:, 1:])
+    np.testing.assert_array_equal(values[:, 0], found[some, 0])
     _, curve = retrieval.precision_recall_curve(counts, ties="order")
     np.testing.assert_allclose(curve, values.mean(axis=0), atol=1e-14)
     repeated = retrieval.precision_at_recall(counts, [1.0, 0.5, 1.0], ties="order")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import Any
 
@@ -93,10 +92,13 @@ RECALLS = [Fraction(0), Fraction(7, 100), Fraction(1, 4), Fraction(1, 2), Fracti
 
 
 def ranks_at_recalls(ranked: list[bool]) -> tuple[list[int], list[int]]:
-    """Walk a ranking: how many hits each recall takes, in whole numbers, and the place of the last of them."""
-    places = [place for place, hit in enumerate(ranked, start=1) if hit]
-    hits = [max(1, math.ceil(recall * len(places))) for recall in RECALLS]
-    return hits, [places[hit - 1] for hit in hits]
+    """Walk a ranking to each recall: the hits up to there, and the place."""
+    total, hits, places = sum(ranked), [], []
+    for recall in RECALLS:
+        place = next(n for n in range(1, len(ranked) + 1) if sum(ranked[:n]) >= recall * total)
+        hits.append(sum(ranked[:place]))
+        places.append(place)
+    return hits, places
 
 
 @settings(max_examples=60)
@@ -110,8 +112,7 @@ def test_precision_at_a_recall_counts_whole_hits_in_every_tie_order(case: dict[s
         orders = rankings(case, query)
         if not any(orders[0]):
             continue
-        hits = np.array(ranks_at_recalls(orders[0])[0])
-        ranks = np.array([ranks_at_recalls(ranked)[1] for ranked in orders])
+        hits, ranks = np.array([ranks_at_recalls(ranked) for ranked in orders]).transpose(1, 0, 2)
         wanted["expected"].append((hits / ranks).mean(axis=0))
         wanted["optimistic"].append((hits / ranks).max(axis=0))
         wanted["pessimistic"].append((hits / ranks).min(axis=0))

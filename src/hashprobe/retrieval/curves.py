@@ -102,8 +102,9 @@ def precision_at_recall(
 ) -> Float64Array:
     """Return the precision at the first rank that reaches a recall, a column for each recall.
 
-    Of R relevant items, recall r takes the first m = ceil(r R), and recall 0 the first one; the precision is m
-    divided by the rank of the m-th. Under ``ties="expected"`` it is the exact mean over the tie orders.
+    Of R relevant items, recall r takes the first m = ceil(r R); the precision is m divided by the rank of the m-th.
+    Recall 0 is reached at the first rank, whatever lies there. Under ``ties="expected"`` the precision is the exact
+    mean over the tie orders.
 
     Args:
         counts: From :func:`count_levels`.
@@ -124,6 +125,8 @@ def precision_at_recall(
     # A product that rounding has pushed just above a whole number must not demand one hit more.
     wanted = np.maximum(np.ceil(total[:, None] * recall * (1 - 1e-12)), 1).astype(np.int64)
     precision = _precision_at_hits(counts, wanted, ties)
+    if recall.size and recall[0] == 0:
+        precision[:, 0] = _hits_within(counts, np.ones(1, dtype=np.int64), ties)[:, 0]
     return apply_empty(np.where(total[:, None] > 0, precision, 0.0)[:, back], total, empty)
 
 
