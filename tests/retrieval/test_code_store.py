@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
+from hashprobe.retrieval import ids as ids_module
 from hashprobe.retrieval import store as store_module
 from retrieval import plain
 
@@ -47,6 +48,7 @@ def test_what_is_written_is_read(
     tmp_path: Path, ids: Any, found: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(ids_module, "IDS_AT_ONCE", 7)
     path = tmp_path / "new" / "database.codes"
     retrieval.write_code_store(path, CODES, LABELS, bits=12, model="abc", ids=ids)
     store = retrieval.open_code_store(path, bits=12, model="abc")
@@ -257,6 +259,7 @@ def test_damaged_ids_are_refused(path: Path, section: str, data: bytes) -> None:
 def test_ids_are_worked_on_in_blocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, block = [f"{row:0>1000}" for row in range(5000)], 100
     monkeypatch.setattr(store_module, "ROWS_AT_ONCE", block)
+    monkeypatch.setattr(ids_module, "IDS_AT_ONCE", block)
     tracemalloc.start()
     retrieval.write_code_store(
         path, np.zeros((5000, 1), np.uint8), np.ones((5000, 1)), bits=8, model="a", ids=ids

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
 from hashprobe.retrieval.levels import Int64Array
 from hashprobe.retrieval.search import check_search, top_k
@@ -65,11 +64,7 @@ class BinaryIndex:
         }
         for name, value in settings.items():
             lowest, highest = LINKS if name == "links" else (1, 2**31 - 1)
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or not lowest <= value <= highest:
-                raise HashprobeError(
-                    f"{name} must be a whole number from {lowest} to {highest}; found {value!r}."
-                )
+            check_whole_number(name, value, least=lowest, most=highest)
         if kind not in get_args(Kind):
             raise unknown_name("index kind", kind, get_args(Kind))
         self.bits, self.kind = bits, kind
@@ -100,7 +95,7 @@ class BinaryIndex:
             1 come last.
         """
         asked, codes = check_search(queries, self._codes, k, self.bits)
-        distances, ids = self._index.search(asked, min(operator.index(k), len(codes)))
+        distances, ids = self._index.search(asked, min(int(k), len(codes)))
         distances = np.where(ids < 0, self.bits + 1, distances).astype(np.int64)
         order = np.asarray(np.lexsort((ids, distances), axis=1), dtype=np.int64)
         return np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)

@@ -51,6 +51,28 @@ def fill_keys(code, label, codes, labels, start, stop, keys, shared):  # type: i
 
 
 @compiled
+def find_hits(keys, size, ranked, hits, found):  # type: ignore[no-untyped-def]
+    """Rank a tile's items of one query; return how many are relevant.
+
+    Args:
+        keys: As :func:`fill_keys` writes them.
+        size: How many there are.
+        ranked: int64 ``(K + 1,)``: the rank of the last item met at each distance, moved on.
+        hits: int64 ``(K + 1,)``: the relevant items up to that rank, moved on.
+        found: int64 ``(TILE, 2)``: of each relevant item its rank, and how many it makes with those before it; filled in.
+    """
+    count = 0
+    for i in range(size):
+        distance = keys[i] >> 1
+        ranked[distance] += 1
+        if keys[i] & 1:
+            hits[distance] += 1
+            found[count] = ranked[distance], hits[distance]
+            count += 1
+    return count
+
+
+@compiled
 def walk_in_order(  # type: ignore[no-untyped-def]
     query_codes, query_labels, codes, labels, ranked, hits, limit, gained, cuts, marks
 ):
@@ -72,53 +94,39 @@ def walk_in_order(  # type: ignore[no-untyped-def]
         marks: int64 ``(n_queries, m + 1)``: ``marks[q, j]`` counts the relevant items that lie within cut j
             but not within cut j - 1, added to.
     """
-    shared = np.empty(TILE, np.uint8)
-    keys = np.empty(TILE, np.uint16)
+    found = np.empty((TILE, 2), np.int64)
+    shared, keys = np.empty(TILE, np.uint8), np.empty(TILE, np.uint16)
     for start in range(0, codes.shape[1], TILE):
         stop = min(start + TILE, codes.shape[1])
         for q in range(len(query_codes)):
             fill_keys(query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared)
-            for i in range(stop - start):
-                distance = keys[i] >> 1
-                ranked[q, distance] += 1
-                if keys[i] & 1:
-                    rank = ranked[q, distance]
-                    hits[q, distance] += 1
-                    if rank <= limit:
-                        gained[q] += hits[q, distance] / rank
-                    marks[q, np.searchsorted(cuts, rank)] += 1
+            for i in range(find_hits(keys, stop - start, ranked[q], hits[q], found)):
+                rank, hit = found[i]
+                if rank <= limit:
+                    gained[q] += hit / rank
+                marks[q, np.searchsorted(cuts, rank)] += 1
 
 
 @compiled
 def rank_hits(query_codes, query_labels, codes, labels, ranked, hits, wanted, ranks):  # type: ignore[no-untyped-def]
-    """Write down at which ranks some relevant items of each query lie; the rest is as for :func:`walk_in_order`.
+    """Write down at which ranks some relevant items of each query lie; the first arguments are :func:`walk_in_order`'s.
 
     Args:
-        query_codes: uint8 ``(n_queries, code bytes)``.
-        query_labels: uint8 ``(n_queries, label bytes)``.
-        codes: uint8 ``(code bytes, n)``.
-        labels: uint8 ``(label bytes, n)``.
-        ranked: int64 ``(n_queries, K + 1)``, moved on.
-        hits: int64 ``(n_queries, K + 1)``, moved on.
         wanted: int64 ``(n_queries, m)``: which relevant items, counted from 1, ascending along a row.
         ranks: int64 ``(n_queries, m)``, filled in.
     """
-    shared = np.empty(TILE, np.uint8)
-    keys = np.empty(TILE, np.uint16)
+    found = np.empty((TILE, 2), np.int64)
+    shared, keys = np.empty(TILE, np.uint8), np.empty(TILE, np.uint16)
     for start in range(0, codes.shape[1], TILE):
         stop = min(start + TILE, codes.shape[1])
         for q in range(len(query_codes)):
             fill_keys(query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared)
-            for i in range(stop - start):
-                distance = keys[i] >> 1
-                ranked[q, distance] += 1
-                if keys[i] & 1:
-                    hits[q, distance] += 1
-                    hit = hits[q, distance]
-                    place = np.searchsorted(wanted[q], hit)
-                    while place < wanted.shape[1] and wanted[q, place] == hit:
-                        ranks[q, place] = ranked[q, distance]
-                        place += 1
+            for i in range(find_hits(keys, stop - start, ranked[q], hits[q], found)):
+                rank, hit = found[i]
+                place = np.searchsorted(wanted[q], hit)
+                while place < wanted.shape[1] and wanted[q, place] == hit:
+                    ranks[q, place] = rank
+                    place += 1
 
 
 @compiled

@@ -86,6 +86,11 @@ class LevelCounts:
         return LevelCounts(self.items + others.items, self.relevant + others.relevant)
 
 
+def nearer(levels: Int64Array) -> Int64Array:
+    """Return how many lie nearer than each distance, of numbers at each distance ``(n_queries, K + 1)``."""
+    return np.asarray(np.cumsum(levels, axis=1) - levels)
+
+
 @dataclass(frozen=True)
 class RankingInput:
     """Queries and a database that fit each other; the database has not been read yet."""

@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from hashprobe.retrieval.blocks import Block, in_order, pass_over
 from hashprobe.retrieval.kernels import rank_hits, walk_in_order
-from hashprobe.retrieval.levels import Int64Array, LevelCounts, RankingInput, check_ranking, count_checked
+from hashprobe.retrieval.levels import (
+    Int64Array,
+    LevelCounts,
+    RankingInput,
+    check_ranking,
+    count_checked,
+    nearer,
+)
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -51,7 +58,7 @@ class OrderedLevelCounts(LevelCounts):
         Returns:
             int64 ``(n_queries, m)``; 0 where there are not as many.
         """
-        ranked, hits = _nearer(self.items), _nearer(self.relevant)
+        ranked, hits = nearer(self.items), nearer(self.relevant)
         ranks = np.zeros_like(wanted)
 
         def work(run: slice, block: Block) -> None:
@@ -118,7 +125,7 @@ def walk(
         The sum of precision@rank over the relevant items within ``limit``, ``(n,)``; and the relevant items
         within each cut, ``(n, m)``.
     """
-    ranked, hits = _nearer(counts.items), _nearer(counts.relevant)
+    ranked, hits = nearer(counts.items), nearer(counts.relevant)
     gained = np.zeros(len(counts))
     marks = np.zeros((len(counts), len(cuts) + 1), dtype=np.int64)
 
@@ -129,11 +136,6 @@ def walk(
 
     _pass_in_order(given, work, threads=threads, progress=progress)
     return gained, np.cumsum(marks, axis=1)[:, :-1]
-
-
-def _nearer(levels: Int64Array) -> Int64Array:
-    """Return how many lie nearer than each distance, ``(n_queries, K + 1)``."""
-    return np.asarray(np.cumsum(levels, axis=1) - levels)
 
 
 def _pass_in_order(

@@ -10,7 +10,7 @@ from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.retrieval.blocks import Block, Bytes, in_order, pass_over
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
 from hashprobe.retrieval.kernels import place_nearest
-from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked
+from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked, nearer
 
 
 def top_k(
@@ -43,7 +43,8 @@ def top_k(
     asked, codes = check_search(queries, database, k, bits)
     ids = np.zeros((len(asked), min(k, len(codes))), dtype=np.int64)
     distances = np.zeros_like(ids)
-    ranked = _nearer(asked, codes, bits, threads, progress)
+    given = RankingInput(asked, no_labels(asked), codes, no_labels(codes), bits)
+    ranked = nearer(count_checked(given, threads=threads, progress=progress).items)
 
     def work(run: slice, block: Block) -> None:
         place_nearest(asked[run], block.codes, ranked[run], block.start, ids[run], distances[run])
@@ -75,12 +76,3 @@ def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[Packed
 def no_labels(codes: PackedCodes) -> Bytes:
     """Return labels of no class, ``(n, 0)``, for a search, in which labels play no part."""
     return codes[:, :0]
-
-
-def _nearer(
-    asked: PackedCodes, codes: PackedCodes, bits: int, threads: int | None, progress: bool
-) -> Int64Array:
-    """Return how many items are nearer than each distance, ``(n_queries, K + 1)``."""
-    given = RankingInput(asked, asked[:, :0], codes, no_labels(codes), bits)
-    items = count_checked(given, threads=threads, progress=progress).items
-    return np.asarray(np.cumsum(items, axis=1) - items)

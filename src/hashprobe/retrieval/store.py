@@ -13,7 +13,6 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
+from hashprobe.retrieval.ids import ENCODING, id_blocks
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
 
 MAGIC = b"hashcode"
@@ -31,8 +31,6 @@ HEADER_BYTES = 4096  # a model of 200 characters takes at most 2400 of them
 DIGEST_BYTES = 32
 ALIGNMENT = 64
 ROWS_AT_ONCE = 1 << 16
-# How ids are written; names of files that are not UTF-8 hold surrogates.
-ENCODING = ("utf-8", "surrogatepass")
 _FIXED = struct.Struct("<8sI")  # magic, version
 
 # Where a section begins, its dtype and its shape.
@@ -202,7 +200,7 @@ def write_code_store(
             f"model must be the model's hash, a text of 1 to 200 characters; found {model!r}."
         )
     sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
-    sections |= _id_blocks(ids, len(rows))
+    sections |= id_blocks(ids, len(rows))
     with replacing(Path(path)) as temporary, temporary.open("r+b") as file:
         file.write(b"\0" * HEADER_BYTES)
         lengths, digest = _write_sections(file, sections)
@@ -323,61 +321,3 @@ def _code_blocks(codes: PackedCodes, bits: int) -> Iterator[npt.NDArray[Any]]:
 def _label_blocks(labels: Any) -> Iterator[npt.NDArray[Any]]:
     for start in range(0, len(labels), ROWS_AT_ONCE):
         yield packed_rows("labels", labels, start, start + ROWS_AT_ONCE)
-
-
-def _id_blocks(ids: Any, items: int) -> dict[str, Iterator[npt.NDArray[Any]]]:
-    if ids is None:
-        return {}
-    ids = as_array(ids) if hasattr(ids, "detach") else ids
-    try:
-        count = -1 if isinstance(ids, str | bytes) else len(ids)
-    except TypeError:  # a generator, a single number
-        count = -1
-    if count < 0:
-        raise HashprobeError(
-            f"ids must be a list or an array, an id for each code; found {type(ids).__name__}."
-        )
-    if count != items:
-        raise HashprobeError(f"ids has {count} entries but there are {items} codes; each code needs its id.")
-    if isinstance(next(iter(ids), None), str):
-        return {"id_ends": _text_ends(ids), "id_text": _text_blocks(ids)}
-    return {"ids": _number_blocks(ids)}
-
-
-def _number_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
-    for block in _lists(ids, int | np.integer):
-        numbers = [int(one) for one in block]
-        low, high = min(numbers), max(numbers)
-        if low < -(2**63) or high >= 2**63:
-            raise HashprobeError(
-                f"ids must lie from -2**63 to 2**63 - 1; found {low} to {high}. Give such numbers as texts."
-            )
-        yield np.array(numbers, "<i8")
-
-
-def _text_blocks(ids: Any) -> Iterator[npt.NDArray[Any]]:
-    for block in _lists(ids, str):
-        yield np.frombuffer(b"".join(_encoded(block)), np.uint8)
-
-
-def _text_ends(ids: Any) -> Iterator[npt.NDArray[Any]]:
-    end = 0
-    for block in _lists(ids, str):
-        ends = end + np.cumsum([len(text) for text in _encoded(block)], dtype="<i8")
-        end = ends[-1]
-        yield ends
-
-
-def _encoded(texts: list[str]) -> list[bytes]:
-    return [text.encode(*ENCODING) for text in texts]
-
-
-def _lists(ids: Any, kind: Any) -> Iterator[list[Any]]:
-    """Yield the ids a block at a time; refuse one that is not of the kind."""
-    rest, start = iter(ids), 0
-    while block := list(islice(rest, ROWS_AT_ONCE)):
-        for row, one in enumerate(block, start):
-            if not isinstance(one, kind) or isinstance(one, bool):
-                raise HashprobeError(f"ids must be all whole numbers or all texts; row {row} holds {one!r}.")
-        start += len(block)
-        yield block
