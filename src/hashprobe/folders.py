@@ -1,4 +1,4 @@
-"""Output folders: each holds one experiment, known by its fingerprint, and no other is written over it."""
+"""Output folders: each holds one experiment, known by its fingerprint, and one command at a time works in it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,69 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 
 EXPERIMENT_FILE = "experiment.json"
+LOCK_FILE = ".lock"
+FORMAT = "hashprobe.experiment/2"
 
 
-def claim(directory: Path, identity: str) -> dict[str, Any]:
-    """Return what a folder says of the experiment ``identity``: its description, or nothing where it is new or empty.
+@contextmanager
+def claimed(directory: Path, identity: str) -> Iterator[dict[str, Any]]:
+    """Hold a folder for the experiment ``identity`` inside the block; yield its description, or nothing where it is new.
+
+    The lock is the operating system's, so that a killed command leaves none. Of several processes the main one holds it.
 
     Args:
-        directory: The folder; not made here.
+        directory: The folder; made if it is not there.
         identity: Fingerprint of everything that the results depend on.
 
     Raises:
-        HashprobeError: the folder holds another experiment, or other things.
+        HashprobeError: the folder holds another experiment or other things, or another command is working in it.
     """
-    return processes().from_main(lambda: _look(directory, identity))
+    held: list[FileLock] = []
+
+    def take() -> dict[str, Any]:
+        _look(directory, identity)
+        directory.mkdir(parents=True, exist_ok=True)
+        own = FileLock(directory / LOCK_FILE, timeout=0)
+        try:
+            own.acquire()
+        except Timeout:
+            raise HashprobeError(
+                f"another hashprobe command is working in {directory}; wait for it, or give another --out."
+            ) from None
+        held.append(own)
+        return _look(directory, identity)  # once more: the folder may have been taken in between
+
+    try:
+        yield processes().from_main(take)
+    finally:
+        for own in held:
+            own.release()
 
 
 def _look(directory: Path, identity: str) -> dict[str, Any]:
+    if directory.exists() and not directory.is_dir():
+        raise HashprobeError(f"{directory} is a file; give a folder as --out.")
     described = directory / EXPERIMENT_FILE
     if described.exists():
         found = read_json(described)
-        if not isinstance(found, dict) or found.get("identity") != identity:
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise HashprobeError(
+                f"{directory} was written by another version of hashprobe; give another --out, or delete it."
+            )
+        if found.get("identity") != identity:
             raise HashprobeError(
                 f"{directory} holds another experiment (other settings or seed); give another --out or delete it."
             )
         return found
-    if directory.exists() and not directory.is_dir():
-        raise HashprobeError(f"{directory} is a file; give a folder as --out.")
-    if directory.exists() and any(directory.iterdir()):
+    if directory.exists() and any(path.name != LOCK_FILE for path in directory.iterdir()):
         raise HashprobeError(
             f"{directory} is not empty and holds no hashprobe experiment; give another --out."
         )
@@ -50,12 +80,12 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
 def describe(directory: Path, identity: str, description: Mapping[str, Any]) -> None:
     """Write what a folder holds and how it is made into its ``experiment.json``."""
     if is_main():
-        write_json(directory / EXPERIMENT_FILE, {"identity": identity, **description})
+        write_json(directory / EXPERIMENT_FILE, {"format": FORMAT, "identity": identity, **description})
 
 
 @contextmanager
 def recording(directory: Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
-    """Claim a folder, describe it before the work of a block, and again with the seconds that it took.
+    """Hold a folder, describe it before the work of a block, and again with the seconds that it took.
 
     A block that is killed leaves a folder that the same experiment goes on in. Of work that was done before, the time
     that it took then stays.
@@ -67,12 +97,13 @@ def recording(directory: Path, identity: str, description: Mapping[str, Any], pa
         part: What the time is called.
 
     Raises:
-        HashprobeError: the folder holds another experiment, or other things.
+        HashprobeError: the folder holds another experiment or other things, or another command is working in it.
     """
-    seconds: dict[str, float] = claim(directory, identity).get("seconds", {})
-    describe(directory, identity, {**description, "seconds": seconds})
-    start = time.perf_counter()
-    yield
-    took = time.perf_counter() - start
-    seconds = {part: round(max(took, seconds.get(part, 0.0)), 1)}
-    describe(directory, identity, {**description, "seconds": seconds})
+    with claimed(directory, identity) as found:
+        seconds: dict[str, float] = found.get("seconds", {})
+        describe(directory, identity, {**description, "seconds": seconds})
+        start = time.perf_counter()
+        yield
+        took = time.perf_counter() - start
+        seconds = {part: round(max(took, seconds.get(part, 0.0)), 1)}
+        describe(directory, identity, {**description, "seconds": seconds})

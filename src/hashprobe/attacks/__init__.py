@@ -1,6 +1,7 @@
 """Attacks on hash models: one file an attack; importing this package registers them."""
 
-from hashprobe.attacks.base import ATTACKS, Attack, project
+from hashprobe.attacks.access import Access, Cost, Search, Victim
+from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, project
 from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.ifgsm import IFGSM
@@ -14,10 +15,15 @@ __all__ = [
     "FGSM",
     "IFGSM",
     "P2P",
+    "Access",
     "Attack",
+    "AttackResult",
+    "Cost",
     "IterativeAttack",
     "Noise",
     "ProSGAN",
+    "Search",
+    "Victim",
     "descend",
     "project",
 ]

@@ -1,7 +1,8 @@
-"""What an attack is, and the one place where its budget is enforced."""
+"""What an attack is, and the one place where its input is checked and its budget enforced."""
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hashprobe.attacks.access import Access, Cost, Search, Victim
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.registry import Registry
-from hashprobe.retrieval import unpack
+from hashprobe.targets import Goal, Objective
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
 
@@ -26,23 +28,45 @@ def project(adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | No
     return adversarial.clamp(0, 1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attack(ABC):
-    """A targeted attack on a hash model: images and target codes in, adversarial images out.
-
-    A subclass is a frozen dataclass of numbers with one method, :meth:`perturb`; it holds no device and no mode. Calling it
-    checks the input, freezes the model, and holds the result to the budget.
+@dataclass(frozen=True)
+class AttackResult:
+    """What an attack made of n images.
 
     Attributes:
+        images: Float images in [0, 1], ``(n, 3, h, w)``, within the budget, on the model's device.
+        cost: What it cost, counted for each image.
+    """
+
+    images: torch.Tensor
+    cost: Cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(ABC):
+    """An attack on a hash model: images and a goal in, adversarial images out.
+
+    A subclass is a frozen dataclass of numbers with one method, :meth:`perturb`; it holds no device and no mode. Running it
+    checks the input, freezes the model, gives it what it states as its access, counts what it costs, and holds the result to
+    the budget. A field that is added later is :func:`hashprobe.identity.optional`, and a changed default raises ``VERSION``.
+
+    Attributes:
+        VERSION: Of what the attack computes; rows of another version are measured again.
+        goal: The goal that it is published with, a name of ``GOALS``.
+        objectives: Which objectives it can take.
+        code: The target code that it is published with; ``None`` for the goal's own, ``none`` if it looks at none.
+        access: What it may see.
+        stochastic: Whether it draws.
+        needs_labels: Whether it reads the labels of its goal.
         epsilon: L∞ budget in [0, 1] units; ``None`` for unbounded.
     """
 
-    code: ClassVar[str] = "anchor"
-    """The target code that the attack is published with."""
+    VERSION: ClassVar[int] = 1
+    goal: ClassVar[str] = "targeted"
+    objectives: ClassVar[tuple[Objective, ...]] = ("targeted", "untargeted")
+    code: ClassVar[str | None] = None
+    access: ClassVar[Access] = Access.GRADIENTS
+    stochastic: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
-    """Whether the attack reads the target labels themselves."""
-    forward_passes: ClassVar[int] = 0
-    backward_passes: ClassVar[int] = 0
 
     epsilon: float | None = 8 / 255
 
@@ -51,6 +75,25 @@ class Attack(ABC):
             raise HashprobeError(
                 f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {self.epsilon}."
             )
+
+    def described(self) -> str:
+        """Return ``repr`` without the :func:`hashprobe.identity.optional` fields that have their default; draws hang on it."""
+        shown = (
+            (field, getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if field.repr
+        )
+        numbers = ", ".join(
+            f"{field.name}={value!r}"
+            for field, value in shown
+            if not (field.metadata.get("optional") and value == field.default)
+        )
+        return f"{type(self).__name__}({numbers})"
+
+    @property
+    def questions(self) -> int | None:
+        """How many questions it may ask for an image; ``None`` for any number. A black-box attack has a field of that name."""
+        return None
 
     def __call__(
         self,
@@ -61,7 +104,7 @@ class Attack(ABC):
         generator: torch.Generator | None = None,
         labels: npt.NDArray[Any] | None = None,
     ) -> torch.Tensor:
-        """Return adversarial images.
+        """Return adversarial images whose codes are to come near ``codes``: :meth:`run` with a targeted goal.
 
         Args:
             model: The attacked model; left as it was.
@@ -76,54 +119,80 @@ class Attack(ABC):
         Raises:
             HashprobeError: images outside [0, 1], or codes or labels of another shape than the images and model ask for.
         """
+        goal = Goal(objective="targeted", codes=codes, labels=labels)
+        return self.run(model, images, goal, generator=generator).images
+
+    def run(
+        self,
+        model: HashModel,
+        images: ImagesLike,
+        goal: Goal,
+        *,
+        generator: torch.Generator | None = None,
+        search: Search | None = None,
+        database_labels: npt.NDArray[np.uint8] | None = None,
+    ) -> AttackResult:
+        """Attack images.
+
+        Args:
+            model: The attacked model; left as it was.
+            images: ``(n, 3, h, w)``, uint8 or float in [0, 1]; not modified.
+            goal: What is to be reached, for each image.
+            generator: Source of randomness on the CPU, for attacks that draw; a fresh one with seed 0 if not given.
+            search: What answers which items an image retrieves, for attacks with that access.
+            database_labels: Labels of these items.
+
+        Raises:
+            HashprobeError: images outside [0, 1], a goal that the attack cannot take, or codes or labels of another shape than
+                images and model ask for.
+        """
         clean = as_images(images, device=model.device).detach()
-        goal = _goal(codes, len(clean), model.bits).to(model.device, clean.dtype)
-        if self.needs_labels and (labels is None or len(labels) != len(clean)):
-            found = "none" if labels is None else len(labels)
-            raise HashprobeError(
-                f"{type(self).__name__} reads target labels: give labels=, one row an image ({len(clean)}; found {found})."
-            )
-        if labels is not None and np.ndim(labels) != 2:
-            raise HashprobeError(
-                f"target labels must be multi-hot, of shape (n, C); found {np.shape(labels)}."
-            )
-        target = (
-            None
-            if labels is None
-            else torch.from_numpy(np.asarray(labels, dtype=np.float32)).to(model.device)
+        goal = self._checked(goal, len(clean), model.bits)
+        victim = Victim(
+            model,
+            len(clean),
+            self.access,
+            search=search,
+            database_labels=database_labels,
+            questions=self.questions,
         )
         with frozen(model):
-            adversarial = self.perturb(
-                model, clean, goal, generator or torch.Generator().manual_seed(0), target
-            )
-        return project(adversarial.detach(), clean, self.epsilon)
+            adversarial = self.perturb(victim, clean, goal, generator or torch.Generator().manual_seed(0))
+        return AttackResult(project(adversarial.detach(), clean, self.epsilon), victim.cost)
 
     @abstractmethod
     def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
+        self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return adversarial images, before the budget is enforced.
 
         Args:
-            model: The attacked model, in eval mode with frozen parameters.
+            victim: The attacked search, which answers what ``access`` allows.
             images: Float ``(n, 3, h, w)`` in [0, 1].
-            goal: Target codes as ±1, ``(n, K)``.
+            goal: What is to be reached; ``goal.direction(victim.bits, images)`` are the signs that the codes are to take.
             generator: Source of randomness, on the CPU.
-            labels: Target labels ``(n, C)`` as float, or ``None``.
         """
 
-
-def _goal(codes: npt.NDArray[np.uint8], count: int, bits: int) -> torch.Tensor:
-    packed = np.asarray(codes)
-    expected = (count, -(-bits // 8))
-    if packed.dtype != np.uint8 or packed.shape != expected:
-        raise HashprobeError(
-            f"target codes must be packed uint8 of shape {expected} ({count} images, {bits} bits); "
-            f"found {packed.dtype} of shape {packed.shape}. See hashprobe.retrieval.pack."
-        )
-    return torch.from_numpy(unpack(packed, bits).astype(np.float32))
+    def _checked(self, goal: Goal, images: int, bits: int) -> Goal:
+        """Return the goal with labels as uint8, or say what is wrong with it."""
+        name = type(self).__name__
+        if goal.objective not in self.objectives:
+            raise HashprobeError(f"{name} has no {goal.objective} form; its goal must be {self.objectives[0]}.")
+        if goal.codes is not None:
+            packed, expected = np.asarray(goal.codes), (images, -(-bits // 8))
+            if packed.dtype != np.uint8 or packed.shape != expected:
+                raise HashprobeError(
+                    f"target codes must be packed uint8 of shape {expected} ({images} images, {bits} bits); "
+                    f"found {packed.dtype} of shape {packed.shape}. See hashprobe.retrieval.pack."
+                )
+        if self.needs_labels and (goal.labels is None or len(goal.labels) != images):
+            found = "none" if goal.labels is None else len(goal.labels)
+            raise HashprobeError(
+                f"{name} reads the labels of its goal: give labels=, one row an image ({images}; found {found})."
+            )
+        if goal.labels is None:
+            return goal
+        labels = np.asarray(goal.labels)
+        if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+            raise HashprobeError(f"labels must be multi-hot, of shape (n, C); found {labels.shape}.")
+        return dataclasses.replace(goal, labels=labels.astype(np.uint8))

@@ -43,4 +43,4 @@ class DHTA(IterativeAttack):
 class P2P(DHTA):
     """The point-to-point attack (Bai et al., ECCV 2020): DHTA's steps towards the code of one image of the target."""
 
-    code: ClassVar[str] = "p2p"
+    code: ClassVar[str | None] = "p2p"

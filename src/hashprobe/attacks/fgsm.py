@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
+from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, Attack
 from hashprobe.attacks.loop import descend
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel
+from hashprobe.targets import Goal
 
 
 @ATTACKS.register("FGSM")
@@ -21,9 +21,6 @@ class FGSM(Attack):
     With the anchor code it is "DHTA + FGSM" of the paper's Table 2.
     """
 
-    forward_passes: ClassVar[int] = 1
-    backward_passes: ClassVar[int] = 1
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.epsilon is None:
@@ -32,15 +29,10 @@ class FGSM(Attack):
             )
 
     def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
+        self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return images one step on; see :meth:`Attack.perturb`."""
         assert self.epsilon is not None
         return descend(
-            model, images, goal, steps=1, step_size=self.epsilon, epsilon=self.epsilon, direction="sign"
+            victim, images, goal, steps=1, step_size=self.epsilon, epsilon=self.epsilon, direction="sign"
         )

@@ -8,18 +8,19 @@ from typing import ClassVar, Literal
 
 import torch
 
+from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import Attack, project
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel
+from hashprobe.targets import Goal
 
 Direction = Literal["sign", "normalised"]
 
 
 @torch.enable_grad()
 def descend(
-    model: HashModel,
+    victim: Victim,
     images: torch.Tensor,
-    goal: torch.Tensor,
+    goal: Goal,
     *,
     steps: int,
     step_size: float,
@@ -27,25 +28,26 @@ def descend(
     direction: Direction,
     alpha: Callable[[float], float] = lambda done: 1.0,
 ) -> torch.Tensor:
-    """Descend ``−mean_k(h_t · tanh(α z(x)))`` from ``images``, within the budget after every step.
+    """Descend ``−mean_k(h_t · tanh(α z(x)))`` from ``images``, within the budget after every step; h_t is the goal's direction.
 
     The loss of an image depends on that image alone and is summed over the batch, so that a step is the same in a batch of
     any size; published programs average it, which weakens a step that is not normalised as the batch grows.
 
     Args:
-        model: In eval mode, parameters frozen.
+        victim: The attacked model, with gradients.
         images: Float ``(n, 3, h, w)`` in [0, 1].
-        goal: Target codes as ±1, ``(n, K)``.
+        goal: The codes to reach or to leave.
         steps: Gradient steps.
         step_size: Length of a step: L∞ in [0, 1] units for ``sign``, L2 of an image for ``normalised``.
         epsilon: L∞ budget, or ``None``.
         direction: ``sign`` of the gradient, or the gradient divided by its L2 norm, per image.
         alpha: Scale α of the tanh, given the share of steps that is done, 0 to 1.
     """
-    adversarial = images.clone()
+    adversarial, wanted = images.clone(), goal.direction(victim.bits, images)
     for step in range(steps):
         adversarial.requires_grad_(True)
-        loss = -(goal * model.relaxed(adversarial, alpha(step / steps))).mean(dim=1).sum()
+        relaxed = victim.relaxed(adversarial, alpha(step / steps))
+        loss = -(wanted * relaxed).mean(dim=1).sum()
         (gradient,) = torch.autograd.grad(loss, adversarial)
         if direction == "sign":
             move = gradient.sign()
@@ -76,31 +78,16 @@ class IterativeAttack(Attack):
                 f"steps must be at least 1 and step_size positive; found {self.steps} and {self.step_size}."
             )
 
-    @property
-    def forward_passes(self) -> int:  # type: ignore[override]
-        """Forward passes an image."""
-        return self.steps
-
-    @property
-    def backward_passes(self) -> int:  # type: ignore[override]
-        """Backward passes an image."""
-        return self.steps
-
     def alpha(self, done: float) -> float:
         """Return the scale α of the tanh after a share ``done`` of the steps, 0 to 1."""
         return 1.0
 
     def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
+        self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return images after all steps; see :meth:`Attack.perturb`."""
         return descend(
-            model,
+            victim,
             images,
             goal,
             steps=self.steps,

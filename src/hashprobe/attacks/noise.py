@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
+from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import ATTACKS, Attack
-from hashprobe.hashing import HashModel
+from hashprobe.targets import Goal
 
 
 @ATTACKS.register("Noise")
@@ -20,15 +21,12 @@ class Noise(Attack):
         epsilon: Half the width of the noise, in [0, 1] units; ``None`` is not possible and means 1.
     """
 
-    code: ClassVar[str] = "none"
+    code: ClassVar[str | None] = "none"
+    access: ClassVar[Access] = Access.NOTHING
+    stochastic: ClassVar[bool] = True
 
     def perturb(
-        self,
-        model: HashModel,
-        images: torch.Tensor,
-        goal: torch.Tensor,
-        generator: torch.Generator,
-        labels: torch.Tensor | None,
+        self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return noisy images; see :meth:`Attack.perturb`."""
         noise = torch.rand(images.shape, generator=generator).to(images)

@@ -1,30 +1,37 @@
-"""Runs attacks under protocols and budgets; result rows, curves and the gallery's material."""
+"""Runs attacks towards goals, within budgets: cells, scores, result rows, the gallery's material."""
 
 from hashprobe.evaluation.audit import audit_data, chance_by_protocol
+from hashprobe.evaluation.cells.measure import measure
+from hashprobe.evaluation.cells.measured import CellStore, Measured
+from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
+from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
-from hashprobe.evaluation.rows import ResultRow
-from hashprobe.evaluation.scores import TargetScore, score_targets
-from hashprobe.evaluation.table import CODE_TITLES, AttackCell, Table, check_cells
-from hashprobe.evaluation.transfer import transfer
+from hashprobe.evaluation.ranking import Ranking, SearchSettings
+from hashprobe.evaluation.scores import Score, score
+from hashprobe.results import ResultRow
 
 __all__ = [
-    "CODE_TITLES",
-    "AttackCell",
     "Attacked",
     "AttackedPicture",
+    "CellSpec",
+    "CellStore",
     "Evaluator",
+    "Measured",
+    "Ranking",
     "ResultRow",
-    "Table",
-    "TargetScore",
+    "Score",
+    "SearchSettings",
     "attack_pictures",
     "audit_data",
+    "cells_under",
     "chance_by_protocol",
     "check_cells",
     "choose_queries",
     "gallery_entries",
-    "score_targets",
+    "measure",
+    "measure_table",
+    "score",
     "target_label",
-    "transfer",
 ]

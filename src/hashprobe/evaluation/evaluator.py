@@ -1,37 +1,30 @@
-"""Runs attacks on the queries of a data set under one protocol, and measures them."""
+"""One model on one data set, ready to be attacked: what all rows share is computed once."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from hashprobe import retrieval
-from hashprobe.attacks import Attack
+from hashprobe.attacks import Access, Attack, Cost
 from hashprobe.data import RetrievalData
 from hashprobe.devices import versions
-from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.rows import ResultRow
-from hashprobe.evaluation.scores import TargetScore, score_targets
+from hashprobe.evaluation.ranking import Ranking, SearchSettings
+from hashprobe.results import ResultRow
+from hashprobe.evaluation.scores import Score, score
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import (
-    AnchorCode,
-    Codes,
-    P2PCode,
-    PrototypeCode,
-    PrototypeNet,
-    TargetCode,
-    draw_target_labels,
-)
+from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_target_labels
+from hashprobe.trained import Trained, by_name
 
 
 @dataclass(frozen=True)
@@ -40,37 +33,42 @@ class Attacked:
 
     Attributes:
         codes: Packed codes of the adversarial images, as the attack returned them.
-        codes_png: Packed codes after rounding to 8 bit.
-        elsewhere: ``codes`` and ``codes_png`` under each model of ``also``, in their order.
+        codes_uint8: Packed codes after rounding to 8 bit, as a picture file holds them.
+        elsewhere: Both under each of the other models that were asked for, in their order.
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
         rms: Root of the mean squared change.
         seconds: Time of the attack alone, all images; of several processes, the sum of their times.
+        cost: Passes and questions, counted for each image.
     """
 
     codes: Codes
-    codes_png: Codes
+    codes_uint8: Codes
     elsewhere: tuple[tuple[Codes, Codes], ...]
     kept: npt.NDArray[np.uint8]
     linf: float
     rms: float
     seconds: float
+    cost: Cost
 
-    def under(self, place: int) -> Attacked:
-        """Return the same with the codes of a model of ``also``, by its place there."""
-        codes, codes_png = self.elsewhere[place]
-        return replace(self, codes=codes, codes_png=codes_png)
+    def under(self, other: int) -> Attacked:
+        """Return the same with the codes of another model, by its number."""
+        codes, codes_uint8 = self.elsewhere[other]
+        return replace(self, codes=codes, codes_uint8=codes_uint8)
 
 
 class Evaluator:
-    """Measures attacks on one model, one data set and one protocol; what they share is computed once.
+    """Measures codes and attacks on one model and one data set.
 
     Args:
         model: The attacked model.
         data: Queries and database.
-        protocol: Target label protocol.
         seed: Of target labels, target codes and attacks.
+        trained: Trained attacks and codes.
+        search: How the database is searched; exactly if not given.
         database_codes: Packed database codes, where they are known already.
+        query_codes: Packed codes of the unchanged queries, likewise.
+        training_seed: The seed that the model was trained from, where it is known; it stands in the rows.
         progress: Whether progress bars are shown.
     """
 
@@ -79,15 +77,23 @@ class Evaluator:
         model: HashModel,
         data: RetrievalData,
         *,
-        protocol: str,
         seed: int,
+        trained: Iterable[Trained] = (),
+        search: SearchSettings | None = None,
         database_codes: Codes | None = None,
+        query_codes: Codes | None = None,
+        training_seed: int | None = None,
         progress: bool = False,
     ) -> None:
-        self.model, self.data, self.protocol, self.seed, self.progress = model, data, protocol, seed, progress
-        self.target_labels = draw_target_labels(protocol, data.query.labels, data.database.labels, seed=seed)
+        self.model, self.data, self.seed, self.progress = model, data, seed, progress
+        self.trained: Mapping[str, Trained] = by_name(trained)
+        self.search, self.training_seed = search or SearchSettings(), training_seed
         if database_codes is not None:
             self.database_codes = database_codes
+        if query_codes is not None:
+            self.query_codes = query_codes
+        self.target_labels = cache(self._target_labels)
+        self.chance = cache(self._chance)
 
     @cached_property
     def database_codes(self) -> Codes:
@@ -100,6 +106,16 @@ class Evaluator:
         return self.model.codes(self.data.query.images, progress=self.progress, together=True)
 
     @cached_property
+    def train_codes(self) -> Codes:
+        """Packed codes of the training images."""
+        return self.model.codes(self.data.train.images, progress=self.progress, together=True)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The database as it is searched."""
+        return Ranking(self.search, self.database_codes, self.data.database.labels, self.model.bits)
+
+    @cached_property
     def model_sha256(self) -> str:
         """Fingerprint of the model."""
         return self.model.sha256()
@@ -107,97 +123,105 @@ class Evaluator:
     @cached_property
     def map_benign(self) -> float:
         """MAP of the unchanged queries; a query without a relevant image counts as 0."""
-        labels = (self.data.query.labels, self.data.database.labels)
-        return float(
-            retrieval.average_precision(
-                self.query_codes, self.database_codes, *labels, bits=self.model.bits
-            ).mean()
-        )
+        found = self.ranking.measure({"own": (self.query_codes, self.data.query.labels)})
+        return float(found["own"].precision.mean())
 
     @cached_property
     def map_chance(self) -> float:
         """MAP of a random ranking."""
-        return float(np.mean(retrieval.chance_level(self.data.query.labels, self.data.database.labels)))
+        return self.ranking.chance(self.data.query.labels)
 
-    @cached_property
-    def chance(self) -> float:
-        """t-MAP of a random ranking."""
-        return float(np.mean(retrieval.chance_level(self.target_labels, self.data.database.labels)))
+    def _target_labels(self, protocol: str) -> npt.NDArray[np.uint8]:
+        """Return the target labels that a protocol draws, ``(n, C)``."""
+        own, others = self.data.query.labels, self.data.database.labels
+        return draw_target_labels(protocol, own, others, seed=self.seed)
 
-    def target_code(self, name: str, prototypes: PrototypeNet | None = None) -> TargetCode:
-        """Return a target code over this database.
+    def _chance(self, protocol: str) -> float:
+        """Return the t-MAP of a random ranking under a protocol."""
+        return self.ranking.chance(self.target_labels(protocol))
 
-        Args:
-            name: ``p2p``, ``anchor``, ``prototype``, or ``none`` for an attack that looks at no code, which gets the
-                anchor code.
-            prototypes: The trained PrototypeNet, which ``prototype`` needs.
-        """
-        if name == "prototype" and prototypes is not None:
-            return PrototypeCode(prototypes)
-        kinds: dict[str, type[P2PCode | AnchorCode]] = {
-            "p2p": P2PCode,
-            "anchor": AnchorCode,
-            "none": AnchorCode,
-        }
-        if name not in kinds:
-            raise HashprobeError(
-                f"the target code {name!r} has to be trained or built first; here 'p2p' and 'anchor' are known."
-            )
-        parts = {"codes": self.database_codes, "labels": self.data.database.labels, "bits": self.model.bits}
-        return kinds[name](**parts, seed=self.seed)  # type: ignore[arg-type]
+    def context(self, protocol: str | None = None) -> Context:
+        """Return what goals and codes may be made from; target labels only under a protocol."""
+        labels = self.data.query.labels
+        return Context(
+            bits=self.model.bits,
+            seed=self.seed,
+            database_codes=self.database_codes,
+            database_labels=self.data.database.labels,
+            query_codes=self.query_codes,
+            query_labels=labels,
+            target_labels=self.target_labels(protocol) if protocol else None,
+            training=lambda: (self.train_codes, self.data.train.labels),
+            trained=self.trained,
+        )
+
+    def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
+        """Return the goal of all queries; for an attack that sees nothing its codes are not made, for it cannot look at them."""
+        blind = attack is not None and attack.access is Access.NOTHING
+        return kind.build(self.context(protocol), NO_CODE if blind else code)
 
     def attack(
         self,
         attack: Attack,
-        goal: Codes,
+        goal: Goal,
         *,
         batch_size: int = 32,
         keep: npt.NDArray[np.intp] | None = None,
-        also: Sequence[HashModel] = (),
+        others: Sequence[HashModel] = (),
         title: str = "attack",
     ) -> Attacked:
         """Attack all queries; several processes share the batches, and each returns the whole result, the same to the bit.
 
         Args:
             attack: The attack.
-            goal: Packed target codes, one a query.
+            goal: What is to be reached, a row a query.
             batch_size: Queries at a time.
             keep: Rows of the queries whose adversarial images are kept.
-            also: Further models whose codes of the adversarial images are wanted: transfer.
+            others: Further models whose codes of the adversarial images are wanted: transfer.
             title: What the progress bar says.
         """
         images, together = self.data.query.images, processes(self.model.device)
         wanted = np.unique([] if keep is None else keep).astype(np.intp)
         batches = together.batches(len(images), batch_size)
-        codes, codes_png = (_no_codes(len(images), self.model) for _ in range(2))
-        elsewhere = tuple((_no_codes(len(images), model), _no_codes(len(images), model)) for model in also)
+        codes, codes_uint8 = (_no_codes(len(images), self.model) for _ in range(2))
+        elsewhere = tuple((_no_codes(len(images), model), _no_codes(len(images), model)) for model in others)
         kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
         linf, squares, seconds = np.zeros((3, len(images)))  # of a batch, at its first row
+        cost = Cost.none(len(images))
         own = sum(rows.stop - rows.start for rows in batches)
         with progress_bar(title, own, show=self.progress) as advance:
             for rows in batches:
                 clean = as_images(images[rows], self.model.device)
-                generator = torch_generator(self.seed, "attack", repr(attack), rows.start)
+                generator = torch_generator(self.seed, "attack", attack.described(), rows.start)
                 before = time.perf_counter()
-                adversarial = attack(
-                    self.model, clean, goal[rows], generator=generator, labels=self.target_labels[rows]
+                result = attack.run(
+                    self.model,
+                    clean,
+                    goal[rows],
+                    generator=generator,
+                    search=self.ranking.ids,
+                    database_labels=self.data.database.labels,
                 )
+                adversarial = result.images
                 if adversarial.is_cuda:
                     torch.cuda.synchronize()
                 seconds[rows.start] = time.perf_counter() - before
                 rounded = to_uint8(adversarial)
-                codes[rows], codes_png[rows] = self.model.codes(adversarial), self.model.codes(rounded)
-                for (other, other_png), model in zip(elsewhere, also, strict=True):
-                    other[rows], other_png[rows] = model.codes(adversarial), model.codes(rounded)
+                codes[rows], codes_uint8[rows] = self.model.codes(adversarial), self.model.codes(rounded)
+                for (other, other_uint8), model in zip(elsewhere, others, strict=True):
+                    other[rows], other_uint8[rows] = model.codes(adversarial), model.codes(rounded)
                 change = (adversarial - clean).double()
                 linf[rows.start], squares[rows.start] = change.abs().max(), change.square().sum()
+                cost.put(rows, result.cost)
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
-        together.merge(codes, codes_png, *(some for pair in elsewhere for some in pair), kept)
-        together.merge(linf, squares, seconds)
+        together.merge(codes, codes_uint8, *(some for pair in elsewhere for some in pair), kept)
+        together.merge(linf, squares, seconds, cost.forward, cost.backward, cost.questions)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
-        return Attacked(codes, codes_png, elsewhere, kept, float(linf.max()), rms, _total(seconds))
+        return Attacked(
+            codes, codes_uint8, elsewhere, kept, float(linf.max()), rms, _total(seconds), cost
+        )
 
     def row(
         self,
@@ -205,35 +229,44 @@ class Evaluator:
         codes: Codes,
         *,
         attack: str,
+        kind: GoalKind,
         code: str,
+        protocol: str | None,
         by: Attack | None = None,
         attacked: Attacked | None = None,
+        attacked_model: str | None = None,
         own_labels: bool = True,
-    ) -> tuple[ResultRow, TargetScore]:
+    ) -> tuple[ResultRow, Score]:
         """Measure packed query codes and return the row and the score it was made from.
 
         Args:
             name: Name of the row.
             codes: Packed query codes ``(n, ceil(K / 8))``.
             attack: Name of the attack.
+            kind: The goal: targeted rows are scored by their target labels, untargeted ones by their own.
             code: Name of the target code.
+            protocol: Target label protocol, for a targeted row.
             by: The attack itself, where one made the images.
             attacked: What was measured on its images, where there are images.
+            attacked_model: Fingerprint of the model that the attack saw, where that is another one.
             own_labels: Whether MAP against the queries' own labels means anything for these codes.
         """
-        sets = {"target": (codes, self.target_labels)}
+        own = self.data.query.labels
+        targets = self.target_labels(protocol) if protocol else None
+        scored = own if targets is None else targets
+        sets = {"scored": (codes, scored)}
         if own_labels:
-            sets["own"] = (codes, self.data.query.labels)
+            sets["own"] = (codes, own)
         if attacked:
-            sets["png"] = (attacked.codes_png, self.target_labels)
-        counts = retrieval.count_levels_of_sets(
-            sets, self.database_codes, self.data.database.labels, bits=self.model.bits
-        )
-        means = {
-            name: float(retrieval.average_precision_from_counts(found).mean())
-            for name, found in counts.items()
-        }
-        score = score_targets(counts["target"], seed=self.seed)
+            sets["uint8"] = (attacked.codes_uint8, scored)
+        found = self.ranking.measure(sets)
+        means = {name: float(measured.precision.mean()) for name, measured in found.items()}
+        result = score(found["scored"].counts, found["scored"].precision, seed=self.seed)
+        interval = (result.low, result.high)
+        if targets is not None and own_labels:
+            interval = retrieval.bootstrap_interval(found["own"].precision, seed=self.seed)
+        targeted = targets is not None
+        cost = attacked.cost if attacked else Cost.none(1)
         row = ResultRow(
             row=name,
             data=self.data.name,
@@ -241,30 +274,40 @@ class Evaluator:
             model=self.model_sha256,
             bits=self.model.bits,
             attack=attack,
-            attack_settings=repr(by) if by else "",
+            attack_settings=by.described() if by else "",
+            goal=kind.objective,
             code=code,
-            protocol=self.protocol,
+            protocol=protocol,
             seed=self.seed,
             queries=len(codes),
             epsilon=by.epsilon if by else None,
             map=means.get("own"),
+            map_low=interval[0] if own_labels else None,
+            map_high=interval[1] if own_labels else None,
             map_benign=self.map_benign,
             map_chance=self.map_chance,
-            t_map=score.t_map,
-            t_map_low=score.low,
-            t_map_high=score.high,
-            chance=self.chance,
+            t_map=result.mean if targeted else None,
+            t_map_low=result.low if targeted else None,
+            t_map_high=result.high if targeted else None,
+            chance=self.chance(protocol) if protocol else None,
             linf=attacked.linf if attacked else None,
             rms=attacked.rms if attacked else None,
-            t_map_png=means.get("png"),
+            map_png=None if targeted else means.get("uint8"),
+            t_map_png=means.get("uint8") if targeted else None,
             seconds_per_image=attacked.seconds / len(codes) if attacked else None,
-            forward_passes=by.forward_passes if by else 0,
-            backward_passes=by.backward_passes if by else 0,
+            forward_passes=float(cost.forward.mean()),
+            backward_passes=float(cost.backward.mean()),
+            questions=float(cost.questions.mean()),
+            index=self.search.index,
+            index_recall=self.ranking.recall(self.query_codes),
+            top_k=self.ranking.top_k,
+            training_seed=self.training_seed,
             device=str(self.model.device),
             threads=torch.get_num_threads(),
             versions=versions(),
+            attacked_model=attacked_model,
         )
-        return row, score
+        return row, result
 
 
 def _no_codes(count: int, model: HashModel) -> Codes:

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hashprobe import retrieval
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
-from hashprobe.evaluation.rows import ResultRow
 from hashprobe.files import replacing
 from hashprobe.main_process import is_main
+from hashprobe.results import ResultRow
 
 RETRIEVED = 10
 
@@ -38,58 +37,56 @@ def gallery_entries(
         queries: Rows of the query split.
         directory: The gallery's folder; pictures go to ``images/`` in it.
     """
-    data, bits = evaluator.data, evaluator.model.bits
-    before = _retrieved(evaluator, evaluator.query_codes[queries], queries, directory)
-    after = _retrieved(evaluator, attacked.codes_png[queries], queries, directory)
-    precision = [
-        retrieval.average_precision(
-            codes[queries],
-            evaluator.database_codes,
-            evaluator.target_labels[queries],
-            data.database.labels,
-            bits=bits,
-        )
-        for codes in (evaluator.query_codes, attacked.codes_png)
-    ]
+    data = evaluator.data
+    targets = evaluator.target_labels(row.protocol) if row.protocol else None
+    scored = data.query.labels if targets is None else targets
+    codes = (evaluator.query_codes[queries], attacked.codes_uint8[queries])
+    before, after = (_retrieved(evaluator, own, queries, scored, directory) for own in codes)
+    found = evaluator.ranking.measure(
+        {name: (own, scored[queries]) for name, own in zip(("before", "after"), codes, strict=True)}
+    )
     entries = []
-    for place, query in enumerate(queries):
+    for number, query in enumerate(queries):
         query_image, adversarial_image = f"images/q{query}.png", f"images/{row.row}-q{query}.png"
         _write_png(directory / query_image, data.query.images[int(query)])
-        _write_png(directory / adversarial_image, attacked.kept[place])
+        _write_png(directory / adversarial_image, attacked.kept[number])
         entries.append(
             {
                 "row": row.row,
                 "attack": row.attack,
                 "code": row.code,
+                "goal": row.goal,
                 "protocol": row.protocol,
                 "epsilon": row.epsilon,
                 "query": int(query),
                 "query_name": data.query.names[query],
                 "query_labels": _names(data.class_names, data.query.labels[query]),
-                "target_labels": _names(data.class_names, evaluator.target_labels[query]),
+                "target_labels": [] if targets is None else _names(data.class_names, targets[query]),
                 "query_image": query_image,
                 "adversarial_image": adversarial_image,
-                "code_hex": attacked.codes_png[query].tobytes().hex(),
-                "target_average_precision_before": float(precision[0][place]),
-                "target_average_precision": float(precision[1][place]),
-                "before": before[place],
-                "after": after[place],
+                "code_hex": attacked.codes_uint8[query].tobytes().hex(),
+                "target_average_precision_before": float(found["before"].precision[number]),
+                "target_average_precision": float(found["after"].precision[number]),
+                "before": before[number],
+                "after": after[number],
             }
         )
     return entries
 
 
 def _retrieved(
-    evaluator: Evaluator, codes: npt.NDArray[np.uint8], queries: npt.NDArray[np.intp], directory: Path
+    evaluator: Evaluator,
+    codes: npt.NDArray[np.uint8],
+    queries: npt.NDArray[np.intp],
+    scored: npt.NDArray[np.uint8],
+    directory: Path,
 ) -> list[list[dict[str, Any]]]:
     data = evaluator.data
-    indices, distances = retrieval.top_k(
-        codes, evaluator.database_codes, RETRIEVED, bits=evaluator.model.bits
-    )
+    neighbours = evaluator.ranking.index.search(codes, RETRIEVED)
     lists = []
-    for query, found, far in zip(queries, indices, distances, strict=True):
+    for query, found, far in zip(queries, neighbours.ids, neighbours.distances, strict=True):
         entries = []
-        for item, distance in zip(found, far, strict=True):
+        for item, distance in zip(found[found >= 0], far[found >= 0], strict=True):
             image, labels = f"images/d{item}.png", data.database.labels[item]
             _write_png(directory / image, data.database.images[int(item)])
             entries.append(
@@ -97,7 +94,7 @@ def _retrieved(
                     "name": data.database.names[item],
                     "image": image,
                     "distance": int(distance),
-                    "hit": bool((labels & evaluator.target_labels[query]).any()),
+                    "hit": bool((labels & scored[query]).any()),
                     "relevant": bool((labels & data.query.labels[query]).any()),
                     "labels": _names(data.class_names, labels),
                 }

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe import retrieval
-from hashprobe.attacks import Attack
-from hashprobe.data import Split
+from hashprobe.attacks import Access
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.hashing import HashModel
+from hashprobe.evaluation.cells.spec import CellSpec
+from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
+from hashprobe.retrieval import unpack
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import Codes
+from hashprobe.targets import NO_CODE
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,12 @@ class AttackedPicture:
         adversarial: uint8 ``(3, S, S)``.
         linf: Largest change, in [0, 1] units, after rounding to 8 bit.
         rms: Root of the mean squared change, after rounding.
-        hits_before: How many of the nearest database images share a label with the target, before the attack.
+        hits_before: How many of the nearest database images share a label with the target, before the attack; without a target,
+            how many are among those that the picture retrieved before it.
         hits: The same after it.
         nearest: Rows of the nearest database images after the attack, nearest first.
+        bits_moved: How many bits of the code changed.
+        questions: What the attack asked the search, where it asks.
     """
 
     adversarial: npt.NDArray[np.uint8]
@@ -38,6 +41,8 @@ class AttackedPicture:
     hits_before: int
     hits: int
     nearest: tuple[int, ...]
+    bits_moved: int
+    questions: int
 
 
 def target_label(names: list[str], class_names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
@@ -55,46 +60,51 @@ def target_label(names: list[str], class_names: tuple[str, ...]) -> npt.NDArray[
 
 
 def attack_pictures(
-    model: HashModel,
+    evaluator: Evaluator,
     images: npt.NDArray[np.uint8],
-    attack: Attack,
-    goal: Codes,
-    label: npt.NDArray[np.uint8],
-    database: Split,
-    database_codes: Codes,
+    spec: CellSpec,
+    label: npt.NDArray[np.uint8] | None,
     *,
-    seed: int,
     nearest: int = 10,
-    progress: bool = False,
 ) -> list[AttackedPicture]:
     """Attack pictures one by one and look up what they retrieve; several processes share them.
 
     Args:
-        model: The attacked model.
+        evaluator: The attacked model, the database that is searched, and what was trained.
         images: uint8 ``(n, 3, S, S)``.
-        attack: The attack.
-        goal: The packed target code, ``(1, ceil(K / 8))``.
-        label: The target label, ``(C,)``.
-        database: What is searched in.
-        database_codes: Its packed codes.
-        seed: Of the attack.
+        spec: The attack, its goal and code.
+        label: The target label ``(C,)``, for a targeted goal.
         nearest: How many database images are looked at.
-        progress: Whether a progress bar is shown.
     """
+    model, database, kind = evaluator.model, evaluator.data.database, spec.goal_kind
+    attack, together = spec.build(evaluator.trained), processes(evaluator.model.device)
     results = []
-    together = processes(model.device)
-    places = range(len(images))[together.index :: together.count]
-    with progress_bar("pictures", len(places), show=progress) as advance:
-        for place in places:
-            image = images[place : place + 1]
-            clean = as_images(image, model.device)
-            generator = torch_generator(seed, "picture", repr(attack), place)
-            adversarial = (
-                to_uint8(attack(model, clean, goal, generator=generator, labels=label[None])).cpu().numpy()
+    own = range(len(images))[together.index :: together.count]
+    with progress_bar("pictures", len(own), show=evaluator.progress) as advance:
+        for number in own:
+            image = images[number : number + 1]
+            target = None if label is None else label[None]
+            codes_before = model.codes(image)
+            context = replace(
+                evaluator.context(), query_codes=codes_before, query_labels=None, target_labels=target
             )
-            codes = np.concatenate([model.codes(image), model.codes(adversarial)])
-            rows, _ = retrieval.top_k(codes, database_codes, nearest, bits=model.bits)
-            hits = (database.labels[rows] & label).any(axis=2).sum(axis=1)
+            blind = attack.access is Access.NOTHING
+            goal = kind.build(context, NO_CODE if blind else spec.code_name)
+            result = attack.run(
+                model,
+                as_images(image, model.device),
+                goal,
+                generator=torch_generator(evaluator.seed, "picture", attack.described(), number),
+                search=evaluator.ranking.ids,
+                database_labels=database.labels,
+            )
+            adversarial = to_uint8(result.images).cpu().numpy()
+            codes = np.concatenate([codes_before, model.codes(adversarial)])
+            found = evaluator.ranking.index.search(codes, nearest).ids
+            # Without a target what counts is how much of what came before still comes.
+            shares = np.isin(found, found[0]) if target is None else (database.labels[found] & label).any(axis=2)
+            hits = (shares & (found >= 0)).sum(axis=1)
+            bits = unpack(codes, model.bits)
             change = (adversarial.astype(np.float64) - image) / 255
             results.append(
                 AttackedPicture(
@@ -103,7 +113,9 @@ def attack_pictures(
                     rms=float(np.sqrt(np.square(change).mean())),
                     hits_before=int(hits[0]),
                     hits=int(hits[1]),
-                    nearest=tuple(int(row) for row in rows[1]),
+                    nearest=tuple(int(row) for row in found[1] if row >= 0),
+                    bits_moved=int((bits[0] != bits[1]).sum()),
+                    questions=int(result.cost.questions[0]),
                 )
             )
             advance(1)

@@ -1,4 +1,4 @@
-"""What an attacked query set scores: MAP, t-MAP with its interval and chance level, and the two curves."""
+"""What a query set scores: average precision with its interval, and the two curves."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ CURVE_POINTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True)
-class TargetScore:
-    """How well a query set retrieves its target labels.
+class Score:
+    """How well a query set retrieves some labels: those of its targets, or its own.
 
     Attributes:
         average_precision: Per query, float64 ``(n,)``.
@@ -30,19 +30,19 @@ class TargetScore:
     curve: dict[str, list[float]]
 
     @property
-    def t_map(self) -> float:
-        """The mean."""
+    def mean(self) -> float:
+        """MAP, or t-MAP."""
         return float(self.average_precision.mean())
 
 
-def score_targets(counts: retrieval.LevelCounts, *, seed: int) -> TargetScore:
-    """Score a query set by its counts.
+def score(counts: retrieval.LevelCounts, precision: npt.NDArray[np.float64], *, seed: int) -> Score:
+    """Score a query set.
 
     Args:
-        counts: Of its codes, by target labels.
+        counts: Of what was ranked, or found.
+        precision: Average precision of each query.
         seed: Of the bootstrap.
     """
-    precision = retrieval.average_precision_from_counts(counts)
     low, high = retrieval.bootstrap_interval(precision, seed=seed)
     at = [n for n in CURVE_POINTS if n <= counts.items[0].sum()]
     recall, precision_at_recall = retrieval.precision_recall_curve(counts)
@@ -52,7 +52,7 @@ def score_targets(counts: retrieval.LevelCounts, *, seed: int) -> TargetScore:
         "at": [float(n) for n in at],
         "precision_at": _rounded(retrieval.precision_at(counts, at).mean(axis=0)),
     }
-    return TargetScore(precision, low, high, curve)
+    return Score(precision, low, high, curve)
 
 
 def _rounded(values: npt.NDArray[Any]) -> list[float]:

@@ -1,19 +1,40 @@
-"""Which label an attack aims at (protocols), and which code stands for it (target codes)."""
+"""What an attack is to reach: goals, the codes that stand for labels, and the protocols that draw target labels."""
 
-from hashprobe.targets.codes import AnchorCode, Codes, P2PCode, SampledCode, TargetCode
+from hashprobe.targets.codes import (
+    CODES,
+    AnchorCode,
+    OwnCode,
+    P2PCode,
+    PrototypeCode,
+    PrototypeNet,
+    PrototypeSettings,
+    SampledCode,
+    TargetCode,
+    train_prototype_net,
+)
+from hashprobe.targets.context import Codes, Context
+from hashprobe.targets.goals import GOALS, NO_CODE, Goal, GoalKind, Objective, codes_of
 from hashprobe.targets.protocols import PROTOCOLS, draw_target_labels, unique_labels
-from hashprobe.targets.prototype import PrototypeCode, PrototypeNet, PrototypeSettings, train_prototype_net
 
 __all__ = [
+    "CODES",
+    "GOALS",
+    "NO_CODE",
     "PROTOCOLS",
     "AnchorCode",
     "Codes",
+    "Context",
+    "Goal",
+    "GoalKind",
+    "Objective",
+    "OwnCode",
     "P2PCode",
     "PrototypeCode",
     "PrototypeNet",
     "PrototypeSettings",
     "SampledCode",
     "TargetCode",
+    "codes_of",
     "draw_target_labels",
     "train_prototype_net",
     "unique_labels",

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
 from hashprobe.seeds import numpy_generator
+from hashprobe.targets.context import Labels
 
-Labels: TypeAlias = npt.NDArray[np.uint8]
 Candidates: TypeAlias = Callable[[Labels, Labels], tuple[Labels, npt.NDArray[np.bool_]]]
 
 PROTOCOLS: Registry[Candidates] = Registry("target label protocol")

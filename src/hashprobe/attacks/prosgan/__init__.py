@@ -2,7 +2,7 @@
 
 from hashprobe.attacks.prosgan.attack import ProSGAN
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
-from hashprobe.attacks.prosgan.settings import PROSGAN_SETTINGS, ProSGANSettings
+from hashprobe.attacks.prosgan.settings import PRESETS, ProSGANSettings
 from hashprobe.attacks.prosgan.training import train_generator
 
-__all__ = ["PROSGAN_SETTINGS", "Discriminator", "Generator", "ProSGAN", "ProSGANSettings", "train_generator"]
+__all__ = ["PRESETS", "Discriminator", "Generator", "ProSGAN", "ProSGANSettings", "train_generator"]

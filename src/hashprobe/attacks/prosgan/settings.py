@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hashprobe.errors import HashprobeError
-from hashprobe.registry import Registry
 
 
 class ProSGANSettings(BaseModel):
@@ -55,13 +54,11 @@ class ProSGANSettings(BaseModel):
         return self
 
 
-PROSGAN_SETTINGS: Registry[ProSGANSettings] = Registry("ProS-GAN setting")
-PROSGAN_SETTINGS.register("paper")(ProSGANSettings())
-# The authors' program multiplies the Hamming term by five, which the paper does not say.
-PROSGAN_SETTINGS.register("released")(ProSGANSettings(hamming=5.0))
-# For two CPU cores and a few thousand images: a narrow transform, the paper's decoder, fewer and larger steps.
-PROSGAN_SETTINGS.register("cpu")(
-    ProSGANSettings(
+# By scale. The authors' program multiplies the Hamming term by five, which the paper does not say; ``cpu`` is for two cores and
+# a few thousand images: a narrow transform, the paper's decoder, fewer and larger steps.
+PRESETS = {
+    "released": ProSGANSettings(hamming=5.0),
+    "cpu": ProSGANSettings(
         width=16,
         decoder_width=64,
         discriminator_width=16,
@@ -73,5 +70,5 @@ PROSGAN_SETTINGS.register("cpu")(
         adversarial=0.1,
         sharpness=0.3,
         residual=True,
-    )
-)
+    ),
+}

@@ -21,6 +21,7 @@ from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, frozen
+from hashprobe.identity import fingerprint
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
@@ -106,7 +107,7 @@ def train_generator(
     attacked = (model.sha256(), weights_sha256(prototypes))
     state = Checkpoint(
         checkpoint or Path(),
-        sha256_of(settings.model_dump(), data.split_sha256, str(train.images.shape), str(seed), *attacked),
+        sha256_of(fingerprint(settings), data.split_sha256, str(train.images.shape), str(seed), *attacked),
         {
             "generator": accelerator.unwrap_model(generator),
             "discriminator": accelerator.unwrap_model(discriminator),
@@ -180,20 +181,25 @@ def train_generator(
     return trained.requires_grad_(False).eval(), records
 
 
+def new_generator(image_size: int, settings: ProSGANSettings, prototypes: PrototypeNet) -> Generator:
+    """Return a generator of the settings' sizes, with fresh weights."""
+    return Generator(
+        image_size,
+        width=settings.width,
+        semantic_width=prototypes.semantic_width,
+        decoder_width=settings.decoder_width,
+        residual=settings.residual,
+        epsilon=settings.epsilon,
+    )
+
+
 def _networks(
     data: RetrievalData, prototypes: PrototypeNet, settings: ProSGANSettings, seed: int
 ) -> tuple[Generator, Discriminator]:
     outputs = data.classes + 1 if settings.class_outputs else 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = Generator(
-            data.image_size,
-            width=settings.width,
-            semantic_width=prototypes.semantic_width,
-            decoder_width=settings.decoder_width,
-            residual=settings.residual,
-            epsilon=settings.epsilon,
-        )
+        generator = new_generator(data.image_size, settings, prototypes)
         return generator, Discriminator(data.image_size, outputs=outputs, width=settings.discriminator_width)
 
 

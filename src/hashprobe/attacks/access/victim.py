@@ -1,0 +1,142 @@
+"""The attacked search as an attack sees it: it answers what the attack's access allows, and counts what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from hashprobe.attacks.access.access import Access
+from hashprobe.attacks.access.cost import Cost
+from hashprobe.errors import HashprobeError
+from hashprobe.hashing import HashModel
+from hashprobe.retrieval import pack
+
+Search = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int64]]
+"""Packed codes ``(m, ceil(K / 8))`` and k -> ids of the nearest items found ``(m, k)``, -1 where none was."""
+
+
+class Victim:
+    """The attacked model, and the database that it searches, for an attack on n images.
+
+    Every question names the images that it is asked for: ``rows``, one a picture, each in 0 … n − 1; without them the pictures
+    are the n images in their order. An attack so asks about several pictures for one image, or about some images alone.
+
+    Args:
+        model: The attacked model, frozen by the caller.
+        images: n.
+        access: What may be asked.
+        search: What answers :meth:`ranked`.
+        database_labels: Labels of the items that are found, which whoever sees them can tell, ``(N, C)``.
+        questions: How many questions may be asked for each image; ``None`` for any number.
+    """
+
+    def __init__(
+        self,
+        model: HashModel,
+        images: int,
+        access: Access = Access.GRADIENTS,
+        *,
+        search: Search | None = None,
+        database_labels: npt.NDArray[np.uint8] | None = None,
+        questions: int | None = None,
+    ) -> None:
+        self.bits, self.device, self.cost = model.bits, model.device, Cost.none(images)
+        self._model, self._access, self._search, self._most = model, access, search, questions
+        self._database_labels = database_labels
+
+    def logits(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None) -> torch.Tensor:
+        """Return z, the network's real outputs ``(m, K)``, differentiable; needs ``GRADIENTS``."""
+        self._allow(Access.GRADIENTS, "the network")
+        outputs = self._model.logits(pictures)
+        self._count_passes(outputs, self._rows(len(pictures), rows))
+        return outputs
+
+    def relaxed(
+        self, pictures: torch.Tensor, alpha: float = 1.0, rows: npt.NDArray[np.intp] | None = None
+    ) -> torch.Tensor:
+        """Return the relaxed codes ``tanh(alpha · z)`` ``(m, K)``, differentiable; needs ``GRADIENTS``."""
+        return torch.tanh(alpha * self.logits(pictures, rows))
+
+    @torch.no_grad()
+    def codes(
+        self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Return packed codes ``(m, ceil(K / 8))``; needs ``CODES`` or more, and costs a question a picture."""
+        self._allow(Access.CODES, "codes")
+        return self._answer(pictures, rows)
+
+    @torch.no_grad()
+    def ranked(
+        self, pictures: torch.Tensor, k: int, rows: npt.NDArray[np.intp] | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Return the ids of the k nearest items found, nearest first ``(m, k)``, -1 where none was.
+
+        Needs ``RANKING`` or more, and costs a question a picture.
+
+        Raises:
+            HashprobeError: nothing is searched here.
+        """
+        self._allow(Access.RANKING, "rankings")
+        if self._search is None:
+            raise HashprobeError("this attack asks what images retrieve; give run(search=…) a database to search.")
+        return self._search(self._answer(pictures, rows), k)
+
+    def labels_of(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Return the labels of items that were found, ``(…, C)``; zeros for -1. Who sees a picture sees what it shows."""
+        if self._database_labels is None:
+            raise HashprobeError("this attack reads the labels of what it finds; give run(database_labels=…).")
+        found: npt.NDArray[np.uint8] = self._database_labels[np.maximum(ids, 0)] * (ids >= 0)[..., None]
+        return found.astype(np.uint8)
+
+    @property
+    def left(self) -> npt.NDArray[np.int64]:
+        """How many questions may still be asked for each image; a very large number where there is no limit."""
+        most = np.iinfo(np.int64).max if self._most is None else self._most
+        return most - self.cost.questions
+
+    @contextmanager
+    def counting(self, network: nn.Module) -> Iterator[None]:
+        """Count the passes of a network of the attack's own (a generator) over all n images inside the block."""
+
+        def count(module: nn.Module, given: Any, outputs: torch.Tensor) -> None:
+            self._count_passes(outputs, self._rows(len(outputs), None))
+
+        hook = network.register_forward_hook(count)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _answer(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None) -> npt.NDArray[np.uint8]:
+        asked = np.bincount(self._rows(len(pictures), rows), minlength=len(self.cost.questions))
+        if (asked > self.left).any():
+            raise HashprobeError(
+                f"the attack asked more than the {self._most} questions an image that it may; ask victim.left first."
+            )
+        self.cost.questions[:] += asked
+        return pack(self._model.logits(pictures).float().cpu().numpy())
+
+    def _allow(self, needed: Access, what: str) -> None:
+        ladder = list(Access)
+        if ladder.index(self._access) < ladder.index(needed):
+            raise HashprobeError(
+                f"an attack with access to {self._access.value} may not ask for {what}; it must state access {needed.value!r}."
+            )
+
+    def _rows(self, pictures: int, rows: npt.NDArray[np.intp] | None) -> npt.NDArray[np.intp]:
+        if rows is None and pictures != len(self.cost.questions):
+            raise HashprobeError(
+                f"{pictures} pictures are not the {len(self.cost.questions)} attacked images; say with rows= whose they are."
+            )
+        return np.arange(pictures) if rows is None else rows
+
+    def _count_passes(self, outputs: torch.Tensor, rows: npt.NDArray[np.intp]) -> None:
+        np.add.at(self.cost.forward, rows, 1)
+        if outputs.requires_grad:
+            outputs.register_hook(lambda gradient: np.add.at(self.cost.backward, rows, 1))

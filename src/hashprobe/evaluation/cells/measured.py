@@ -1,0 +1,106 @@
+"""What a cell measured, and the one place where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json, write_json, write_json_lines
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
+from hashprobe.results import ResultRow
+from hashprobe.targets import Codes
+
+FORMAT = "hashprobe.cell/1"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one cell.
+
+    Attributes:
+        rows: Result rows: on the attacked model, then on the others that it was scored on.
+        curves: Their curves, as ``curves.jsonl`` holds them.
+        codes: The packed codes that were ranked, under the attacked model.
+        gallery: Entries of the gallery.
+        links: What ``transfer.jsonl`` says of it, a line a scored model; empty without transfer.
+    """
+
+    rows: list[ResultRow]
+    curves: list[dict[str, Any]]
+    codes: Codes
+    gallery: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+
+
+class CellStore:
+    """Measured cells in a folder, one file each, by name and fingerprint; whole or absent.
+
+    Args:
+        folder: The experiment's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str, key: str) -> Path:
+        """Return the file of a cell."""
+        return self.folder / "cells" / f"{name}-{key[:12]}.json"
+
+    def has(self, name: str, key: str) -> bool:
+        """Say whether a cell is there; every process gets the main one's answer."""
+        return processes().from_main(self.path(name, key).exists)
+
+    def find(self, name: str, key: str) -> Measured | None:
+        """Return a cell, or ``None`` if it has not been measured.
+
+        Raises:
+            HashprobeError: its file is damaged.
+        """
+        path = self.path(name, key)
+        if not self.has(name, key):
+            return None
+        found = processes().from_main(lambda: read_json(path))
+        try:
+            if found["format"] != FORMAT:
+                raise KeyError("format")
+            codes = np.frombuffer(bytes.fromhex(found["codes"]), np.uint8)
+            rows = [ResultRow(**row) for row in found["rows"]]
+            return Measured(
+                rows, found["curves"], codes.reshape(rows[0].queries or 0, -1), found["gallery"], found["links"]
+            )
+        except (TypeError, KeyError, ValueError, IndexError):
+            raise HashprobeError(f"{path} is damaged; delete it, and the cell is measured again.") from None
+
+    def keep(self, name: str, key: str, measured: Measured, **facts: Any) -> None:
+        """Write a cell, with further facts for whoever reads the file."""
+        if is_main():
+            cell = {
+                "format": FORMAT,
+                **facts,
+                "rows": [row.model_dump(mode="json") for row in measured.rows],
+                "curves": measured.curves,
+                "gallery": measured.gallery,
+                "links": measured.links,
+                "codes": measured.codes.tobytes().hex(),
+            }
+            write_json(self.path(name, key), cell)
+
+    def write_results(self, cells: Sequence[Measured], image_size: int) -> None:
+        """Write what a report reads: ``results.jsonl``, ``curves.jsonl``, the gallery, ``transfer.jsonl`` if there is transfer."""
+        if not is_main():
+            return
+        write_json_lines(
+            self.folder / "results.jsonl", [row.model_dump(mode="json") for cell in cells for row in cell.rows]
+        )
+        write_json_lines(self.folder / "curves.jsonl", [curve for cell in cells for curve in cell.curves])
+        if links := [link for cell in cells for link in cell.links]:
+            write_json_lines(self.folder / "transfer.jsonl", links)
+        if entries := [entry for cell in cells for entry in cell.gallery]:
+            gallery = {"image_size": image_size, "entries": entries}
+            write_json(self.folder / "gallery" / "gallery.json", gallery)

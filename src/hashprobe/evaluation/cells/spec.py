@@ -1,0 +1,226 @@
+"""A cell, described: one attack towards one goal, or codes that no attack made, under every protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hashprobe.attacks import ATTACKS, Attack
+from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.identity import version_of
+from hashprobe.settings_text import read_pairs
+from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
+from hashprobe.trained import Trained
+
+ORIGINAL = "Original"
+
+
+class CellSpec(BaseModel):
+    """What is measured, under every protocol.
+
+    Attributes:
+        attack: A name of ``ATTACKS``. Without one, codes are ranked that no attack made: the unchanged queries' own, or, with a
+            ``code``, those that stand for the goal.
+        goal: A name of ``GOALS``; the one that the attack is published with if not given.
+        code: A name of ``CODES``; the one that the attack is published with, or the goal's own, if not given.
+        settings: The attack's numbers, by name; its defaults otherwise.
+        gallery: Whether its pictures are kept for the gallery.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attack: str | None = None
+    goal: str | None = None
+    code: str | None = None
+    settings: dict[str, float | int | bool | str | None] = Field(default_factory=dict)
+    gallery: bool = False
+
+    @classmethod
+    def read(cls, text: str, *, gallery: bool = False) -> CellSpec:
+        """Read an attack as ``NAME`` or ``NAME:setting=value,…``, where ``goal`` and ``code`` may be among the settings.
+
+        Raises:
+            HashprobeError: a setting without a name or ``=``, or one that is given twice.
+        """
+        name, _, rest = text.partition(":")
+        values = read_pairs([part for part in rest.split(",") if part], f"--attack {name}")
+        goal, code = values.pop("goal", None), values.pop("code", None)
+        for setting, value in values.items():
+            if not isinstance(value, int | float | str | None):
+                raise HashprobeError(
+                    f"--attack {name}: {setting} must be a number, a text or none; found {value!r}."
+                )
+        return cls(attack=name, goal=goal, code=code, settings=values, gallery=gallery)
+
+    @property
+    def kind(self) -> type[Attack] | None:
+        """The class of the attack."""
+        return None if self.attack is None else ATTACKS[self.attack]
+
+    @property
+    def goal_name(self) -> str:
+        """The goal's name."""
+        return self.goal or (self.kind.goal if self.kind else "targeted")
+
+    @property
+    def goal_kind(self) -> GoalKind:
+        """The kind of goal."""
+        return GOALS[self.goal_name]()
+
+    @property
+    def code_name(self) -> str:
+        """The target code's name, or ``none``."""
+        if self.code is not None:
+            return self.code
+        if self.kind is None or self.kind.code == NO_CODE:
+            return NO_CODE
+        published = self.kind.code if self.goal_name == self.kind.goal else None
+        return published or self.goal_kind.code
+
+    @property
+    def title(self) -> str:
+        """What a table calls it: the attack, ``Original``, or the target code."""
+        if self.attack is not None:
+            return self.attack
+        return ORIGINAL if self.code is None else CODES[self.code].title
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the trained attacks and codes that it needs."""
+        wanted = [self.attack] if self.kind and issubclass(self.kind, Trained) else []
+        code = self.code_name
+        if code != NO_CODE and issubclass(CODES[code], Trained) and not wanted:
+            wanted.append(code)
+        return tuple(name for name in wanted if name is not None)
+
+    def build(self, trained: Mapping[str, Trained]) -> Attack:
+        """Return the attack with this cell's numbers.
+
+        Args:
+            trained: What was trained, by name.
+
+        Raises:
+            HashprobeError: an attack that must be trained first, or a setting that it does not have.
+        """
+        kind, name = self.kind, self.attack
+        assert kind is not None
+        known = [field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING]
+        known = [setting for setting in known if setting != "attacked_model"]
+        for setting in self.settings:
+            if setting not in known:
+                raise unknown_name(f"setting of {name}", setting, known)
+        try:
+            if not issubclass(kind, Trained):
+                return kind(**self.settings)  # type: ignore[arg-type]
+            if name not in trained:
+                raise HashprobeError(
+                    f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
+                )
+            made = trained[name]
+            assert isinstance(made, Attack)
+            return dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise HashprobeError(f"--attack {name}: {error}.") from None
+
+    def row_name(self, attack: Attack | None, protocol: str | None) -> str:
+        """Name this cell's row after what tells it from others: attack, goal, code, budget, settings, protocol."""
+        if attack is None:
+            parts = ["original" if self.code is None else f"{self.code}-code"]
+        else:
+            parts = [str(self.attack).lower()]
+            if self.goal not in (None, attack.goal, self.goal_kind.objective):
+                parts.append(str(self.goal))
+            if self.code not in (None, attack.code):
+                parts.append(str(self.code))
+            parts.append("unbounded" if attack.epsilon is None else f"{attack.epsilon * 255:.3g}of255")
+            numbers = {name: value for name, value in self.settings.items() if name != "epsilon"}
+            parts += [
+                f"{name}{value}" if isinstance(value, str) else f"{name}{value:g}"
+                for name, value in numbers.items()
+                if value is not None
+            ]
+        return "-".join([*parts, protocol or self.goal_kind.objective]).replace("/", "-")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it: names, the versions of what they name, and the settings that differ from defaults."""
+        kind, code = self.kind, self.code_name
+        own: dict[str, Any] = {
+            "gallery": self.gallery,
+            "goal": [self.goal_name, version_of(GOALS[self.goal_name])],
+            "code": code if code == NO_CODE else [code, version_of(CODES[code])],
+        }
+        if kind is not None:
+            defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+            differing = {
+                name: value for name, value in self.settings.items() if not (value == defaults.get(name))
+            }
+            own |= {"attack": [self.attack, version_of(kind)], "settings": differing}
+        return own
+
+    def check(self) -> None:
+        """Say what is wrong with its names before anything is computed.
+
+        Raises:
+            HashprobeError: an unknown attack, goal or code, or a goal that the attack cannot take.
+        """
+        objective = self.goal_kind.objective
+        if self.code_name != NO_CODE and self.code_name not in CODES:
+            raise unknown_name("target code", self.code_name, CODES)
+        if self.kind is not None and objective not in self.kind.objectives:
+            raise HashprobeError(
+                f"{self.attack} has no {objective} form; its goal must be {' or '.join(self.kind.objectives)}."
+            )
+
+
+def cells_under(
+    specs: Sequence[CellSpec], protocols: Sequence[str], codes: Iterable[str] = ()
+) -> list[tuple[CellSpec, str | None]]:
+    """Return every cell of a table with its protocol, in the order of the table; an untargeted one has none.
+
+    Before the attacks of a protocol come the unchanged queries, and the codes that stand for the targets; before the untargeted
+    attacks the unchanged queries, and the codes that these attacks move to, which is as far as they can come.
+
+    Args:
+        specs: The attacks.
+        protocols: Target label protocols, for the targeted ones.
+        codes: Target codes that are rows of their own.
+
+    Raises:
+        HashprobeError: something is wrong with a cell, or one is given twice.
+    """
+    for spec in specs:
+        spec.check()
+    targeted = [spec for spec in specs if spec.goal_kind.objective == "targeted"]
+    away = [spec for spec in specs if spec.goal_kind.objective == "untargeted"]
+    cells: list[tuple[CellSpec, str | None]] = []
+    if targeted or not away:
+        yardsticks = [CellSpec(), *(CellSpec(code=code) for code in codes)]
+        cells += [(spec, protocol) for protocol in protocols for spec in (*yardsticks, *targeted)]
+    if away:
+        ends = dict.fromkeys((spec.goal_name, spec.code_name) for spec in away if spec.code_name != NO_CODE)
+        yardsticks = [CellSpec(goal="untargeted"), *(CellSpec(goal=goal, code=code) for goal, code in ends)]
+        cells += [(spec, None) for spec in (*yardsticks, *away)]
+    return cells
+
+
+def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained]) -> None:
+    """Say what is wrong with attacks before anything is computed.
+
+    Raises:
+        HashprobeError: an unknown name or setting, something that must be trained first, or the same attack twice.
+    """
+    names: set[str] = set()
+    for spec in specs:
+        spec.check()
+        name = spec.row_name(spec.build(trained) if spec.attack else None, None)
+        for needed in spec.needs:
+            if needed not in trained:
+                raise HashprobeError(
+                    f"{needed} has to be trained first; give the folder that train-attack wrote (--trained)."
+                )
+        if name in names:
+            raise HashprobeError(f"the attack {name} is given twice; give it once.")
+        names.add(name)

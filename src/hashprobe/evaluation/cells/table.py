@@ -1,0 +1,125 @@
+"""A table of cells on given models: each measured once, kept in the folder, and written as results after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hashprobe.evaluation.cells.measure import measure
+from hashprobe.evaluation.cells.measured import CellStore, Measured
+from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
+from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.identity import fingerprint, identity_of
+from hashprobe.targets import CODES
+from hashprobe.trained import Trained
+
+Say = Callable[[str], None]
+
+
+def measure_table(
+    folder: Path,
+    models: Mapping[str, Evaluator],
+    specs: Sequence[CellSpec],
+    protocols: Sequence[str],
+    *,
+    pictures: int = 12,
+    transfer: bool = False,
+    say: Say = lambda line: None,
+) -> list[Measured]:
+    """Measure all cells; a cell that the folder holds is read back.
+
+    With one model the table also has the unchanged queries and the target codes; with several, every attack on each model is
+    scored on all of them. What the folder already held stays in its results throughout, so that a kill loses nothing.
+
+    Args:
+        folder: Where ``results.jsonl``, ``curves.jsonl``, ``cells/``, ``gallery/`` and ``transfer.jsonl`` are written.
+        models: Models on the same data, by name.
+        specs: The attacks.
+        protocols: Target label protocols, for the targeted ones.
+        pictures: Queries in the gallery.
+        transfer: Whether an attack may have been trained against another model.
+        say: Called with a line of text for each cell.
+
+    Returns:
+        The cells in the order of the table.
+    """
+    for evaluator in models.values():
+        check_cells(specs, evaluator.trained)
+    store, first = CellStore(folder), next(iter(models.values()))
+    if len(models) == 1:
+        codes = [name for name in ("p2p", "anchor", *first.trained) if name in CODES]
+        planned = [(spec, protocol, *next(iter(models.items()))) for spec, protocol in cells_under(specs, protocols, codes)]
+    else:
+        under = [pair for pair in cells_under(specs, protocols) if pair[0].attack]
+        planned = [(*pair, *model) for pair in under for model in models.items()]
+    done: dict[int, Measured] = {}
+    names: list[tuple[str, str]] = []
+    for spec, protocol, name, evaluator in planned:
+        attack = spec.build(evaluator.trained) if spec.attack else None
+        row = spec.row_name(attack, protocol)
+        label = row if len(models) == 1 else f"{row}-{name}"
+        names.append((label, _key(spec, protocol, name, models, attack, pictures)))
+    for number, (label, key) in enumerate(names):
+        if found := store.find(label, key):
+            done[number] = found
+    for number, (spec, protocol, name, evaluator) in enumerate(planned):
+        if number in done:
+            continue
+        others = {other: scored for other, scored in models.items() if other != name}
+        measured = measure(
+            spec,
+            protocol,
+            evaluator,
+            others=others,
+            name=name,
+            folder=folder,
+            pictures=pictures,
+            transfer=transfer,
+        )
+        done[number] = measured = _in_order(measured, name, list(models))
+        store.keep(*names[number], measured)
+        store.write_results([done[place] for place in sorted(done)], first.data.image_size)
+        for row, target in zip(measured.rows, models, strict=True):
+            say(f"{row.row}: {row.said}" if len(models) == 1 else f"{row.row} ({target}): {row.said}")
+    cells = [done[number] for number in sorted(done)]
+    store.write_results(cells, first.data.image_size)
+    return cells
+
+
+def _key(
+    spec: CellSpec,
+    protocol: str | None,
+    name: str,
+    models: Mapping[str, Evaluator],
+    attack: Any,
+    pictures: int,
+) -> str:
+    """Fingerprint all that a cell depends on: models and trained parts by their bytes."""
+    evaluator = models[name]
+    code = evaluator.trained.get(spec.code_name)
+    return fingerprint(
+        spec,
+        protocol,
+        {"name": name, "models": {other: own.model_sha256 for other, own in models.items()}},
+        evaluator.data.split_sha256,
+        list(evaluator.data.query.images.shape),
+        evaluator.seed,
+        evaluator.search,
+        identity_of(attack) if isinstance(attack, Trained) else None,
+        code.sha256() if code else None,
+        pictures if spec.gallery else 0,
+    )
+
+
+def _in_order(measured: Measured, source: str, names: list[str]) -> Measured:
+    """Put what was scored on each model in the order of the models; the attacked one was scored first."""
+    scored = [source, *(name for name in names if name != source)]
+    order = [scored.index(name) for name in names]
+    return replace(
+        measured,
+        rows=[measured.rows[place] for place in order],
+        curves=[measured.curves[place] for place in order],
+        links=[measured.links[place] for place in order] if measured.links else [],
+    )

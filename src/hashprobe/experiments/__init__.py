@@ -1,0 +1,22 @@
+"""Experiments: the engine that runs tasks, named recipes, the paper's exhibits, and one call from a model to a report."""
+
+from hashprobe.experiments.evaluate import evaluate
+from hashprobe.experiments.grid import Grid
+from hashprobe.experiments.models import AttackedModel, train_model_into
+from hashprobe.experiments.recipes import RECIPES, Experiment
+from hashprobe.experiments.run import Run
+from hashprobe.experiments.scales import SCALES, Scale
+from hashprobe.experiments.tasks import how_made
+
+__all__ = [
+    "RECIPES",
+    "SCALES",
+    "AttackedModel",
+    "Experiment",
+    "Grid",
+    "Run",
+    "Scale",
+    "evaluate",
+    "how_made",
+    "train_model_into",
+]

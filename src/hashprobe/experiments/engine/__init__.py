@@ -1,0 +1,7 @@
+"""Work that hangs together: tasks that need one another, each done once, on one processor or on many."""
+
+from hashprobe.experiments.engine.engines import ENGINES, Engine, open_engine
+from hashprobe.experiments.engine.schedule import Outcome, run_tasks
+from hashprobe.experiments.engine.tasks import Task, with_needs
+
+__all__ = ["ENGINES", "Engine", "Outcome", "Task", "open_engine", "run_tasks", "with_needs"]

@@ -1,0 +1,116 @@
+"""Runs tasks in the order of their needs; what is finished is not done again, and what fails stops only what needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+
+from hashprobe.errors import HashprobeError
+from hashprobe.experiments.engine.engines import Engine
+from hashprobe.experiments.engine.tasks import Task, with_needs
+
+
+@dataclass
+class Outcome:
+    """What became of a grid's tasks, by key.
+
+    Attributes:
+        kept: Were finished before.
+        made: Were done now, with their seconds.
+        failed: Went wrong, or needed what went wrong: why, in a sentence.
+    """
+
+    kept: set[str] = field(default_factory=set)
+    made: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> set[str]:
+        """All whose results are there."""
+        return self.kept | set(self.made)
+
+
+def run_tasks(
+    tasks: Iterable[Task],
+    engine: Engine,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    after: Callable[[Outcome], None] = lambda outcome: None,
+    stop_at_failure: bool = False,
+) -> Outcome:
+    """Do all tasks and what they need.
+
+    Of the tasks that could start, the first in order does, so that the grid's first results are there early.
+
+    Args:
+        tasks: What is wanted.
+        engine: Where it is done.
+        say: Called with a line of text as tasks end.
+        after: Called after each task that ended.
+        stop_at_failure: Whether the first task that fails ends all, with its own error.
+
+    Returns:
+        What became of each.
+    """
+    ordered = with_needs(tasks)
+    outcome = Outcome(kept={key for key, task in ordered.items() if task.finished()})
+    waiting = {key: task for key, task in ordered.items() if key not in outcome.kept}
+    running: dict[Future[None], tuple[Task, float]] = {}
+    orphans: set[str] = set()
+    total = len(waiting)
+    if outcome.kept:
+        say(f"{len(outcome.kept)} of {len(ordered)} tasks were finished before")
+    while waiting or running:
+        _give_up_on_the_needy(waiting, outcome, say)
+        for task in _ready(waiting, outcome)[: engine.workers - len(running)]:
+            del waiting[task.key]
+            started = time.perf_counter()
+            running[engine.submit(task)] = (task, started)
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            task, started = running.pop(future)
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool) and task.key not in orphans:
+                # Some process died, and the pool does not say whose task killed it: each gets one more try.
+                orphans.add(task.key)
+                waiting = {task.key: task, **waiting}
+                continue
+            if error is not None and stop_at_failure:
+                raise error
+            took = time.perf_counter() - started
+            count = f"[{total - len(waiting) - len(running)}/{total}]"
+            if error is None:
+                outcome.made[task.key] = took
+                say(f"{count} {task.title}: {took:.0f} s")
+            else:
+                outcome.failed[task.key] = _reason(error)
+                say(f"{count} {task.title}: FAILED: {outcome.failed[task.key]}")
+            after(outcome)
+    return outcome
+
+
+def _ready(waiting: dict[str, Task], outcome: Outcome) -> list[Task]:
+    there = outcome.finished
+    return [task for task in waiting.values() if all(needed.key in there for needed in task.needs())]
+
+
+def _give_up_on_the_needy(waiting: dict[str, Task], outcome: Outcome, say: Callable[[str], None]) -> None:
+    """Fail every task that needs a failed one; in order, so that it reaches those further on."""
+    for key, task in list(waiting.items()):
+        for needed in task.needs():
+            if needed.key in outcome.failed:
+                outcome.failed[key] = f"needs {needed.title}, which failed"
+                say(f"{task.title}: not done, {outcome.failed[key]}")
+                del waiting[key]
+                break
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, HashprobeError):
+        return str(error)
+    cause = getattr(error, "cause", None)  # Ray wraps what a task raised
+    if isinstance(cause, HashprobeError):
+        return str(cause)
+    return f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__

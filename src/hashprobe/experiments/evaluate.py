@@ -1,0 +1,140 @@
+"""From a model to rows and a report, in one call: what the commands ``evaluate`` and ``transfer`` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hashprobe.data import RetrievalData
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation import CellSpec, Evaluator, ResultRow, SearchSettings, measure_table
+from hashprobe.evaluation.cells.spec import check_cells
+from hashprobe.experiments.tasks import how_made
+from hashprobe.folders import recording
+from hashprobe.hashing import HashModel
+from hashprobe.identity import fingerprint
+from hashprobe.report import write_report
+from hashprobe.targets import PROTOCOLS
+from hashprobe.trained import Trained
+
+Say = Callable[[str], None]
+
+
+def evaluate(
+    model: HashModel | Mapping[str, HashModel],
+    data: RetrievalData,
+    *,
+    attacks: Sequence[str | CellSpec] = ("Noise", "FGSM", "I-FGSM"),
+    protocols: Sequence[str] = ("paper", "disjoint"),
+    out: Path | str,
+    trained: Iterable[Trained] = (),
+    search: SearchSettings | str | None = None,
+    transfer: bool = False,
+    gallery: int = 12,
+    seed: int = 0,
+    command: str = "",
+    report: bool = True,
+    progress: bool = False,
+    say: Say = lambda line: None,
+) -> list[ResultRow]:
+    """Attack all queries of a data set, and write result rows and a report; what the folder holds is not measured again.
+
+    Args:
+        model: The attacked model; or several by name, which are attacked one by one and scored on all (transfer).
+        data: Queries and database.
+        attacks: Names of attacks, with settings after a colon as on the command line (``"DHTA:steps=50,code=p2p"``), or cells.
+        protocols: Target label protocols, for the targeted ones.
+        out: Folder for ``results.jsonl``, ``report.html`` and what goes with them: new, empty, or of the same evaluation.
+        trained: Trained attacks and codes; of several models each finds its own.
+        search: How the database is searched: settings, or a name of ``INDEXES``; exactly if not given.
+        transfer: Whether a trained attack may be one of another model; its rows then say so.
+        gallery: Queries in the report's gallery.
+        seed: Of target labels, target codes and attacks.
+        command: The command that repeats it, for the report.
+        report: Whether ``report.html`` is written.
+        progress: Whether progress bars are shown.
+        say: Called with a line of text for each cell.
+
+    Returns:
+        The rows, as ``results.jsonl`` holds them.
+
+    Raises:
+        HashprobeError: an unknown name or setting, something that must be trained first, a trained attack of another model, or
+            a folder that holds something else. All of that is said before the folder is taken.
+    """
+    models = dict(model) if isinstance(model, Mapping) else {"model": model}
+    several = isinstance(model, Mapping)
+    if several and len(models) < 2:
+        raise HashprobeError(f"transfer needs at least two models; found {len(models)}.")
+    specs = [CellSpec.read(one) if isinstance(one, str) else one for one in attacks]
+    specs = [spec.model_copy(update={"gallery": gallery > 0 and not several}) for spec in specs]
+    for protocol in protocols:
+        PROTOCOLS[protocol]  # says a wrong name
+    found = SearchSettings(index=search) if isinstance(search, str) else search or SearchSettings()
+    given, fingerprints = list(trained), {name: one.sha256() for name, one in models.items()}
+    own = {
+        name: [one for one in given if not several or one.attacked_model == fingerprints[name]] for name in models
+    }
+    for one in given:
+        _check_trained(one, fingerprints, data, transfer=transfer)
+    evaluators = {
+        name: Evaluator(each, data, seed=seed, trained=own[name], search=found, progress=progress)
+        for name, each in models.items()
+    }
+    for evaluator in evaluators.values():
+        check_cells(specs, evaluator.trained)
+        evaluator.ranking.check()
+        for protocol in protocols:
+            if any(spec.goal_kind.objective == "targeted" for spec in specs):
+                evaluator.target_labels(protocol)
+    folder, first = Path(out), next(iter(models.values()))
+    settings: dict[str, Any] = {
+        "attacks": [spec.model_dump(exclude_defaults=True) for spec in specs],
+        "protocols": list(protocols),
+        "gallery": gallery,
+        "search": found.model_dump(),
+    }
+    facts = {name: {"bits": each.bits, "sha256": fingerprints[name]} for name, each in models.items()}
+    described = {
+        "title": f"Transfer between {len(models)} models on {data.name}."
+        if several
+        else f"Attacks on a {first.bits}-bit model on {data.name}.",
+        "command": command,
+        "settings": settings,
+        **({"models": facts} if several else {"model": facts["model"]}),
+        "data": data.summary(),
+        "trained": {f"{one.name} {one.attacked_model[:8]}": one.sha256() for one in given},
+        **how_made(seed, first.device),
+    }
+    identity = fingerprint(
+        settings, facts, described["trained"], transfer, data.split_sha256, data.image_size, seed
+    )
+    with recording(folder, identity, described, "attacks"):
+        cells = measure_table(
+            folder, evaluators, specs, protocols, pictures=gallery, transfer=transfer, say=say
+        )
+        if report:
+            write_report(folder)
+    return [row for cell in cells for row in cell.rows]
+
+
+def _check_trained(
+    trained: Trained, models: Mapping[str, str], data: RetrievalData, *, transfer: bool
+) -> None:
+    """Say that a trained attack or code is of none of the models, or of other data."""
+    facts = trained.facts()
+    if facts.get("classes", data.classes) != data.classes:
+        raise HashprobeError(
+            f"this {trained.name} was trained for {facts['classes']} classes; {data.name} has {data.classes}."
+        )
+    if facts.get("image_size", data.image_size) != data.image_size:
+        raise HashprobeError(
+            f"this {trained.name} was trained for images of {facts['image_size']} pixels; give --image-size {facts['image_size']}."
+        )
+    if trained.attacked_model not in models.values() and not transfer:
+        raise HashprobeError(
+            f"this {trained.name} was trained against another model ({trained.attacked_model[:12]}); train one against this one "
+            f"({', '.join(own[:12] for own in models.values())}), or say that it is a transfer (--transfer)."
+        )
+

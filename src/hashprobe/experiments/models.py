@@ -1,0 +1,94 @@
+"""The hash model of an experiment: what it is and how it is trained, once a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from hashprobe.data import RetrievalData
+from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
+from hashprobe.identity import settings_identity
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+class AttackedModel(BaseModel):
+    """The hash model that is attacked.
+
+    Attributes:
+        backbone: A name of :func:`hashprobe.hashing.build_backbone`.
+        weights: Where its weights come from; a file is known by its bytes.
+        mean: Normalisation of the images where the weights want another than the backbone's own, per channel, in [0, 1] units.
+        std: The same for the standard deviation.
+        bits: Code length K.
+        training: How it is trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str = "efficientnet_lite0"
+    weights: str = "bundled"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    bits: int = Field(32, ge=1, le=1024)
+    training: HashTrainingSettings = HashTrainingSettings()
+
+    @property
+    def title(self) -> str:
+        """Loss, backbone and bits."""
+        return f"{self.training.loss} {self.backbone} {self.bits} bits"
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it, weights by their bytes."""
+        return settings_identity(self, weights=weights_identity(self.weights))
+
+    def build(self, seed: int) -> HashModel:
+        """Return the model before its training."""
+        return HashModel.build(
+            self.backbone, bits=self.bits, weights=self.weights, seed=seed, mean=self.mean, std=self.std
+        )
+
+
+def train_model_into(
+    folder: Path,
+    settings: AttackedModel,
+    data: RetrievalData,
+    *,
+    seed: int,
+    device: torch.device,
+    logs: Path,
+    progress: bool = False,
+) -> HashModel:
+    """Return the hash model of ``folder``, which is trained there first if it is not finished.
+
+    Args:
+        folder: Where the model is, or will be.
+        settings: What it is and how it is trained.
+        data: Whose training images are used.
+        seed: Of its fresh layers and the training.
+        device: Where it lives.
+        logs: Folder of the training logs.
+        progress: Whether a progress bar is shown.
+    """
+    if processes(device).from_main((folder / "model.json").exists):
+        return HashModel.load(folder, bits=settings.bits).to(device)
+    model = settings.build(seed).to(device)
+    checkpoint = folder / CHECKPOINT_FILE
+    train_hash_model(
+        model,
+        data,
+        settings.training,
+        seed=seed,
+        checkpoint=checkpoint,
+        log=logs / "hash-model.jsonl",
+        progress=progress,
+    )
+    if is_main():
+        model.save(folder)
+        checkpoint.unlink(missing_ok=True)
+    return model

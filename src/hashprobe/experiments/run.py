@@ -1,0 +1,126 @@
+"""A recipe, run: a small grid of one model. Each part is done once, so that a killed run continues with the same command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hashprobe.devices import resolve_device
+from hashprobe.evaluation import CellStore, ResultRow, cells_under
+from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.engine import Outcome, open_engine, run_tasks, with_needs
+from hashprobe.experiments.grid import Grid
+from hashprobe.experiments.recipes import Experiment
+from hashprobe.experiments.scales import SCALES
+from hashprobe.experiments.tasks import GridTask, how_made
+from hashprobe.folders import claimed, describe
+from hashprobe.identity import fingerprint
+from hashprobe.processes import processes
+
+Say = Callable[[str], None]
+
+
+class Run:
+    """One experiment in one folder.
+
+    Args:
+        experiment: What is done.
+        directory: Where; empty, new, or holding the same experiment with the same seed.
+        seed: Of everything random.
+        device: Where it is computed; see :func:`hashprobe.devices.resolve_device`.
+        command: The command that repeats it, kept for the report.
+        progress: Whether progress bars are shown.
+        say: Called with a line of text as parts end.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        directory: Path | str,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        command: str = "",
+        progress: bool = False,
+        say: Say = lambda line: None,
+    ) -> None:
+        self.experiment, self.directory, self.seed = experiment, Path(directory), seed
+        self.command, self.say = command, say
+        self.grid = Grid(
+            folder=self.directory,
+            data=experiment.data,
+            data_options=experiment.data_options,
+            image_size=experiment.image_size,
+            seed=seed,
+            device=str(resolve_device(device)),
+            progress=progress,
+            one_model=True,
+        )
+        self.identity = fingerprint(experiment, seed)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of its table, in order."""
+        experiment = self.experiment
+        scale = SCALES[experiment.scale].model_copy(update={"trained": experiment.trained})
+        return [
+            Cell(
+                grid=self.grid,
+                model=experiment.model,
+                spec=spec,
+                protocol=protocol,
+                trained=scale.settings_of(spec.needs),
+                pictures=experiment.gallery if spec.gallery else 0,
+            )
+            for spec, protocol in cells_under(experiment.attacks, experiment.protocols, experiment.codes)
+        ]
+
+    def __call__(self) -> list[ResultRow]:
+        """Do what is not done yet, and return the rows, which are in ``results.jsonl`` as well.
+
+        Raises:
+            HashprobeError: the folder holds something else, or another command works in it.
+        """
+        with claimed(self.directory, self.identity) as found:
+            seconds: dict[str, float] = found.get("seconds", {})
+            start = time.perf_counter()
+            data = processes().main_first(self.grid.load)
+            seconds["data"] = round(max(time.perf_counter() - start, seconds.get("data", 0.0)), 1)
+            cells, store = self.cells, CellStore(self.directory)
+            tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
+
+            def after(outcome: Outcome | None = None) -> None:
+                finished = [task for task in tasks if task.finished()]
+                for part in dict.fromkeys(task.part for task in tasks):
+                    own = [task.facts()["seconds"] for task in finished if task.part == part]
+                    seconds.update({part: round(sum(own), 1)} if own else {})
+                describe(self.directory, self.identity, self._description(data, finished, seconds))
+                measured = [cell.measured() for cell in cells if cell in finished]
+                store.write_results(measured, data.image_size)
+
+            after()
+            with open_engine("here") as engine:
+                run_tasks(cells, engine, say=self.say, after=after, stop_at_failure=True)
+            return [row for cell in cells for row in cell.rows()]
+
+    def _description(
+        self, data: Any, finished: list[GridTask], seconds: dict[str, float]
+    ) -> dict[str, Any]:
+        """Return what ``experiment.json`` says: what this folder holds and how it is made."""
+        settings = self.experiment.model_dump(mode="json")
+        model = {"bits": settings["model"]["bits"], "backbone": settings["model"]["backbone"]}
+        trained = [task for task in finished if task.part == "hash model"]
+        return {
+            "recipe": self.experiment.name,
+            "title": self.experiment.title,
+            "command": self.command,
+            "settings": settings,
+            "model": model | ({"sha256": trained[0].facts()["sha256"]} if trained else {}),
+            "data": data.summary(),
+            "seconds": seconds,
+            **how_made(self.seed, torch.device(self.grid.device)),
+        }

@@ -1,0 +1,228 @@
+"""What is trained against a hash model: an attack or a target code. Found by name, saved in a folder, known by its bytes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+from torch import nn
+
+from hashprobe.data import RetrievalData
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json, sha256_of, write_json
+from hashprobe.hashing import HashModel
+from hashprobe.identity import version_of
+from hashprobe.main_process import is_main
+from hashprobe.processes import processes
+from hashprobe.registry import Registry
+from hashprobe.weights import load_weights, save_weights, weights_sha256
+
+FORMAT = "hashprobe.trained/1"
+SPEC_FILE = "trained.json"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """Against what, from what and where something is trained.
+
+    Attributes:
+        model: The attacked model; left as it was.
+        data: Whose training images, and whose database's label vectors, are used.
+        seed: Of weights, batches and whatever else is drawn.
+        folder: Where a checkpoint is kept, from which a killed training goes on; none if not given.
+        logs: Folder of the training logs; none if not given.
+        trained: What has been trained before, by name.
+        progress: Whether progress bars are shown.
+        known_train_codes: Packed codes of the training images, where they are known already.
+    """
+
+    model: HashModel
+    data: RetrievalData
+    seed: int
+    folder: Path | None = None
+    logs: Path | None = None
+    trained: Mapping[str, Trained] = field(default_factory=dict)
+    progress: bool = False
+    known_train_codes: npt.NDArray[np.uint8] | None = None
+
+    @cached_property
+    def train_codes(self) -> npt.NDArray[np.uint8]:
+        """Packed codes of the training images."""
+        if self.known_train_codes is not None:
+            return self.known_train_codes
+        return self.model.codes(self.data.train.images, progress=self.progress, together=True)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint's file."""
+        return self.folder / CHECKPOINT_FILE if self.folder else None
+
+    def log(self, name: str) -> Path | None:
+        """Return the file of a log."""
+        return self.logs / f"{name.lower()}.jsonl" if self.logs else None
+
+
+class Trained(ABC):
+    """An attack or a target code that is trained against one hash model.
+
+    A subclass is registered in ``TRAINED``, and in ``ATTACKS`` or ``CODES``, under one name. Instances are made by :meth:`train`
+    or by :func:`load_trained`.
+
+    Attributes:
+        name: What it is registered as.
+        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones.
+        presets: Settings by the name of a scale, where they differ from the defaults.
+        requires: Names of what must be trained before it; :meth:`train` finds them in its run.
+        settings: How this one was trained.
+        attacked_model: Fingerprint of the model that it was trained against.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+    presets: ClassVar[Mapping[str, BaseModel]] = {}
+    requires: ClassVar[tuple[str, ...]] = ()
+
+    settings: Any
+    attacked_model: str
+
+    @classmethod
+    @abstractmethod
+    def train(cls, settings: Any, run: TrainingRun) -> Self:
+        """Train one; goes on from the run's checkpoint if that is there."""
+
+    @abstractmethod
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Return its networks by the name of their file."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return what :meth:`assemble` needs beside the settings, as JSON holds it; ``bits`` and ``classes`` among it."""
+
+    @classmethod
+    @abstractmethod
+    def assemble(
+        cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
+    ) -> Self:
+        """Build one whose networks are loaded afterwards."""
+
+    def parts(self) -> Mapping[str, Trained]:
+        """Return what it requires and holds, by name."""
+        return {}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it beside other trainings of its kind: its bytes, and the numbers that it is used with."""
+        numbers = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)  # type: ignore[arg-type]
+            if isinstance(getattr(self, field.name), int | float | None)
+        }
+        return {"kind": self.name, "version": version_of(type(self)), "sha256": self.sha256(), **numbers}
+
+    def sha256(self) -> str:
+        """Return the fingerprint of what it computes: its kind, facts, tensors, and those of its parts."""
+        own = [weights_sha256(network) for _, network in sorted(self.networks().items())]
+        return sha256_of(self.name, self.facts(), *own, *(part.sha256() for _, part in sorted(self.parts().items())))
+
+    def save(self, directory: Path | str) -> None:
+        """Write the networks, the parts and ``trained.json``, which comes last, into a folder."""
+        directory = Path(directory)
+        for name, part in self.parts().items():
+            part.save(directory / name)
+        for name, network in self.networks().items():
+            save_weights(network, directory / f"{name}.safetensors")
+        description = {
+            "format": FORMAT,
+            "kind": self.name,
+            "facts": self.facts(),
+            "settings": self.settings.model_dump(mode="json"),
+            "parts": sorted(self.parts()),
+            "attacked_model_sha256": self.attacked_model,
+            "sha256": self.sha256(),
+        }
+        write_json(directory / SPEC_FILE, description)
+
+
+TRAINED: Registry[type[Trained]] = Registry("trained attack or code")
+
+
+def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
+    """Load what :meth:`Trained.save` wrote.
+
+    Args:
+        directory: The folder.
+        kind: The name that is expected; another one is an error.
+
+    Raises:
+        HashprobeError: files missing, damaged, of another kind or of an earlier version.
+    """
+    directory = Path(directory)
+    path = directory / SPEC_FILE
+    if not path.exists():
+        raise HashprobeError(
+            f"{directory} holds nothing that was trained ({SPEC_FILE} is missing); give a folder that train-attack wrote."
+        )
+    found = read_json(path)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise HashprobeError(f"{path} does not describe a trained attack or code ({FORMAT!r}).")
+    names = {"kind", "facts", "settings", "parts", "attacked_model_sha256", "sha256"}
+    if missing := sorted(names - found.keys()):
+        raise HashprobeError(f"{path} lacks {missing[0]}; train it again.")
+    if kind is not None and found["kind"] != kind:
+        raise HashprobeError(f"{directory} holds {found['kind']}; {kind} was expected.")
+    own = TRAINED[found["kind"]]
+    parts = {name: load_trained(directory / name, kind=name) for name in found["parts"]}
+    settings = own.Settings(**found["settings"])
+    trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
+    for name, network in trained.networks().items():
+        load_weights(network, directory / f"{name}.safetensors", fits="description")
+        network.requires_grad_(False).eval()
+    if trained.sha256() != found["sha256"]:
+        raise HashprobeError(f"{directory} is damaged: its tensors are not those that {SPEC_FILE} names.")
+    return trained
+
+
+def by_name(trained: Iterable[Trained]) -> dict[str, Trained]:
+    """Return trained things and the parts that they hold, by name; what is given goes before a part of its name.
+
+    Raises:
+        HashprobeError: two of one name.
+    """
+    own: dict[str, Trained] = {}
+    for one in trained:
+        if one.name in own:
+            raise HashprobeError(f"{one.name} is given twice; give one trained {one.name}.")
+        own[one.name] = one
+    return {name: part for one in own.values() for name, part in one.parts().items()} | own
+
+
+def train_into(name: str, settings: BaseModel, run: TrainingRun, folder: Path) -> Trained:
+    """Return the trained attack or code of a folder, which is trained there first if it is not finished.
+
+    Args:
+        name: A name of ``TRAINED``; what it requires is in ``run.trained``.
+        settings: How it is trained.
+        run: Against what and from what; its folder is ``folder``.
+        folder: Where it is, or will be.
+
+    Raises:
+        HashprobeError: something that it requires has not been trained.
+    """
+    if processes(run.model.device).from_main((folder / SPEC_FILE).exists):
+        return load_trained(folder, kind=name)
+    kind = TRAINED[name]
+    for needed in kind.requires:
+        if needed not in run.trained:
+            raise HashprobeError(f"{name} needs {needed}, which has to be trained first.")
+    trained = kind.train(settings, replace(run, folder=folder))
+    if is_main():
+        trained.save(folder)
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+    return trained
