@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe import retrieval
-from hashprobe.retrieval import levels, planes
+from hashprobe.retrieval import levels
 from hashprobe.retrieval.bench import make_inputs, run_retrieval_benchmark
+from hashprobe.retrieval.kernel import planes
 from hashprobe.retrieval.memory import watch_memory
 
 SIZES = {

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
+from hashprobe.retrieval.arrays import Int64Array
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.levels import Int64Array
 from hashprobe.retrieval.search import check_search, top_k
 
 Kind = Literal["flat", "ivf", "hnsw"]

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Bytes, pass_over
-from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.counting import arrange_queries, count_items, empty_sums, levels_of
-from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
-from hashprobe.retrieval.planes import Tiles, arrange_tiles
-
-Int64Array = npt.NDArray[np.int64]
+from hashprobe.retrieval.arrays import Int64Array
+from hashprobe.retrieval.kernel.blocks import pass_over
+from hashprobe.retrieval.kernel.counting import arrange_queries, count_items, empty_sums, levels_of
+from hashprobe.retrieval.kernel.planes import Tiles, arrange_tiles
+from hashprobe.retrieval.ranking import RankingInput, check_ranking
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,49 +88,6 @@ def nearer(levels: Int64Array) -> Int64Array:
     return np.asarray(np.cumsum(levels, axis=1) - levels)
 
 
-@dataclass(frozen=True)
-class RankingInput:
-    """Queries and a database that fit each other; the database has not been read yet."""
-
-    query_codes: PackedCodes
-    query_labels: Bytes
-    database: PackedCodes
-    database_labels: LabelSource
-    bits: int
-
-
-def check_ranking(
-    queries: Any, database: Any, query_labels: Any, database_labels: Any, bits: int
-) -> RankingInput:
-    """Check queries and database against each other.
-
-    Raises:
-        HashprobeError: codes of another width, labels of another number of rows or classes, nothing to rank.
-    """
-    query_codes, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
-    check_spare_bits("queries", query_codes, bits)
-    wanted = pack_labels(query_labels, "query_labels")
-    labels = check_labels("database_labels", database_labels)
-    if not len(codes):
-        raise HashprobeError("database is empty; there is nothing to rank.")
-    for name, rows, of, expected in (
-        ("query_labels", len(wanted), "queries", len(query_codes)),
-        ("database_labels", len(labels), "database", len(codes)),
-    ):
-        if rows != expected:
-            raise HashprobeError(
-                f"{name} has {rows} rows but {of} has {expected}; each code needs its labels."
-            )
-    if wanted.classes != class_count(labels):
-        raise HashprobeError(
-            f"query_labels has {wanted.classes} classes but database_labels has {class_count(labels)}; "
-            "both must have one column a class, in the same order."
-        )
-    # Copies, since the kernels would be compiled anew for read-only arrays.
-    own, own_labels = np.array(query_codes, order="C"), np.array(wanted.packed, order="C")
-    return RankingInput(own, own_labels, codes, labels, int(bits))
-
-
 def count_levels(
     queries: Any,
     database: Any,
@@ -173,9 +127,9 @@ def count_checked(
 ) -> LevelCounts:
     """Do the work of :func:`count_levels` on checked input."""
     if device is not None:
-        from hashprobe.retrieval.torch_kernel import count_on_device
+        from hashprobe.retrieval.kernel.torch_kernel import count_on_device
 
-        return count_on_device(given, device, progress=progress)
+        return LevelCounts(*count_on_device(given, device, progress=progress))
     items, relevant = (empty_sums(len(given.query_codes), given.bits) for _ in range(2))
     queries = arrange_queries(given.query_codes, given.query_labels)
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from hashprobe.errors import HashprobeError, check_whole_number
-from hashprobe.retrieval.blocks import Block, Bytes, in_order, pass_over
+from hashprobe.retrieval.arrays import Bytes, Int64Array
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.kernels import place_nearest
-from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked, nearer
+from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
+from hashprobe.retrieval.kernel.database_order import place_nearest
+from hashprobe.retrieval.levels import count_checked, nearer
+from hashprobe.retrieval.ranking import RankingInput
 
 
 def top_k(

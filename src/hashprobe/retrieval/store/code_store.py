@@ -22,8 +22,8 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
-from hashprobe.retrieval.ids import ENCODING, id_blocks
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
+from hashprobe.retrieval.store.ids import ENCODING, id_blocks
 
 MAGIC = b"hashcode"
 VERSION = 2

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.average_precision import Empty, average_precision
+from hashprobe.retrieval.arrays import Float64Array
 from hashprobe.retrieval.labels import check_labels
-from hashprobe.retrieval.ties import Float64Array
+from hashprobe.retrieval.metrics.average_precision import Empty, average_precision
 
 
 def chance_level(

@@ -11,20 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hashprobe.retrieval.blocks import Block, in_order, pass_over
-from hashprobe.retrieval.kernels import rank_hits, walk_in_order
-from hashprobe.retrieval.levels import (
-    Int64Array,
-    LevelCounts,
-    RankingInput,
-    check_ranking,
-    count_checked,
-    nearer,
-)
-
-Float64Array = npt.NDArray[np.float64]
+from hashprobe.retrieval.arrays import Float64Array, Int64Array
+from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
+from hashprobe.retrieval.kernel.database_order import rank_hits, walk_in_order
+from hashprobe.retrieval.levels import LevelCounts, count_checked, nearer
+from hashprobe.retrieval.ranking import RankingInput, check_ranking
 
 
 @dataclass(frozen=True, eq=False)
