@@ -19,7 +19,7 @@ from hashprobe.retrieval.levels import LevelCounts, count_checked, nearer
 from hashprobe.retrieval.ranking import RankingInput, check_ranking
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OrderedLevelCounts(LevelCounts):
     """Counts that know where the database is, so that the curves can be had with ``ties="order"``.
 
@@ -91,7 +91,7 @@ def count_levels_in_order(
     """
     given = check_ranking(queries, database, query_labels, database_labels, bits)
     counts = count_checked(given, threads=threads, progress=progress)
-    return OrderedLevelCounts(counts.items, counts.relevant, given, threads, progress)
+    return OrderedLevelCounts(counts.items, counts.relevant, given=given, threads=threads, progress=progress)
 
 
 def walk(

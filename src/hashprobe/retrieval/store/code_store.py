@@ -109,8 +109,8 @@ class CodeStore:
             rows: Whole numbers ``(n,)`` or ``(n, k)``, such as the indices of :func:`top_k`.
 
         Returns:
-            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a :class:`BinaryIndex` found
-            nothing.
+            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a
+            :class:`SearchIndex` found nothing.
 
         Raises:
             HashprobeError: rows that are not in the store, or ids that are damaged.
