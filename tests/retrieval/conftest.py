@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hashprobe.retrieval import blocks
+from hashprobe.retrieval.kernel import blocks
 
 
 @pytest.fixture

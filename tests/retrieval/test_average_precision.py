@@ -11,7 +11,7 @@ import torch
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.ties import harmonic_difference
+from hashprobe.retrieval.metrics.ties import harmonic_difference
 from retrieval import plain
 
 

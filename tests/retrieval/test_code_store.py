@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval import ids as ids_module
-from hashprobe.retrieval import store as store_module
+from hashprobe.retrieval.store import code_store as store_module
+from hashprobe.retrieval.store import ids as ids_module
 from retrieval import plain
 
 CASE = plain.random_case(0, queries=4, items=50, bits=12, classes=9)

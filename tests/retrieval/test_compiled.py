@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from numba.core.caching import CacheImpl
 
-from hashprobe.retrieval.compiled import compiled, fingerprint
+from hashprobe.retrieval.kernel.compiled import compiled, fingerprint
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
 from hashprobe import retrieval
-from hashprobe.retrieval.planes import TILE_ITEMS, TILE_WORDS, bit_planes
+from hashprobe.retrieval.kernel.planes import TILE_ITEMS, TILE_WORDS, bit_planes
 from retrieval import plain
 
 

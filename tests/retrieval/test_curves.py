@@ -10,7 +10,7 @@ import pytest
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.ties import harmonic_difference, harmonic_mean_rank
+from hashprobe.retrieval.metrics.ties import harmonic_difference, harmonic_mean_rank
 from retrieval import plain
 
 

@@ -194,9 +194,9 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no empty policy": (lambda: precision(empty=None), r"no policy for queries .* is named None"),
     "no mode": (lambda: precision(mode=None), r"no mode is named None"),
-    "no index kind": (
-        lambda: retrieval.BinaryIndex(CODES, bits=12, kind=None),  # type: ignore[arg-type]
-        r"no index kind is named None",
+    "no index": (
+        lambda: retrieval.open_index(None, CODES, bits=12),  # type: ignore[arg-type]
+        r"no search index is named None",
     ),
     "no rank": (
         lambda: precision(top_k=0),

@@ -10,7 +10,7 @@ import torch
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval import metric as metric_module
+from hashprobe.retrieval.metrics import metric as metric_module
 from retrieval import plain
 
 

@@ -3,40 +3,46 @@
 No model and no image is known here.
 """
 
-from hashprobe.retrieval.average_precision import average_precision, average_precision_from_counts
-from hashprobe.retrieval.bootstrap import bootstrap_interval
-from hashprobe.retrieval.chance import chance_level
 from hashprobe.retrieval.codes import pack, unpack
-from hashprobe.retrieval.curves import (
+from hashprobe.retrieval.indexes import INDEXES, SearchIndex, open_index
+from hashprobe.retrieval.labels import PackedLabels, pack_labels
+from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
+from hashprobe.retrieval.metrics.average_precision import average_precision, average_precision_from_counts
+from hashprobe.retrieval.metrics.bootstrap import bootstrap_interval
+from hashprobe.retrieval.metrics.chance import chance_level
+from hashprobe.retrieval.metrics.curves import (
     precision_at,
     precision_at_recall,
     precision_recall_curve,
     precision_within_radius,
     recall_at,
 )
-from hashprobe.retrieval.index import BinaryIndex
-from hashprobe.retrieval.labels import PackedLabels, pack_labels
-from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
-from hashprobe.retrieval.metric import HammingMeanAveragePrecision
-from hashprobe.retrieval.order import OrderedLevelCounts, count_levels_in_order
-from hashprobe.retrieval.search import top_k
-from hashprobe.retrieval.store import CodeStore, open_code_store, write_code_store
+from hashprobe.retrieval.metrics.metric import HammingMeanAveragePrecision
+from hashprobe.retrieval.metrics.neighbours import average_precision_from_neighbours, count_neighbours
+from hashprobe.retrieval.metrics.order import OrderedLevelCounts, count_levels_in_order
+from hashprobe.retrieval.search import Neighbours, top_k
+from hashprobe.retrieval.store.code_store import CodeStore, open_code_store, write_code_store
 
 __all__ = [
-    "BinaryIndex",
+    "INDEXES",
     "CodeStore",
     "HammingMeanAveragePrecision",
     "LevelCounts",
+    "Neighbours",
     "OrderedLevelCounts",
     "PackedLabels",
+    "SearchIndex",
     "average_precision",
     "average_precision_from_counts",
+    "average_precision_from_neighbours",
     "bootstrap_interval",
     "chance_level",
     "count_levels",
     "count_levels_in_order",
     "count_levels_of_sets",
+    "count_neighbours",
     "open_code_store",
+    "open_index",
     "pack",
     "pack_labels",
     "precision_at",

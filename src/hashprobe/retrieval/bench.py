@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from hashprobe.errors import check_whole_number
 from hashprobe.progress import progress_bar
-from hashprobe.retrieval.average_precision import average_precision
-from hashprobe.retrieval.blocks import usable_threads
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, pack, unpack
+from hashprobe.retrieval.kernel.blocks import usable_threads
 from hashprobe.retrieval.labels import MAX_CLASSES
 from hashprobe.retrieval.memory import watch_memory
+from hashprobe.retrieval.metrics.average_precision import average_precision
 
 LABELS_AN_IMAGE = 2.5
 # Distances of this many queries fill 12 MB at NUS-WIDE's size, which faiss writes to the last-level cache.

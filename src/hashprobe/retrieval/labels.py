@@ -44,6 +44,10 @@ class PackedLabels:
     def __len__(self) -> int:
         return len(self.packed)
 
+    def __getitem__(self, rows: Any) -> PackedLabels:
+        """Return the labels of some rows: a slice, or indices ``(m,)``."""
+        return PackedLabels(self.packed[rows], self.classes)
+
     def unpack(self) -> npt.NDArray[np.uint8]:
         """Return the labels multi-hot, uint8 ``(n, C)``."""
         return np.unpackbits(self.packed, axis=1, count=self.classes)

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.blocks import Bytes, pass_over
-from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.counting import arrange_queries, count_items, empty_sums, levels_of
-from hashprobe.retrieval.labels import LabelSource, check_labels, class_count, pack_labels
-from hashprobe.retrieval.planes import Tiles, arrange_tiles
-
-Int64Array = npt.NDArray[np.int64]
+from hashprobe.retrieval.arrays import Int64Array
+from hashprobe.retrieval.kernel.blocks import pass_over
+from hashprobe.retrieval.kernel.counting import arrange_queries, count_items, empty_sums, levels_of
+from hashprobe.retrieval.kernel.planes import Tiles, arrange_tiles
+from hashprobe.retrieval.labels import check_labels
+from hashprobe.retrieval.ranking import RankingInput, check_ranking
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +32,8 @@ class LevelCounts:
         items: int64 ``(n_queries, K + 1)``: database items at distance 0 ... K from each query.
         relevant: int64 ``(n_queries, K + 1)``: those of them that share a label with the query (or its
             target).
+        missed: int64 ``(n_queries,)``: relevant items that lie at no distance, since a search did not find them; or one
+            number for all queries. They count among the relevant items of the database, and are at no rank.
 
     Raises:
         HashprobeError: not whole numbers, another shape, or more relevant items at a distance than items.
@@ -41,6 +41,7 @@ class LevelCounts:
 
     items: Int64Array
     relevant: Int64Array
+    missed: Int64Array | int = 0
 
     def __post_init__(self) -> None:
         for name in ("items", "relevant"):
@@ -62,11 +63,17 @@ class LevelCounts:
                 f"relevant must lie between 0 and items; query {query} has {self.relevant[query, distance]} "
                 f"relevant of {self.items[query, distance]} items at distance {distance}."
             )
+        missed = np.asarray(self.missed)
+        if missed.dtype.kind not in "iu" or missed.shape not in ((), (len(self),)) or (missed < 0).any():
+            raise HashprobeError(
+                f"missed must be a whole number of at least 0, or one for each of {len(self)} queries; found {missed!r}."
+            )
+        object.__setattr__(self, "missed", np.broadcast_to(missed.astype(np.int64), len(self)))
 
     @property
     def relevant_total(self) -> Int64Array:
         """How many items are relevant to each query, ``(n_queries,)``."""
-        total: Int64Array = self.relevant.sum(axis=1)
+        total: Int64Array = self.relevant.sum(axis=1) + self.missed
         return total
 
     def __len__(self) -> int:
@@ -74,7 +81,8 @@ class LevelCounts:
 
     def __getitem__(self, rows: int | slice) -> LevelCounts:
         """Return the counts of one query or of a slice of them."""
-        return LevelCounts(np.atleast_2d(self.items[rows]), np.atleast_2d(self.relevant[rows]))
+        missed = np.atleast_1d(np.asarray(self.missed)[rows])
+        return LevelCounts(np.atleast_2d(self.items[rows]), np.atleast_2d(self.relevant[rows]), missed)
 
     def __add__(self, others: LevelCounts) -> LevelCounts:
         """Add the counts of the same queries over another part of the database."""
@@ -83,55 +91,13 @@ class LevelCounts:
                 f"counts of shape {self.items.shape} and {others.items.shape} do not add up; both must be of the same "
                 "queries and bits."
             )
-        return LevelCounts(self.items + others.items, self.relevant + others.relevant)
+        missed = self.missed + others.missed
+        return LevelCounts(self.items + others.items, self.relevant + others.relevant, missed)
 
 
 def nearer(levels: Int64Array) -> Int64Array:
     """Return how many lie nearer than each distance, of numbers at each distance ``(n_queries, K + 1)``."""
     return np.asarray(np.cumsum(levels, axis=1) - levels)
-
-
-@dataclass(frozen=True)
-class RankingInput:
-    """Queries and a database that fit each other; the database has not been read yet."""
-
-    query_codes: PackedCodes
-    query_labels: Bytes
-    database: PackedCodes
-    database_labels: LabelSource
-    bits: int
-
-
-def check_ranking(
-    queries: Any, database: Any, query_labels: Any, database_labels: Any, bits: int
-) -> RankingInput:
-    """Check queries and database against each other.
-
-    Raises:
-        HashprobeError: codes of another width, labels of another number of rows or classes, nothing to rank.
-    """
-    query_codes, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
-    check_spare_bits("queries", query_codes, bits)
-    wanted = pack_labels(query_labels, "query_labels")
-    labels = check_labels("database_labels", database_labels)
-    if not len(codes):
-        raise HashprobeError("database is empty; there is nothing to rank.")
-    for name, rows, of, expected in (
-        ("query_labels", len(wanted), "queries", len(query_codes)),
-        ("database_labels", len(labels), "database", len(codes)),
-    ):
-        if rows != expected:
-            raise HashprobeError(
-                f"{name} has {rows} rows but {of} has {expected}; each code needs its labels."
-            )
-    if wanted.classes != class_count(labels):
-        raise HashprobeError(
-            f"query_labels has {wanted.classes} classes but database_labels has {class_count(labels)}; "
-            "both must have one column a class, in the same order."
-        )
-    # Copies, since the kernels would be compiled anew for read-only arrays.
-    own, own_labels = np.array(query_codes, order="C"), np.array(wanted.packed, order="C")
-    return RankingInput(own, own_labels, codes, labels, int(bits))
 
 
 def count_levels(
@@ -173,9 +139,9 @@ def count_checked(
 ) -> LevelCounts:
     """Do the work of :func:`count_levels` on checked input."""
     if device is not None:
-        from hashprobe.retrieval.torch_kernel import count_on_device
+        from hashprobe.retrieval.kernel.torch_kernel import count_on_device
 
-        return count_on_device(given, device, progress=progress)
+        return LevelCounts(*count_on_device(given, device, progress=progress))
     items, relevant = (empty_sums(len(given.query_codes), given.bits) for _ in range(2))
     queries = arrange_queries(given.query_codes, given.query_labels)
 
@@ -194,6 +160,27 @@ def count_checked(
         description="counting distances",
     )
     return LevelCounts(levels_of(items, given.bits), levels_of(relevant, given.bits))
+
+
+def count_unranked(query_labels: Any, database_labels: Any, *, threads: int | None = None) -> LevelCounts:
+    """Count as if all codes were equal: at distance 0 the whole database and all of each query's relevant items.
+
+    Args:
+        query_labels: Multi-hot ``(n, C)``, or :class:`PackedLabels`.
+        database_labels: Multi-hot ``(N, C)``, or :class:`PackedLabels`.
+        threads: How many threads; ``None`` is all.
+
+    Raises:
+        HashprobeError: labels that do not fit each other, or an empty database.
+    """
+    wanted, labels = (
+        check_labels("query_labels", query_labels),
+        check_labels("database_labels", database_labels),
+    )
+    if not len(labels):
+        raise HashprobeError("database_labels is empty; there is nothing to rank.")
+    asked, alike = (np.zeros((len(rows), 1), dtype=np.uint8) for rows in (wanted, labels))
+    return count_levels(asked, alike, wanted, labels, bits=1, threads=threads)
 
 
 def count_levels_of_sets(

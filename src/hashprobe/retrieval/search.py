@@ -1,16 +1,30 @@
-"""The nearest items themselves, with their indices."""
+"""The nearest items themselves, with their indices, found exactly."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hashprobe.errors import HashprobeError, check_whole_number
-from hashprobe.retrieval.blocks import Block, Bytes, in_order, pass_over
+from hashprobe.retrieval.arrays import Bytes, Int64Array
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
-from hashprobe.retrieval.kernels import place_nearest
-from hashprobe.retrieval.levels import Int64Array, RankingInput, count_checked, nearer
+from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
+from hashprobe.retrieval.kernel.database_order import place_nearest
+from hashprobe.retrieval.levels import count_checked, nearer
+from hashprobe.retrieval.ranking import RankingInput
+
+
+class Neighbours(NamedTuple):
+    """The items found near each query, the nearest first.
+
+    Attributes:
+        ids: Indices into the database, int64 ``(n, k)``; -1 where nothing was found.
+        distances: Hamming distances, int64 ``(n, k)``; K + 1 where nothing was found.
+    """
+
+    ids: Int64Array
+    distances: Int64Array
 
 
 def top_k(
@@ -21,7 +35,7 @@ def top_k(
     bits: int,
     threads: int | None = None,
     progress: bool = False,
-) -> tuple[Int64Array, Int64Array]:
+) -> Neighbours:
     """Return the k nearest items of each query, exactly; equal distances in the order of the database.
 
     Two passes: the first counts items by distance, the second writes each near item straight to its place.
@@ -35,7 +49,7 @@ def top_k(
         progress: Whether to show a bar.
 
     Returns:
-        Indices into the database and Hamming distances, each int64 ``(n, min(k, N))``.
+        Indices into the database and Hamming distances, each int64 ``(n, min(k, N))``; all are found.
 
     Raises:
         HashprobeError: codes that do not fit, or ``k`` below 1.
@@ -60,17 +74,23 @@ def top_k(
         progress=progress,
         description="finding neighbours",
     )
-    return ids, distances
+    return Neighbours(ids, distances)
 
 
 def check_search(queries: Any, database: Any, k: int, bits: int) -> tuple[PackedCodes, PackedCodes]:
     """Return queries and database as packed codes that fit each other, or say what is wrong."""
-    asked, codes = check_codes("queries", queries, bits), check_codes("database", database, bits)
+    asked, codes = check_codes("queries", queries, bits), check_searched(database, bits)
     check_spare_bits("queries", asked, bits)
     check_whole_number("k", k, least=1)
+    return np.array(asked, order="C"), codes
+
+
+def check_searched(database: Any, bits: int) -> PackedCodes:
+    """Return what is to be searched as packed codes, or say what is wrong."""
+    codes = check_codes("database", database, bits)
     if not len(codes):
         raise HashprobeError("database is empty; there is nothing to search.")
-    return np.array(asked, order="C"), codes
+    return codes
 
 
 def no_labels(codes: PackedCodes) -> Bytes:

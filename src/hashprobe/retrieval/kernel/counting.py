@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.retrieval.codes import PackedCodes
-from hashprobe.retrieval.compiled import compiled
-from hashprobe.retrieval.planes import TILE_WORDS, Tiles
-from hashprobe.retrieval.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder, half_adder
-from hashprobe.retrieval.words import (
+from hashprobe.retrieval.kernel.compiled import compiled
+from hashprobe.retrieval.kernel.planes import TILE_WORDS, Tiles
+from hashprobe.retrieval.kernel.triples import ALL, TRIPLES_A_STEP, choose_sums, full_adder, half_adder
+from hashprobe.retrieval.kernel.words import (
     PIECES,
     WORDS,
     add_ones,

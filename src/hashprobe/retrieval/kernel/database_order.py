@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from hashprobe.retrieval.compiled import compiled
+from hashprobe.retrieval.kernel.compiled import compiled
 
 # Items whose keys are made at a time: their keys, codes and labels stay near the core.
 TILE = 4096

@@ -8,11 +8,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.retrieval.average_precision import Empty, Mode, average_precision, check_policies
-from hashprobe.retrieval.blocks import usable_threads
+from hashprobe.retrieval.arrays import Float64Array
 from hashprobe.retrieval.codes import PackedCodes, as_array, check_codes, check_spare_bits, pack
+from hashprobe.retrieval.kernel.blocks import usable_threads
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
-from hashprobe.retrieval.ties import Float64Array, Ties
+from hashprobe.retrieval.metrics.average_precision import Empty, Mode, average_precision, check_policies
+from hashprobe.retrieval.metrics.ties import Ties
 
 Split = Literal["query", "database"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.retrieval.compiled import compiled
-from hashprobe.retrieval.triples import sums_of_three
-from hashprobe.retrieval.words import (
+from hashprobe.retrieval.kernel.compiled import compiled
+from hashprobe.retrieval.kernel.triples import sums_of_three
+from hashprobe.retrieval.kernel.words import (
     FIRST_BITS,
     WORDS,
     empty_words,

@@ -7,9 +7,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
-from hashprobe.retrieval.levels import Int64Array, LevelCounts, check_ranking, count_checked
-from hashprobe.retrieval.order import walk
-from hashprobe.retrieval.ties import Float64Array, Ties, check_ties, precision_gained, refuse_order
+from hashprobe.retrieval.arrays import Float64Array, Int64Array
+from hashprobe.retrieval.levels import LevelCounts, count_checked
+from hashprobe.retrieval.metrics.order import walk
+from hashprobe.retrieval.metrics.ties import Ties, check_ties, precision_gained, refuse_order
+from hashprobe.retrieval.ranking import check_ranking
 
 Empty = Literal["count_as_zero", "skip", "error"]
 Mode = Literal["exact", "as_published"]

@@ -8,16 +8,19 @@ import torch
 
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
+from hashprobe.retrieval.arrays import Int64Array
 from hashprobe.retrieval.codes import check_spare_bits
 from hashprobe.retrieval.labels import packed_rows
-from hashprobe.retrieval.levels import LevelCounts, RankingInput
+from hashprobe.retrieval.ranking import RankingInput
 
 # Query-item pairs on the device at a time take about thirty bytes each.
 QUERIES_AT_ONCE = 1 << 9
 ROWS_AT_ONCE = 1 << 13
 
 
-def count_on_device(given: RankingInput, device: str | torch.device, *, progress: bool) -> LevelCounts:
+def count_on_device(
+    given: RankingInput, device: str | torch.device, *, progress: bool
+) -> tuple[Int64Array, Int64Array]:
     """Do the work of :func:`count_levels` with torch.
 
     Distances are products of signs. They are exact in every precision that a device multiplies in: the factors
@@ -27,6 +30,9 @@ def count_on_device(given: RankingInput, device: str | torch.device, *, progress
         given: Checked input.
         device: Where to count.
         progress: Whether to show a bar.
+
+    Returns:
+        Items and relevant items at each distance, each int64 ``(n_queries, K + 1)``.
 
     Raises:
         HashprobeError: no such device here.
@@ -59,7 +65,7 @@ def count_on_device(given: RankingInput, device: str | torch.device, *, progress
                 counted[first * bins : first * bins + len(found)] += found
             advance(len(rows))
     keyed = counted.view(total, bins).cpu().numpy()
-    return LevelCounts(keyed[:, 0::2] + keyed[:, 1::2], keyed[:, 1::2].copy())
+    return keyed[:, 0::2] + keyed[:, 1::2], keyed[:, 1::2].copy()
 
 
 def _bits_of(packed: npt.NDArray[np.uint8], device: str | torch.device) -> torch.Tensor:

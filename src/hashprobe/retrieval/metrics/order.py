@@ -11,23 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hashprobe.retrieval.blocks import Block, in_order, pass_over
-from hashprobe.retrieval.kernels import rank_hits, walk_in_order
-from hashprobe.retrieval.levels import (
-    Int64Array,
-    LevelCounts,
-    RankingInput,
-    check_ranking,
-    count_checked,
-    nearer,
-)
-
-Float64Array = npt.NDArray[np.float64]
+from hashprobe.retrieval.arrays import Float64Array, Int64Array
+from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
+from hashprobe.retrieval.kernel.database_order import rank_hits, walk_in_order
+from hashprobe.retrieval.levels import LevelCounts, count_checked, nearer
+from hashprobe.retrieval.ranking import RankingInput, check_ranking
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OrderedLevelCounts(LevelCounts):
     """Counts that know where the database is, so that the curves can be had with ``ties="order"``.
 
@@ -99,7 +91,7 @@ def count_levels_in_order(
     """
     given = check_ranking(queries, database, query_labels, database_labels, bits)
     counts = count_checked(given, threads=threads, progress=progress)
-    return OrderedLevelCounts(counts.items, counts.relevant, given, threads, progress)
+    return OrderedLevelCounts(counts.items, counts.relevant, given=given, threads=threads, progress=progress)
 
 
 def walk(

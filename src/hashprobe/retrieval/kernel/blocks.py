@@ -9,12 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from hashprobe.cpus import usable_cpus
 from hashprobe.errors import check_whole_number
 from hashprobe.progress import progress_bar
+from hashprobe.retrieval.arrays import Bytes
 from hashprobe.retrieval.codes import PackedCodes, byte_major, check_spare_bits
 from hashprobe.retrieval.labels import LabelSource, packed_rows
 
@@ -23,8 +21,6 @@ BLOCK_ITEMS = 1 << 16
 BLOCK_BITS = 1 << 24
 # More runs of queries than threads, so that a thread held up by other work does not hold up the block.
 RUNS_A_THREAD = 4
-
-Bytes = npt.NDArray[np.uint8]
 
 
 # What the kernel reads of a block of the database.

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
-from hashprobe.retrieval.ids import ENCODING, id_blocks
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
+from hashprobe.retrieval.store.ids import ENCODING, id_blocks
 
 MAGIC = b"hashcode"
 VERSION = 2
@@ -109,8 +109,8 @@ class CodeStore:
             rows: Whole numbers ``(n,)`` or ``(n, k)``, such as the indices of :func:`top_k`.
 
         Returns:
-            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a :class:`BinaryIndex` found
-            nothing.
+            A list of n ids, or n lists of k ids; ``None`` for a row -1, where a
+            :class:`SearchIndex` found nothing.
 
         Raises:
             HashprobeError: rows that are not in the store, or ids that are damaged.

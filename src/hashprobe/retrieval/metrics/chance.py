@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.average_precision import Empty, average_precision
-from hashprobe.retrieval.labels import check_labels
-from hashprobe.retrieval.ties import Float64Array
+from hashprobe.retrieval.arrays import Float64Array
+from hashprobe.retrieval.levels import count_unranked
+from hashprobe.retrieval.metrics.average_precision import Empty, average_precision_from_counts
 
 
 def chance_level(
@@ -40,11 +37,5 @@ def chance_level(
     Raises:
         HashprobeError: labels that do not fit, or a query without relevant items under ``empty="error"``.
     """
-    wanted, labels = (
-        check_labels("query_labels", query_labels),
-        check_labels("database_labels", database_labels),
-    )
-    if not len(labels):
-        raise HashprobeError("database_labels is empty; there is nothing to rank.")
-    asked, alike = np.zeros((len(wanted), 1), dtype=np.uint8), np.zeros((len(labels), 1), dtype=np.uint8)
-    return average_precision(asked, alike, wanted, labels, bits=1, empty=empty, top_k=top_k, threads=threads)
+    counts = count_unranked(query_labels, database_labels, threads=threads)
+    return average_precision_from_counts(counts, empty=empty, top_k=top_k)

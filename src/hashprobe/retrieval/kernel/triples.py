@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.retrieval.codes import PackedCodes
-from hashprobe.retrieval.compiled import compiled
-from hashprobe.retrieval.words import (
+from hashprobe.retrieval.kernel.compiled import compiled
+from hashprobe.retrieval.kernel.words import (
     WORDS,
     advance,
     empty_words,

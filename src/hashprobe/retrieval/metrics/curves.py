@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.retrieval.average_precision import Empty, apply_empty, check_empty
-from hashprobe.retrieval.levels import Int64Array, LevelCounts
-from hashprobe.retrieval.order import OrderedLevelCounts
-from hashprobe.retrieval.ties import Float64Array, Ties, hits_within, precision_at_hits, refuse_order
+from hashprobe.retrieval.arrays import Float64Array, Int64Array
+from hashprobe.retrieval.levels import LevelCounts
+from hashprobe.retrieval.metrics.average_precision import Empty, apply_empty, check_empty
+from hashprobe.retrieval.metrics.order import OrderedLevelCounts
+from hashprobe.retrieval.metrics.ties import Ties, hits_within, precision_at_hits, refuse_order
 
 RECALL_GRID = np.linspace(0.0, 1.0, 101)
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.retrieval.compiled import compiled
-from hashprobe.retrieval.levels import Int64Array, LevelCounts
+from hashprobe.retrieval.arrays import Float64Array, Int64Array
+from hashprobe.retrieval.kernel.compiled import compiled
+from hashprobe.retrieval.levels import LevelCounts
 
 # Steps smaller than this, relative to the value, end a continued fraction.
 CLOSE = 1e-15
 
 Ties = Literal["expected", "optimistic", "pessimistic", "order"]
-
-Float64Array = npt.NDArray[np.float64]
 
 # Up to here the harmonic numbers are summed; beyond, the terms of their expansion reach the last bit.
 _SUMMED = 64

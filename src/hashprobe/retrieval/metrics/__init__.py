@@ -1,0 +1,1 @@
+"""What is made of rankings: average precision, curves, chance levels, intervals."""

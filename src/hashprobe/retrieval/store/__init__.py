@@ -1,0 +1,1 @@
+"""Codes, labels and ids of a database in one file."""
