@@ -17,7 +17,7 @@ import process_work
 from hashprobe.devices import resolve_device
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.hashing import HashModel
-from hashprobe.hashing.batch_norm import synchronised_batch_norm
+from hashprobe.hashing.training.batch_norm import synchronised_batch_norm
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
 from helpers import conv_model

@@ -32,6 +32,7 @@ FLOORS = (
     "hashing",
     "targets",
     "attacks",
+    "defences",
     "evaluation",
     "report",
     "recipes",
@@ -101,6 +102,8 @@ def test_a_room_imports_only_from_floors_below(path: Path) -> None:
         ("hashing", "from hashprobe.data import RetrievalData\nimport numpy", []),
         ("attacks", "from hashprobe.targets import PrototypeNet", []),
         ("targets", "from hashprobe.attacks import FGSM", ["hashprobe.attacks"]),
+        ("defences", "from hashprobe.attacks import FGSM", []),
+        ("hashing", "from hashprobe.defences import Defence", ["hashprobe.defences"]),
     ],
 )
 def test_the_floor_check_finds_what_it_should(room: str, code: str, found: list[str]) -> None:

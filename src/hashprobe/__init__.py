@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "attacks",
     "data",
+    "defences",
     "evaluation",
     "hashing",
     "report",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hashprobe import attacks, data, evaluation, hashing, report, retrieval, targets
+    from hashprobe import attacks, data, defences, evaluation, hashing, report, retrieval, targets
     from hashprobe.hashing import HashModel
 else:
 

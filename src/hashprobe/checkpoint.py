@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
+from hashprobe.weights import write_tensors
 
 FORMAT = "hashprobe.checkpoint/1"
 
@@ -52,11 +51,8 @@ class Checkpoint:
                     f"optimizer/{name}/{index}/{key}": torch.as_tensor(value)
                     for key, value in entries.items()
                 }
-        # Clones, because the file format refuses tensors that share memory.
-        owned = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
         metadata = {"format": FORMAT, "identity": self.identity, "facts": json.dumps(dict(facts))}
-        with replacing(self.path) as temporary:
-            save_file(owned, temporary, metadata=metadata)
+        write_tensors(tensors, self.path, metadata)
 
     def restore(self) -> dict[str, Any] | None:
         """Load the state into the modules, optimizers and tensors; return the facts, or ``None`` if there is no file.

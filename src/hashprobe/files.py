@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -37,13 +37,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _write_failed(path: Path, error: OSError) -> HashprobeError:
-    reason = error.strerror or str(error)
+def write_failed(path: Path, error: Exception) -> HashprobeError:
+    """Build the error for a file that the operating system refused to write."""
+    reason = getattr(error, "strerror", None) or str(error)
     return HashprobeError(f"could not write {path}: {reason}; what was there before is unchanged.")
 
 

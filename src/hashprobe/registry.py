@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
-from hashprobe.errors import unknown_name
+from hashprobe.errors import HashprobeError, unknown_name
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 
 class Registry(Generic[T]):
@@ -48,6 +50,23 @@ class Registry(Generic[T]):
             return self._things[name]
         except KeyError:
             raise unknown_name(self.kind, name, self._things) from None
+
+    def make(self: Registry[type[M]], name: str, settings: Mapping[str, Any]) -> M:
+        """Return what the class that is filed under ``name`` makes of settings.
+
+        Raises:
+            HashprobeError: no such name, a setting that it does not have, or one that it needs.
+        """
+        kind = self[name]
+        known = inspect.signature(kind).parameters
+        if unknown := sorted(set(settings) - set(known)):
+            raise HashprobeError(
+                f"the {self.kind} {name!r} has no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}."
+            )
+        needed = (setting for setting, its in known.items() if its.default is inspect.Parameter.empty)
+        if missing := sorted(set(needed) - set(settings)):
+            raise HashprobeError(f"the {self.kind} {name!r} needs the setting {missing[0]!r}.")
+        return kind(**settings)
 
     def __contains__(self, name: object) -> bool:
         return name in self._things

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,20 +12,49 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing, sha256_of
+from hashprobe.files import replacing, write_failed
+
+NAMED_WEIGHTS = ("none", "bundled", "pretrained")
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """Write a module's parameters and buffers; tensors that share memory (tied weights) are written once for each name."""
-    tensors: dict[str, torch.Tensor] = {}
+    """Write a module's parameters and buffers.
+
+    Raises:
+        HashprobeError: a tensor holds NaN or infinity, or the operating system refused to write.
+    """
+    tensors = module.state_dict()
+    check_finite(tensors, f"{path} was not written")
+    write_tensors(tensors, path)
+
+
+def write_tensors(
+    tensors: Mapping[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors whole or not at all; those that share memory (tied weights) are written once for each name.
+
+    Raises:
+        HashprobeError: the operating system refused to write (disk full, no permission).
+    """
+    written: dict[str, torch.Tensor] = {}
     memories = set()
-    for name, tensor in module.state_dict().items():
+    for name, tensor in tensors.items():
         owned = tensor.detach().cpu().contiguous()
         memory = owned.untyped_storage().data_ptr()
-        tensors[name] = owned.clone() if memory in memories else owned  # the format refuses shared memory
+        written[name] = owned.clone() if memory in memories else owned  # the format refuses shared memory
         memories.add(memory)
     with replacing(path) as temporary:
-        save_file(tensors, temporary)
+        try:
+            save_file(written, temporary, metadata)
+        except SafetensorError as error:  # in place of an OSError
+            raise write_failed(path, error) from error
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor], consequence: str) -> None:
+    """Raise where a tensor holds NaN or infinity, with what that means for the reader."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise HashprobeError(f"{consequence}: the tensor {name!r} holds NaN or infinity.")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -52,7 +83,7 @@ def load_weights(module: nn.Module, path: Path, *, fits: str) -> None:
         fits: What the tensors have to fit, as a person says it (``"network"``).
 
     Raises:
-        HashprobeError: no such file, not one of weights, or tensors that do not fit.
+        HashprobeError: no such file, not one of weights, or tensors that do not fit or hold NaN or infinity.
     """
     given = read_weights(path)
     tensors = fitting(given, module, path, fits=f"its {fits}")
@@ -76,7 +107,8 @@ def fitting(
         optional: End of the names that may be missing.
 
     Raises:
-        HashprobeError: a tensor is missing or has another shape; the first one, in the module's order, is named.
+        HashprobeError: a tensor is missing, has another shape, or holds NaN or infinity; the first one, in the module's order,
+            is named.
     """
     found = {}
     for name, tensor in module.state_dict().items():
@@ -90,12 +122,42 @@ def fitting(
         elif optional is None or not name.endswith(optional):
             first = f"the file begins with {next(iter(given))!r}" if given else "the file holds no tensor"
             raise HashprobeError(f"{path} does not fit {fits}: {name!r} is missing; {first}.")
+    check_finite(found, f"{path} cannot be used")
     return found
 
 
-def weights_sha256(module: nn.Module) -> str:
-    """Return a fingerprint of a module's tensors, for the identity of a training that depends on them."""
-    parts: list[bytes | str] = []
+def weights_sha256(module: nn.Module, facts: str = "") -> str:
+    """Return a fingerprint of a module's tensors, and of facts that belong to them."""
+    digest = hashlib.sha256(facts.encode())
     for name, tensor in sorted(module.state_dict().items()):
-        parts += [name, tensor.detach().cpu().contiguous().numpy().tobytes()]
-    return sha256_of(*parts)
+        digest.update(name.encode())
+        # As bytes, because numpy knows no bfloat16.
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def weights_file(weights: str) -> Path | None:
+    """Return the file that weights are read from, or ``None`` where they are one of ``NAMED_WEIGHTS``.
+
+    Raises:
+        HashprobeError: there is no such file.
+    """
+    if weights in NAMED_WEIGHTS:
+        return None
+    if not Path(weights).is_file():
+        names = ", ".join(map(repr, NAMED_WEIGHTS))
+        raise HashprobeError(f"weights {weights!r} are neither {names} nor a file.")
+    return Path(weights)
+
+
+def weights_identity(weights: str) -> str:
+    """Return what weights are, wherever they lie: one of ``NAMED_WEIGHTS``, or the SHA-256 of a file's bytes.
+
+    Raises:
+        HashprobeError: there is no such file.
+    """
+    path = weights_file(weights)
+    if path is None:
+        return weights
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

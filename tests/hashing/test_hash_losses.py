@@ -9,7 +9,7 @@ import torch
 
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import DPH, DPSH, HASH_LOSSES, HashNet, ScaledHashLoss
-from hashprobe.hashing.losses import make_loss, scale_at
+from hashprobe.hashing.losses import scale_at
 
 
 def pairs(relaxed: torch.Tensor, bank: torch.Tensor, similarity: torch.Tensor) -> list[tuple[float, float]]:
@@ -110,13 +110,13 @@ class TestHashNet:
         assert scale_at(HashNet(), steps - 1) == pytest.approx(13, abs=0.2)
 
     def test_settings_may_be_floats_as_a_settings_file_gives_them(self) -> None:
-        loss = make_loss("hashnet", {"growth": 2.0, "refresh": 10.0})
+        loss = HASH_LOSSES.make("hashnet", {"growth": 2.0, "refresh": 10.0})
         assert scale_at(loss, 25) == pytest.approx(math.sqrt(41))
 
     @pytest.mark.parametrize("settings", [{"growth": -0.1}, {"refresh": 0}])
     def test_a_scale_that_cannot_be_is_refused(self, settings: dict[str, float]) -> None:
         with pytest.raises(HashprobeError, match="growth must be at least 0 and refresh at least 1"):
-            make_loss("hashnet", settings)
+            HASH_LOSSES.make("hashnet", settings)
 
 
 class TestByName:
@@ -132,6 +132,6 @@ class TestByName:
         with pytest.raises(
             HashprobeError, match=r"'hashnet' has no setting 'eta'; it has slope, growth, refresh\."
         ):
-            make_loss("hashnet", {"eta": 50.0})
+            HASH_LOSSES.make("hashnet", {"eta": 50.0})
         with pytest.raises(HashprobeError, match=r"'dph' has no setting 'eta'; it has none\."):
-            make_loss("dph", {"eta": 50.0})
+            HASH_LOSSES.make("dph", {"eta": 50.0})

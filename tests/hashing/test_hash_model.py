@@ -129,7 +129,8 @@ class TestScale:
         description = json.loads((saved / "model.json").read_text())
         (saved / "model.json").write_text(json.dumps(description | {"scale": scale}))
         with pytest.raises(
-            HashprobeError, match=r"model\.json gives the scale .*; it must be a positive number"
+            HashprobeError,
+            match=r"model\.json is damaged at scale \(Input should be .*\); save the model again",
         ):
             HashModel.load(saved, module=linear_model(8).network)
 
@@ -286,7 +287,9 @@ class TestFiles:
         description = json.loads((saved / "model.json").read_text())
         del description["mean"]
         (saved / "model.json").write_text(json.dumps(description))
-        with pytest.raises(HashprobeError, match=r"lacks \['mean'\]; save the model again"):
+        with pytest.raises(
+            HashprobeError, match=r"is damaged at mean \(Field required\); save the model again"
+        ):
             HashModel.load(saved, module=linear_model(8).network)
 
     @pytest.mark.parametrize(

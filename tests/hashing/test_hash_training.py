@@ -13,8 +13,8 @@ from torch import nn
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
-from hashprobe.hashing.start import start_hash_layer
-from hashprobe.hashing.training import mirror_and_shift
+from hashprobe.hashing.training.augmentation import mirror_and_shift
+from hashprobe.hashing.training.init import init_hash_layer
 from helpers import Interrupted, conv_model, interrupt_after, same_tensors, tiny_data
 
 
@@ -26,7 +26,7 @@ class TestStart:
             torch.from_numpy(labels @ rng.normal(size=(4, 20)) + 0.1 * rng.normal(size=(80, 20))).float() + 3
         )
         layer = nn.Linear(20, 32)
-        start_hash_layer(layer, features, labels, seed=0)
+        init_hash_layer(layer, features, labels, seed=0)
         outputs = layer(features).detach()
         torch.testing.assert_close(outputs.mean(0), torch.zeros(32), atol=1e-3, rtol=0)
         torch.testing.assert_close(outputs.std(0), torch.ones(32), atol=1e-3, rtol=0)

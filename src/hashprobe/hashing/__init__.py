@@ -1,18 +1,21 @@
 """Hash models: backbone, hash layer, their own preprocessing; the losses that train them, and training."""
 
-from hashprobe.hashing.backbones import CAFFE_MEAN, CAFFE_STD, Backbone, build_backbone
-from hashprobe.hashing.frozen import frozen
+from hashprobe.hashing.backbones import BACKBONES, CAFFE_MEAN, CAFFE_STD, Backbone, build_backbone
 from hashprobe.hashing.losses import DPH, DPSH, HASH_LOSSES, HashLoss, HashNet, ScaledHashLoss
-from hashprobe.hashing.model import HashModel, HashModelSpec
-from hashprobe.hashing.training import HashTrainingSettings, train_hash_model
+from hashprobe.hashing.models import MODELS, HashModel, HashModelSpec, frozen, open_model
+from hashprobe.hashing.training import Batch, BatchHook, HashTrainingSettings, train_hash_model
 
 __all__ = [
+    "BACKBONES",
     "CAFFE_MEAN",
     "CAFFE_STD",
     "DPH",
     "DPSH",
     "HASH_LOSSES",
+    "MODELS",
     "Backbone",
+    "Batch",
+    "BatchHook",
     "HashLoss",
     "HashModel",
     "HashModelSpec",
@@ -21,5 +24,6 @@ __all__ = [
     "ScaledHashLoss",
     "build_backbone",
     "frozen",
+    "open_model",
     "train_hash_model",
 ]

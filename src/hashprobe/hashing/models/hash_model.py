@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
-from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, write_json
+from hashprobe.described import described
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.files import write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
-from hashprobe.hashing.frozen import frozen
+from hashprobe.hashing.models.frozen import frozen
+from hashprobe.hashing.models.spec import MOST_BITS, Description, HashModelSpec
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
+from hashprobe.registry import Registry
 from hashprobe.retrieval import pack
-from hashprobe.weights import load_weights, save_weights
+from hashprobe.weights import load_weights, save_weights, weights_sha256
 
-FORMAT = "hashprobe.hash-model/1"
 WEIGHTS_FILE = "model.safetensors"
 SPEC_FILE = "model.json"
-MOST_BITS = 1024
 
+Transform = Callable[[torch.Tensor], torch.Tensor]
 
-class HashModelSpec(BaseModel):
-    """What is needed to build a hash model's network again, apart from its tensors.
-
-    Attributes:
-        backbone: A name of :func:`hashprobe.hashing.build_backbone`.
-        bits: Code length K.
-        mean: Mean of the normalisation, per channel, in [0, 1] units.
-        std: Standard deviation of the normalisation, per channel.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    backbone: str
-    bits: int = Field(ge=1, le=MOST_BITS)
-    mean: Triple
-    std: Triple
+MODELS: Registry[Callable[[], HashModel]] = Registry("model")
+"""Functions that return a model, by name. What they draw from torch's global generator, a seed has set."""
 
 
 class HashModel(nn.Module):
@@ -53,8 +39,8 @@ class HashModel(nn.Module):
     it is about 13 and hides the gradient from whoever differentiates it. An attack therefore sees z through an alpha of its
     own, by :meth:`relaxed` or :meth:`logits`, into which the scale does not enter. Neither does it change the codes.
 
-    Build one by :meth:`build` (a backbone and a fresh hash layer), :meth:`wrap` (a module of one's own) or
-    :meth:`load`. Images are ``(n, 3, h, w)`` in [0, 1], or uint8.
+    Build one by :meth:`build` (a backbone and a fresh hash layer), :meth:`wrap` (a module of one's own), :meth:`named` (a
+    function of one's own) or :meth:`load`. Images are ``(n, 3, h, w)`` in [0, 1], or uint8.
 
     Args:
         network: Normalised images -> ``(n, bits)``.
@@ -63,6 +49,11 @@ class HashModel(nn.Module):
         std: Standard deviation of the normalisation, per channel.
         spec: How :meth:`load` builds the network again; ``None`` for a wrapped module.
         scale: Of the tanh in :meth:`forward`; set by training.
+
+    Attributes:
+        built_by: The name of ``MODELS`` whose function built it, or ``None``.
+        transform: What is done to every image before the normalisation, or ``None``; see :meth:`with_transform`.
+        seen_by_attacks: Whether attacks differentiate through the transform.
     """
 
     mean: torch.Tensor
@@ -87,6 +78,9 @@ class HashModel(nn.Module):
         self.bits = bits
         self.spec = spec
         self.scale = scale
+        self.built_by: str | None = None
+        self.transform: Transform | None = None
+        self.seen_by_attacks = True
         self.register_buffer(
             "mean", torch.tensor(list(mean), dtype=torch.float32).view(1, 3, 1, 1), persistent=False
         )
@@ -109,8 +103,7 @@ class HashModel(nn.Module):
             mean: Overrides the normalisation of the backbone, for weights with another preprocessing.
             std: The same for the standard deviation.
         """
-        if not 1 <= bits <= MOST_BITS:
-            raise HashprobeError(f"bits must be a whole number from 1 to {MOST_BITS}; found {bits}.")
+        check_whole_number("bits", bits, least=1, most=MOST_BITS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             base = build_backbone(backbone, weights)
@@ -142,11 +135,72 @@ class HashModel(nn.Module):
         """
         return cls(module, bits=bits, mean=mean, std=std)
 
+    @classmethod
+    def named(cls, name: str, *, bits: int | None = None, seed: int = 0) -> HashModel:
+        """Return the model of a function that is registered in ``MODELS``, in eval mode.
+
+        Args:
+            name: Of the function.
+            bits: The code length that is expected; another one is an error.
+            seed: Of what the function draws from torch's global generator, which is left as it was.
+
+        Raises:
+            HashprobeError: no such name, or a function that returns no hash model, or one of another code length.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = MODELS[name]()
+        if not isinstance(model, HashModel):
+            raise HashprobeError(
+                f"the model {name!r} must be a function that returns a HashModel; it returned {type(model).__name__}."
+            )
+        if bits is not None and model.bits != bits:
+            raise HashprobeError(f"the model {name!r} has {model.bits} bits; {bits} were expected.")
+        model.built_by = name
+        return model.eval()
+
+    def with_transform(self, transform: Transform, *, seen_by_attacks: bool) -> HashModel:
+        """Return a model with the same network that first does something to every image, as a defence or a camera would.
+
+        It belongs to the model: codes, training and fingerprint are with it. A file holds none, so a model that is to be saved
+        gets it in a function of ``MODELS``.
+
+        Args:
+            transform: Float images ``(n, 3, h, w)`` in [0, 1] -> such images. An ``nn.Module``, a frozen dataclass with a call,
+                or a function of a module; its ``repr`` or name, and its tensors, are part of the fingerprint.
+            seen_by_attacks: Whether attacks differentiate through it. If not, they see the model without it, and its codes
+                with it: what hides its gradient is not taken for robustness then.
+
+        Raises:
+            HashprobeError: the model has a transform already, or the transform does not say what it is.
+        """
+        if self.transform is not None:
+            raise HashprobeError("the model has a transform already; give one that does both.")
+        described(transform)
+        mean, std = self.mean.flatten().tolist(), self.std.flatten().tolist()
+        model = HashModel(
+            self.network, bits=self.bits, mean=mean, std=std, spec=self.spec, scale=self.scale
+        ).to(self.device)
+        model.transform, model.seen_by_attacks, model.training = transform, seen_by_attacks, self.training
+        return model
+
+    def preprocess(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what the network takes, for float images in [0, 1]: transformed, normalised, in the model's precision."""
+        return self._normalise(images if self.transform is None else self.transform(images))
+
+    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        return ((images - self.mean) / self.std).to(self.mean.dtype)  # numpy's floats are float64
+
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return z, the K real outputs before the tanh, ``(n, K)``, for float images in [0, 1]; differentiable."""
-        outputs = self.network(
-            ((images - self.mean) / self.std).to(self.mean.dtype)
-        )  # numpy's floats are float64
+        return self._outputs(self.preprocess(images))
+
+    def attack_logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Return :meth:`logits` as an attack that differentiates sees them: without a transform that is not seen by attacks."""
+        return self.logits(images) if self.seen_by_attacks else self._outputs(self._normalise(images))
+
+    def _outputs(self, normalised: torch.Tensor) -> torch.Tensor:
+        outputs = self.network(normalised)
         if outputs.ndim != 2 or outputs.shape[1] != self.bits:
             raise HashprobeError(
                 f"the hash model must return (n, {self.bits}) for {self.bits} bits; its network returned {tuple(outputs.shape)}."
@@ -179,6 +233,7 @@ class HashModel(nn.Module):
         Returns:
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
+        check_whole_number("batch_size", batch_size, least=1)
         sharing = processes(self.device) if together else Processes()
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)
@@ -197,35 +252,42 @@ class HashModel(nn.Module):
         return self.mean.device
 
     def sha256(self) -> str:
-        """Return a fingerprint of what the model computes: its tensors, normalisation, code length and scale."""
+        """Return a fingerprint of what the model computes: its tensors, normalisation, code length, scale and transform."""
         numbers = f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}"
         if self.scale != 1:  # models without a scale keep the fingerprint that they had before there was one
             numbers += f" {self.scale}"
-        digest = hashlib.sha256(numbers.encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode())
-            # As bytes, because numpy knows no bfloat16.
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        if self.transform is not None:
+            tensors = weights_sha256(self.transform) if isinstance(self.transform, nn.Module) else ""
+            numbers += f" {described(self.transform)} {tensors} {self.seen_by_attacks}"
+        return weights_sha256(self.network, numbers)
 
     def save(self, directory: Path | str) -> None:
         """Write ``model.safetensors`` and ``model.json`` into ``directory``, each whole or not at all.
 
-        A wrapped module's tensors are saved as well; loading it needs the module (``load(directory, module=…)``).
+        A wrapped module's tensors are saved as well; loading it needs the name that it was built by, or the module
+        (``load(directory, module=…)``).
+
+        Raises:
+            HashprobeError: the model has a transform and no name, a tensor holds NaN or infinity, or the disk is full.
         """
         directory = Path(directory)
+        if self.transform is not None and self.built_by is None:
+            raise HashprobeError(
+                "a file cannot hold what a model does to its input; register a function that returns the model with its "
+                "transform (hashprobe.hashing.MODELS), and open the model by that name."
+            )
         save_weights(self.network, directory / WEIGHTS_FILE)
-        spec = self.spec.model_dump(mode="json") if self.spec else None
-        normalisation = {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
-        description = {
-            "format": FORMAT,
-            "bits": self.bits,
-            **normalisation,
-            "scale": self.scale,
-            "spec": spec,
-            "sha256": self.sha256(),
-        }
-        write_json(directory / SPEC_FILE, description)
+        description = Description(
+            bits=self.bits,
+            mean=self.mean.flatten().tolist(),
+            std=self.std.flatten().tolist(),
+            scale=self.scale,
+            spec=self.spec if self.transform is None else None,  # a spec builds no transform
+            sha256=self.sha256(),
+            built_by=self.built_by,
+        )
+        nameless = {"built_by"} if self.built_by is None else None
+        write_json(directory / SPEC_FILE, description.model_dump(mode="json", exclude=nameless))
 
     @classmethod
     def load(
@@ -246,30 +308,35 @@ class HashModel(nn.Module):
             raise HashprobeError(
                 f"{directory} is a file; give the folder that holds {WEIGHTS_FILE} and {SPEC_FILE} (a pickle is never loaded)."
             )
-        description = read_json(directory / SPEC_FILE)
-        if not isinstance(description, dict) or description.get("format") != FORMAT:
-            found = description.get("format") if isinstance(description, dict) else type(description).__name__
-            raise HashprobeError(
-                f"{directory / SPEC_FILE} describes {found!r}, not a hash model ({FORMAT!r})."
-            )
-        if missing := {"bits", "mean", "std", "spec", "sha256"} - description.keys():
-            raise HashprobeError(f"{directory / SPEC_FILE} lacks {sorted(missing)}; save the model again.")
-        if bits is not None and description["bits"] != bits:
-            raise HashprobeError(
-                f"{directory} holds a model of {description['bits']} bits; {bits} were expected."
-            )
+        path = directory / SPEC_FILE
+        said = Description.read(path)
+        if bits is not None and said.bits != bits:
+            raise HashprobeError(f"{directory} holds a model of {said.bits} bits; {bits} were expected.")
         if module is not None:
-            model = cls(module, bits=description["bits"], mean=description["mean"], std=description["std"])
-        elif description["spec"] is None:
+            model = cls(module, bits=said.bits, mean=said.mean, std=said.std)
+        elif said.spec is not None:
+            model = cls.build(said.spec.backbone, bits=said.spec.bits, mean=said.spec.mean, std=said.spec.std)
+        elif said.built_by is None:
             raise HashprobeError(
                 f"{directory} holds a wrapped module; give it to load as well: load({str(directory)!r}, module=…)."
             )
+        elif said.built_by not in MODELS:
+            raise HashprobeError(
+                f"{directory} holds a model that is built by {said.built_by!r}, and no model of that name is registered; "
+                "give --plugin with the file that registers it."
+            )
         else:
-            spec = _spec(description["spec"], directory / SPEC_FILE)
-            model = cls.build(spec.backbone, bits=spec.bits, mean=spec.mean, std=spec.std)
-        model.scale = _scale(description.get("scale", 1.0), directory / SPEC_FILE)
+            model = cls.named(said.built_by)
+        mean, std = (tuple(buffer.flatten().tolist()) for buffer in (model.mean, model.std))
+        for field, built in {"bits": model.bits, "mean": mean, "std": std}.items():
+            if getattr(said, field) != built:
+                raise HashprobeError(
+                    f"{path} gives {field} {getattr(said, field)}, but its network is built with {built}; "
+                    "save the model again."
+                )
+        model.scale, model.built_by = said.scale, said.built_by
         load_weights(model.network, directory / WEIGHTS_FILE, fits="network")
-        if model.sha256() != description["sha256"]:
+        if model.sha256() != said.sha256:
             raise HashprobeError(
                 f"{directory / WEIGHTS_FILE} is not the file that {SPEC_FILE} describes (another fingerprint); "
                 "save the model again."
@@ -277,19 +344,23 @@ class HashModel(nn.Module):
         return model.eval()
 
 
-def _spec(found: object, path: Path) -> HashModelSpec:
-    try:
-        return HashModelSpec.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, ("spec", *first["loc"])))
+def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashModel:
+    """Return a model by its name in ``MODELS``, or from the folder that :meth:`HashModel.save` wrote.
+
+    Args:
+        name_or_folder: A text that is a registered name means that model; a folder of the same name is ``./name``. A ``Path``
+            is always a folder.
+        bits: The code length that is expected; another one is an error.
+
+    Raises:
+        HashprobeError: neither a name nor a folder, or a model that cannot be had; see :meth:`HashModel.named` and
+            :meth:`HashModel.load`.
+    """
+    if isinstance(name_or_folder, str) and name_or_folder in MODELS:
+        return HashModel.named(name_or_folder, bits=bits)
+    if not Path(name_or_folder).exists():
         raise HashprobeError(
-            f"{path} is damaged at {place} ({first['msg']}); save the model again."
-        ) from None
-
-
-def _scale(found: object, path: Path) -> float:
-    """Return the scale that a description names; one written before there were scales has none, which means 1."""
-    if isinstance(found, bool) or not isinstance(found, int | float) or not found > 0:
-        raise HashprobeError(f"{path} gives the scale {found!r}; it must be a positive number.")
-    return float(found)
+            f"{name_or_folder} is neither a folder nor a registered model ({', '.join(MODELS) or 'there is none'}); "
+            "give the folder that train-hash wrote, or --plugin with the file that registers the name."
+        )
+    return HashModel.load(name_or_folder, bits=bits)

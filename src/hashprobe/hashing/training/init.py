@@ -16,7 +16,7 @@ from hashprobe.seeds import torch_generator
 
 
 @torch.no_grad()
-def start_hash_layer(
+def init_hash_layer(
     layer: nn.Linear, features: torch.Tensor, labels: npt.NDArray[np.uint8], *, seed: int, ridge: float = 1.0
 ) -> None:
     """Set the weights of a linear hash layer so that its outputs have mean 0, variance about 1 and follow the labels.
