@@ -16,12 +16,12 @@ from hashprobe.attacks import Attack
 from hashprobe.data import RetrievalData
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore, score_targets
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
+from hashprobe.results import ResultRow
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import (
     AnchorCode,
@@ -242,6 +242,7 @@ class Evaluator:
             bits=self.model.bits,
             attack=attack,
             attack_settings=repr(by) if by else "",
+            goal="targeted",
             code=code,
             protocol=self.protocol,
             seed=self.seed,
@@ -260,6 +261,7 @@ class Evaluator:
             seconds_per_image=attacked.seconds / len(codes) if attacked else None,
             forward_passes=by.forward_passes if by else 0,
             backward_passes=by.backward_passes if by else 0,
+            questions=0.0,
             device=str(self.model.device),
             threads=torch.get_num_threads(),
             versions=versions(),

@@ -11,9 +11,9 @@ from PIL import Image
 
 from hashprobe import retrieval
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
-from hashprobe.evaluation.rows import ResultRow
 from hashprobe.files import replacing
 from hashprobe.main_process import is_main
+from hashprobe.results import ResultRow
 
 RETRIEVED = 10
 
@@ -60,6 +60,7 @@ def gallery_entries(
             {
                 "row": row.row,
                 "attack": row.attack,
+                "goal": row.goal,
                 "code": row.code,
                 "protocol": row.protocol,
                 "epsilon": row.epsilon,

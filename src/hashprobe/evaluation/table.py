@@ -15,12 +15,12 @@ from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
-from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.scores import TargetScore
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
+from hashprobe.results import ResultRow
 from hashprobe.targets import Codes, TargetCode
 
 CODE_TITLES = {"p2p": "P2P code", "anchor": "Anchor code", "prototype": "Prototype code"}
@@ -216,7 +216,7 @@ class Table:
         }
         if is_main():
             write_json(path, cell)
-        self.say(f"{row}: t-MAP {result.t_map:.3f} (chance {result.chance:.3f})")
+        self.say(f"{row}: {result.score_name} {result.score:.3f} (chance {result.score_chance:.3f})")
         return cell
 
     def _write(self, cells: list[dict[str, Any]]) -> None:

@@ -11,12 +11,12 @@ from hashprobe.attacks import Attack
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.evaluator import Evaluator
-from hashprobe.evaluation.rows import ResultRow
 from hashprobe.evaluation.table import AttackCell, check_cells
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.hashing import HashModel
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
+from hashprobe.results import ResultRow
 
 TRANSFER_FILE = "transfer.jsonl"
 
@@ -84,7 +84,9 @@ def transfer(
                         write_json(path, [row.model_dump(mode="json") for row in measured])
                 found = [ResultRow(**row) for row in together.from_main(partial(read_json, path))]
                 for target, row in zip(models, found, strict=True):
-                    say(f"{cell.attack} on {source}, scored on {target}, {protocol}: t-MAP {row.t_map:.3f}")
+                    say(
+                        f"{cell.attack} on {source}, scored on {target}, {row.group}: {row.score_name} {row.score:.3f}"
+                    )
                     links.append(_link(row, source, target, cell))
                 rows += [row.model_dump(mode="json") for row in found]
                 if is_main():
@@ -129,6 +131,7 @@ def _link(row: ResultRow, source: str, target: str, cell: AttackCell) -> dict[st
         "epsilon": row.epsilon,
         "protocol": row.protocol,
         "bits_to": row.bits,
-        "t_map": row.t_map,
-        "chance": row.chance,
+        "goal": row.goal,
+        "score": row.score,
+        **row.model_dump(include={"t_map", "chance", "map", "map_chance"}),
     }

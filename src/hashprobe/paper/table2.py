@@ -14,7 +14,7 @@ from hashprobe.paper.records import (
     record_of,
     with_interval,
 )
-from hashprobe.report.rows import epsilon_text
+from hashprobe.results import epsilon_text
 
 BUDGET = 8 / 255
 HEADER = [
