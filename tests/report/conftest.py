@@ -24,6 +24,12 @@ def hostile_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mixed_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with targeted and untargeted rows."""
+    return write_run(tmp_path_factory.mktemp("mixed"), untargeted=True)
+
+
+@pytest.fixture(scope="session")
 def reported(run_directory: Path) -> Path:
     """The run's page; its figures, which take longer, are written in the test of them."""
     path = run_directory / "report.html"

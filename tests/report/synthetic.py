@@ -36,6 +36,17 @@ ATTACKS: tuple[tuple[str, str, float | None, float], ...] = (
     ("ProS-GAN", "prototype", 8 / 255, 0.68),
 )
 
+UNTARGETED: tuple[tuple[str, str, float | None, float, dict[str, Any]], ...] = (
+    ("Original", "none", None, 0.71, {}),
+    ("Noise", "none", 8 / 255, 0.69, {}),
+    ("FGSM", "own", 8 / 255, 0.58, {}),
+    ("I-FGSM", "own", 4 / 255, 0.41, {}),
+    ("I-FGSM", "own", 8 / 255, 0.32, {}),
+    ("Asker", "none", 8 / 255, 0.50, {"questions": 1000.0, "forward_passes": 0.0, "backward_passes": 0.0}),
+    ("DHTA", "own", 8 / 255, 0.64, {"attacked_model": "b" * 64}),
+    ("I-FGSM", "own", 8 / 255, 0.35, {"index": "faiss-ivf", "index_recall": 0.973, "top_k": 100}),
+)
+
 Encode = Callable[[np.ndarray], np.ndarray]
 
 
@@ -47,6 +58,7 @@ def write_run(
     rows: int = 0,
     protocols: tuple[str, ...] = ("paper", "disjoint"),
     names: tuple[str, ...] = ("dog", "cat", "car", "tree", "boat"),
+    untargeted: bool = False,
     encode: Encode | None = None,
     size: int = SIZE,
     seed: int = 0,
@@ -60,12 +72,14 @@ def write_run(
         rows: Further result rows, of other seeds, for a long table.
         protocols: Target label protocols.
         names: Class names, which also name the files.
+        untargeted: Whether rows of untargeted attacks follow, a transfer and another index among them.
         encode: Packed codes of uint8 images ``(n, 3, h, w)``; random projections if not given.
         size: Side of the pictures.
         seed: Of everything.
     """
     rng = np.random.default_rng(seed)
     shown = [_row(spec, protocol, rng) for protocol in protocols for spec in _specs()]
+    shown += [untargeted_row(*spec) for spec in UNTARGETED] if untargeted else []
     results = shown + [_grid_row(place, shown[place % len(shown)]) for place in range(rows)]
     write_json_lines(directory / "results.jsonl", results)
     write_json_lines(directory / "curves.jsonl", [_curve(row) for row in results])
@@ -79,7 +93,7 @@ def write_run(
     _write_gallery(
         directory / "gallery", shown, queries, database, names, encode or projections(size), size, rng
     )
-    _write_rest(directory, names)
+    _write_rest(directory, names, untargeted)
     return directory
 
 
@@ -132,6 +146,7 @@ def _row(
         "bits": BITS,
         "attack": attack,
         "attack_settings": f"{attack}(epsilon={epsilon})",
+        "goal": "targeted",
         "code": code,
         "protocol": protocol,
         "seed": 0,
@@ -156,10 +171,22 @@ def _row(
     }
 
 
+def untargeted_row(
+    attack: str, code: str, epsilon: float | None, score: float, further: dict[str, Any]
+) -> dict[str, Any]:
+    """One row of an untargeted attack."""
+    of_t_map = ("protocol", "t_map", "t_map_low", "t_map_high", "chance", "t_map_png")
+    row = _row((attack, code, epsilon, 0.5), "untargeted", np.random.default_rng(0))
+    name = "-".join([row["row"], *(key for key in further if key in ("attacked_model", "index"))])
+    scores = {"map": score, "map_low": score - 0.02, "map_high": score + 0.02, "map_png": score}
+    return row | dict.fromkeys(of_t_map) | scores | {"goal": "untargeted", "row": name} | further
+
+
 def _curve(row: dict[str, Any]) -> dict[str, Any]:
     recall = np.linspace(0.0, 1.0, 33)
-    top = min(1.0, row["t_map"] + 0.12)
-    precision = row["chance"] + (top - row["chance"]) * (1 - recall) ** 0.7
+    score, chance = (row["map"], row["map_chance"]) if row["t_map"] is None else (row["t_map"], row["chance"])
+    top = min(1.0, score + 0.12)
+    precision = chance + (top - chance) * (1 - recall) ** 0.7
     at = [1, 2, 5, 10, 20, 50]
     return {
         "row": row["row"],
@@ -195,13 +222,13 @@ def _write_gallery(
         for query in range(queries):
             image = f"images/{row['row']}-q{query}.png"
             _write_png(folder / image, adversarial[query])
-            target = [(labels[query][0] + 1) % len(names)]
+            target = [] if row["goal"] == "untargeted" else [(labels[query][0] + 1) % len(names)]
             found = [
                 _returned(code, known, labels[queries:], labels[query], target, names)
                 for code in (before[query], codes[query])
             ]
             entries.append(
-                {name: row[name] for name in ("row", "attack", "code", "protocol", "epsilon")}
+                {name: row[name] for name in ("row", "attack", "goal", "code", "protocol", "epsilon")}
                 | {
                     "query": query,
                     "query_name": f"queries/{names[query % len(names)]}-{query}.jpg",
@@ -241,7 +268,7 @@ def _returned(
     ]
 
 
-def _write_rest(directory: Path, names: tuple[str, ...]) -> None:
+def _write_rest(directory: Path, names: tuple[str, ...], untargeted: bool) -> None:
     experiment = {
         "recipe": "synthetic",
         "command": "hashprobe quickstart --out runs/quickstart --seed 0",
@@ -272,6 +299,14 @@ def _write_rest(directory: Path, names: tuple[str, ...]) -> None:
         for a in models
         for b in models
     ]
+    if untargeted:
+        transfer += [
+            {"from": a, "to": b, "goal": "untargeted", "attack": "I-FGSM", "epsilon": 8 / 255}
+            | {"score": score, "map": score, "map_chance": 0.44, "t_map": None, "chance": None}
+            for a in models
+            for b in models
+            for score in [0.32 if a == b else 0.61]
+        ]
     write_json_lines(directory / "transfer.jsonl", transfer)
 
 

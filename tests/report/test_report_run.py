@@ -16,8 +16,8 @@ from hashprobe.report.run import RunRecord
 
 
 def minimal_row(**changes: Any) -> dict[str, Any]:
-    row = {"row": "a", "attack": "FGSM", "protocol": "paper", "t_map": 0.6, "chance": 0.5, "epsilon": 0.03}
-    return {**row, **changes}
+    row = {"row": "a", "attack": "FGSM", "goal": "targeted", "protocol": "paper", "epsilon": 0.03}
+    return {**row, "t_map": 0.6, "chance": 0.5, **changes}
 
 
 def write_rows(directory: Path, *rows: dict[str, Any]) -> Path:
@@ -51,10 +51,10 @@ def test_rows_in_memory_are_enough() -> None:
     ("rows", "said"),
     [
         ([], "no result row"),
-        ([{"attack": "FGSM"}], "row 1 lacks protocol, t_map, chance, epsilon"),
+        ([{"attack": "FGSM", "goal": "targeted"}], "row 1 lacks protocol, t_map, chance, epsilon"),
         ([minimal_row(), minimal_row(row="b", t_map="high")], "row 2: t_map must be a number; found 'high'"),
         ([minimal_row(t_map=61.0)], r"t_map must be a fraction in \[0, 1\]; found 61.0. A percentage\?"),
-        ([minimal_row(chance=None)], "chance must be a number; found None"),
+        ([minimal_row(chance=None)], "row 1 lacks chance"),
         ([minimal_row(rms=-1)], "rms must not be negative"),
         ([minimal_row(bits="many")], "bits must be a whole number; found 'many'"),
         ([minimal_row(), minimal_row()], "ids must be unique"),

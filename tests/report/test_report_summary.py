@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashprobe.report.rows import Row, best_rows, epsilon_text, row_names
+from hashprobe.report.rows import best_rows, row_names
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
+from hashprobe.results import ResultRow, epsilon_text
 
 
 def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:
 ORIGINAL = row("Original", 0.52, epsilon=None)
 
 
-def made(*rows: dict[str, Any]) -> list[Row]:
+def made(*rows: dict[str, Any]) -> list[ResultRow]:
     return RunRecord.from_rows(rows).rows
 
 

@@ -93,7 +93,7 @@ def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
 def test_unbounded_attacks_are_rings_apart_from_bounded_ones(run_directory: Path) -> None:
     run = RunRecord.read(run_directory)
     for chart in (charts.over_epsilon, charts.over_time, charts.over_passes):
-        lines = {line.name: line for line in chart(plots.select(run, "disjoint")).lines}
+        lines = {line.name: line for line in chart(run, plots.select(run, "disjoint")).lines}
         assert lines["ProS-GAN (unbounded)"].hollow
         assert not lines["ProS-GAN"].hollow
         assert lines["I-FGSM, anchor"].dash != lines["I-FGSM, prototype"].dash

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from hashprobe.evaluation import ResultRow
 from hashprobe.main_process import is_main
+from hashprobe.report.rows import score_heading
+from hashprobe.results import ResultRow
 
 
 def say(line: str) -> None:
@@ -19,28 +20,24 @@ def say(line: str) -> None:
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
     """Print result rows as a table."""
-    table = Table(title="t-MAP in percent, with its 95 % interval; chance is a random ranking's")
-    for heading in ("protocol", "attack", "code", "budget"):
+    score = score_heading(rows)
+    table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
+    untargeted = any(row.is_untargeted for row in rows)
+    for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
         table.add_column(heading)
-    for heading in ("t-MAP", "interval", "chance", "RMS"):
+    for heading in (score, "interval", "chance", "RMS"):
         table.add_column(heading, justify="right")
     for row in rows:
+        low, high = row.score_low, row.score_high
         table.add_row(
-            row.protocol,
+            f"targeted, {row.group}" if untargeted and not row.is_untargeted else row.group,
             row.attack,
             row.code,
-            budget(row),
-            f"{row.t_map * 100:.1f}",
-            f"{row.t_map_low * 100:.1f}–{row.t_map_high * 100:.1f}",
-            f"{row.chance * 100:.1f}",
+            "–" if row.linf is None else row.budget,
+            f"{row.score * 100:.1f}",
+            "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
+            f"{row.score_chance * 100:.1f}",
             "–" if row.rms is None else f"{row.rms:.4f}",
         )
     if is_main():
         Console().print(table)
-
-
-def budget(row: ResultRow) -> str:
-    """Return a row's budget in words: none where no image was changed."""
-    if row.linf is None:
-        return "–"
-    return "unbounded" if row.epsilon is None else f"{row.epsilon * 255:.3g}/255"

@@ -68,7 +68,6 @@ class Evaluator:
         search: How the database is searched; exactly if not given.
         database_codes: Packed database codes, where they are known already.
         query_codes: Packed codes of the unchanged queries, likewise.
-        training_seed: The seed that the model was trained from, where it is known; it stands in the rows.
         progress: Whether progress bars are shown.
     """
 
@@ -82,12 +81,11 @@ class Evaluator:
         search: SearchSettings | None = None,
         database_codes: Codes | None = None,
         query_codes: Codes | None = None,
-        training_seed: int | None = None,
         progress: bool = False,
     ) -> None:
         self.model, self.data, self.seed, self.progress = model, data, seed, progress
         self.trained: Mapping[str, Trained] = by_name(trained)
-        self.search, self.training_seed = search or SearchSettings(), training_seed
+        self.search = search or SearchSettings()
         if database_codes is not None:
             self.database_codes = database_codes
         if query_codes is not None:
@@ -301,7 +299,6 @@ class Evaluator:
             index=self.search.index,
             index_recall=self.ranking.recall(self.query_codes),
             top_k=self.ranking.top_k,
-            training_seed=self.training_seed,
             device=str(self.model.device),
             threads=torch.get_num_threads(),
             versions=versions(),

@@ -95,7 +95,7 @@ class Ranking:
             given = (neighbours, labels, self.labels)
             found[name] = Found(
                 retrieval.count_neighbours(*given, bits=self.bits),
-                retrieval.average_precision_of_neighbours(*given, bits=self.bits),
+                retrieval.average_precision_from_neighbours(*given, bits=self.bits),
             )
         return found
 

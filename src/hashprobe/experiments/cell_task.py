@@ -134,6 +134,5 @@ class Cell(GridTask):
             trained=[training.load() for training in own],
             database_codes=codes["database"],
             query_codes=codes["query"],
-            training_seed=self.grid.seed,
             progress=self.grid.progress,
         )

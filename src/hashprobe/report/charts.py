@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from hashprobe.report.rows import Row, epsilon_text, row_names
+from hashprobe.report.rows import row_names, score_heading
 from hashprobe.report.run import RunRecord
-
-ATTACK_ORDER = ("ProS-GAN", "P2P", "DHTA", "FGSM", "I-FGSM")
-"""Attacks whose colour is fixed, so that one attack has one colour in every report."""
-
-_ATTACK_OF_CODE = {"Prototype code": "ProS-GAN", "P2P code": "P2P", "Anchor code": "DHTA"}
+from hashprobe.results import ResultRow, epsilon_text
 
 COLOURS = 8
 MAX_POINTS = 300
@@ -82,28 +78,23 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...] = ()
 
 
-def of_rows(run: RunRecord, rows: Sequence[Row]) -> list[Chart]:
-    """Every chart of rows that may be drawn together (one protocol, one setting), but those without a line."""
-    drawn = (
-        precision_recall(run, rows),
-        precision_at(run, rows),
-        over_epsilon(rows),
-        over_time(rows),
-        over_passes(rows),
-    )
-    return [chart for chart in drawn if chart.lines]
+def of_rows(run: RunRecord, rows: Sequence[ResultRow]) -> list[Chart]:
+    """Every chart of rows that may be drawn together (one group, one setting), but those without a line."""
+    kinds = (precision_recall, precision_at, over_epsilon, over_time, over_passes)
+    return [chart for chart in (kind(run, rows) for kind in kinds) if chart.lines]
 
 
-def precision_recall(run: RunRecord, rows: Sequence[Row]) -> Chart:
-    """Precision of the target label over recall."""
+def precision_recall(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
+    """Precision over recall of the target label, or of the query's own labels."""
     lines = tuple(
-        _line(row, name, curve.recall, curve.precision, rows)
+        _line(run, row, name, curve.recall, curve.precision, rows)
         for row, name in zip(rows, row_names(rows), strict=True)
         if (curve := run.curves.get(row.row)) and curve.recall
     )
+    of = "the query's own labels" if _untargeted(rows) else "the target label"
     return Chart(
         "pr",
-        "Precision over recall of the target label",
+        f"Precision over recall of {of}",
         "Recall",
         "Precision, %",
         lines,
@@ -111,16 +102,17 @@ def precision_recall(run: RunRecord, rows: Sequence[Row]) -> Chart:
     )
 
 
-def precision_at(run: RunRecord, rows: Sequence[Row]) -> Chart:
-    """Share of the first N pictures returned that carry the target label."""
+def precision_at(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
+    """Share of the first N pictures returned that carry the target label, or share a label with the query."""
     lines = tuple(
-        _line(row, name, [float(n) for n in curve.at], curve.precision_at, rows)
+        _line(run, row, name, [float(n) for n in curve.at], curve.precision_at, rows)
         for row, name in zip(rows, row_names(rows), strict=True)
         if (curve := run.curves.get(row.row)) and curve.at
     )
+    what = "The query's own labels" if _untargeted(rows) else "Target label"
     return Chart(
         "precision-at-n",
-        "Target label among the first N returned",
+        f"{what} among the first N returned",
         "N, pictures returned",
         "Precision, %",
         lines,
@@ -129,58 +121,47 @@ def precision_at(run: RunRecord, rows: Sequence[Row]) -> Chart:
     )
 
 
-def over_epsilon(rows: Sequence[Row]) -> Chart:
-    """t-MAP over the budget; unbounded attacks stand apart, at the right."""
-    bounded = [row for row in rows if row.is_attack and row.epsilon]
-    largest = max((row.epsilon or 0.0 for row in bounded), default=8 / 255)
-    apart = largest * 255 * 1.25 + 1
+def over_epsilon(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
+    """The score over the budget; unbounded attacks stand apart, at the right."""
+    attacks = [row for row in rows if row.is_attack]
+    budgets = {row.epsilon * 255 for row in attacks if row.epsilon}
+    apart = max(budgets, default=8.0) * 1.25 + 1
     chart = _scatter(
-        "t-map-over-epsilon",
-        "t-MAP over budget",
-        "Budget ε, of 255",
-        [row for row in rows if row.is_attack],
-        lambda row: apart if row.epsilon is None else row.epsilon * 255,
+        run,
         rows,
+        "epsilon",
+        "budget",
+        "Budget ε, of 255",
+        attacks,
+        lambda row: apart if row.epsilon is None else row.epsilon * 255,
         joined=True,
     )
-    positions = sorted({row.epsilon * 255 for row in bounded if row.epsilon})
-    ticks = [(x, epsilon_text(x / 255).removesuffix("/255")) for x in positions]
-    if len(bounded) < len([row for row in rows if row.is_attack]):
-        ticks.append((apart, "unbounded"))
+    ticks = [(x, epsilon_text(x / 255).removesuffix("/255")) for x in sorted(budgets)]
+    if any(row.epsilon is None for row in attacks):
+        ticks.append((apart, epsilon_text(None)))
     return replace(chart, x_ticks=tuple(ticks))
 
 
-def over_time(rows: Sequence[Row]) -> Chart:
-    """t-MAP over the seconds that one image costs."""
+def over_time(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
+    """The score over the seconds that one image costs."""
     usable = [row for row in rows if row.is_attack and row.seconds_per_image]
     return _scatter(
-        "t-map-over-time",
-        "t-MAP over time",
-        "Seconds an image",
-        usable,
-        lambda row: row.seconds_per_image or 0.0,
-        rows,
+        run, rows, "time", "time", "Seconds an image", usable, lambda row: row.seconds_per_image or 0.0
     )
 
 
-def over_passes(rows: Sequence[Row]) -> Chart:
-    """t-MAP over the forward and backward passes that one image costs."""
+def over_passes(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
+    """The score over the forward and backward passes that one image costs."""
     usable = [row for row in rows if row.is_attack and row.passes]
-    return _scatter(
-        "t-map-over-passes",
-        "t-MAP over passes",
-        "Forward + backward passes an image",
-        usable,
-        lambda row: row.passes or 0.0,
-        rows,
-    )
+    label = "Forward + backward passes an image"
+    return _scatter(run, rows, "passes", "passes", label, usable, lambda row: row.passes or 0.0)
 
 
 def training(name: str, log: Sequence[dict[str, Any]]) -> list[Chart]:
     """One chart for each number of a training log, over its steps; averaged to at most 300 points.
 
     Args:
-        name: Of the log (``"prosgan"``).
+        name: Of the log (``"hash-model"``).
         log: Its lines: ``step`` and further numbers.
     """
     keys = list(dict.fromkeys(key for line in log for key in line if key not in ("step", "epoch", "seconds")))
@@ -211,20 +192,21 @@ def _averaged(points: list[tuple[float, float]]) -> tuple[list[float], list[floa
 
 
 def _scatter(
-    name: str,
+    run: RunRecord,
+    rows: Sequence[ResultRow],
+    over: str,
     title: str,
     x_label: str,
-    shown: Sequence[Row],
-    x: Any,
-    rows: Sequence[Row],
+    shown: Sequence[ResultRow],
+    x: Callable[[ResultRow], float],
     *,
     joined: bool = False,
 ) -> Chart:
-    """Points of t-MAP with intervals; rows of one attack and code share a name and a colour.
+    """Points of the score with intervals; rows of one attack and code share a name and a colour.
 
     They are joined only over the budget, where the line between two means something, and never to unbounded.
     """
-    groups: dict[tuple[str, str, bool], list[Row]] = {}
+    groups: dict[tuple[str, str, bool], list[ResultRow]] = {}
     for row in shown:
         groups.setdefault((row.attack, row.code, row.epsilon is None), []).append(row)
     codes = {
@@ -240,10 +222,10 @@ def _scatter(
             Line(
                 f"{legend} (unbounded)" if apart else legend,
                 [float(x(row)) for row in members],
-                [row.t_map for row in members],
-                [row.t_map if row.t_map_low is None else row.t_map_low for row in members],
-                [row.t_map if row.t_map_high is None else row.t_map_high for row in members],
-                colour=colour_of(attack, rows),
+                [row.score for row in members],
+                [row.score if row.score_low is None else row.score_low for row in members],
+                [row.score if row.score_high is None else row.score_high for row in members],
+                colour=colour_of(members[0], run),
                 dash=codes[attack].index(code) % 3,
                 points=True,
                 hollow=apart,
@@ -251,52 +233,64 @@ def _scatter(
                 notes=tuple(f"{names[row.row]}, budget {row.budget}" for row in members),
             )
         )
-    original = [row.t_map for row in rows if row.is_original]
+    score = score_heading(rows)
     return Chart(
-        name,
-        title,
+        f"{'map' if _untargeted(rows) else 't-map'}-over-{over}",
+        f"{score} over {title}",
         x_label,
-        "t-MAP, %",
+        f"{score}, %",
         tuple(lines),
         chance=_chance(rows),
-        reference=original[0] if original else None,
+        reference=_unchanged(rows),
         x_scale="linear" if joined else "log",
     )
 
 
-def colour_of(attack: str, rows: Sequence[Row]) -> int:
-    """Return an attack's place in the palette: fixed if known, by appearance if not, grey for no attack."""
-    attack = _ATTACK_OF_CODE.get(attack, attack)
-    if attack.lower() in ("original", "noise"):
-        return -1
-    if attack in ATTACK_ORDER:
-        return ATTACK_ORDER.index(attack)
-    others = list(
-        dict.fromkeys(row.attack for row in rows if row.is_attack and row.attack not in ATTACK_ORDER)
-    )
-    others = [name for name in others if name.lower() != "noise"]
-    return (
-        len(ATTACK_ORDER) + others.index(attack) % (COLOURS - len(ATTACK_ORDER)) if attack in others else -1
-    )
+def colour_of(row: ResultRow, run: RunRecord) -> int:
+    """Return an attack's place in the palette, by its first appearance in the run; grey (-1) for what is no attack."""
+    place = run.palette.get(row.attack)
+    return -1 if place is None else place % COLOURS
 
 
-def _line(row: Row, name: str, x: list[float], y: list[float], rows: Sequence[Row]) -> Line:
-    alike = [other for other in rows if other.attack == row.attack]
-    dash = {"original": 0, "noise": 2}.get(row.attack.lower(), alike.index(row) % 3)
-    if row.is_code:
-        dash = 1
+def _line(
+    run: RunRecord,
+    row: ResultRow,
+    name: str,
+    x: Sequence[float],
+    y: Sequence[float],
+    rows: Sequence[ResultRow],
+) -> Line:
+    dash = 1 if row.is_code else 2 if row.is_noise else 0
+    if row.is_attack and not row.is_noise:
+        dash = [other.row for other in rows if other.attack == row.attack].index(row.row) % 3
     return Line(
         name,
         list(map(float, x)),
         list(map(float, y)),
         [],
         [],
-        colour_of(row.attack, rows),
+        colour_of(row, run),
         dash,
         shown=not row.is_code,
     )
 
 
-def _chance(rows: Sequence[Row]) -> float | None:
-    levels = {round(row.chance, 6) for row in rows}
+def _untargeted(rows: Sequence[ResultRow]) -> bool:
+    return bool(rows) and rows[0].is_untargeted
+
+
+def _chance(rows: Sequence[ResultRow]) -> float | None:
+    return _same(row.score_chance for row in rows)
+
+
+def _unchanged(rows: Sequence[ResultRow]) -> float | None:
+    """What the unchanged queries score: their own row's score, or what every untargeted row says of it."""
+    for row in rows:
+        if row.is_original:
+            return row.score
+    return _same(row.map_benign for row in rows) if _untargeted(rows) else None
+
+
+def _same(values: Iterable[float | None]) -> float | None:
+    levels = {None if value is None else round(value, 6) for value in values}
     return levels.pop() if len(levels) == 1 else None

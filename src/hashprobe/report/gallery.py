@@ -9,7 +9,8 @@ from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json
-from hashprobe.report.rows import Row, protocol_rank
+from hashprobe.report.rows import group_rank
+from hashprobe.results import TARGETED, UNTARGETED, ResultRow
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,13 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Entry:
-    """One query under one attack. Image names are relative to the gallery; precisions are fractions."""
+    """One query under one attack. Image names are relative to the gallery; precisions are fractions.
+
+    Under an untargeted attack there are no target labels, and precisions are those of the query's own labels.
+    """
 
     row: str
+    untargeted: bool
     query: int
     query_name: str
     query_labels: tuple[str, ...]
@@ -47,9 +52,14 @@ class Entry:
     after: tuple[Neighbour, ...]
 
     @property
-    def rise(self) -> float:
-        """How far the attack raised the average precision for the target label."""
-        return (self.precision_after or 0.0) - (self.precision_before or 0.0)
+    def gain(self) -> float:
+        """How far the attack raised the average precision for the target label, or lowered it for the query's own."""
+        rise = (self.precision_after or 0.0) - (self.precision_before or 0.0)
+        return -rise if self.untargeted else rise
+
+    def counts(self, neighbour: Neighbour) -> bool:
+        """Whether a returned picture is one that is counted: it carries the target label, or is relevant still."""
+        return neighbour.relevant if self.untargeted else neighbour.hit
 
 
 @dataclass(frozen=True)
@@ -101,20 +111,20 @@ def read_gallery(folder: Path, rows: Container[str]) -> Gallery | None:
     return Gallery(folder=folder, image_size=values.get("image_size"), entries=tuple(entries))
 
 
-def example(entries: Sequence[Entry], rows: Sequence[Row]) -> int | None:
+def example(entries: Sequence[Entry], rows: Sequence[ResultRow]) -> int | None:
     """Return the place of the entry to show first, or ``None`` if there is none.
 
-    It is the one with the largest rise in average precision, of the row with the highest t-MAP under the headline
-    protocol; the shelves show the failures beside it.
+    It is the one on which the strongest attack of the headline protocol gained most; the shelves show the failures
+    beside it.
     """
     by_id = {row.row: row for row in rows}
     known = [(place, by_id[entry.row]) for place, entry in enumerate(entries) if entry.row in by_id]
     if not known:
         return None
-    changed = [(place, row) for place, row in known if row.is_attack and row.attack != "Noise"] or known
-    headline = min((row.protocol for _, row in changed), key=protocol_rank)
-    top = max((row for _, row in changed if row.protocol == headline), key=lambda row: row.t_map)
-    return max((place for place, row in changed if row is top), key=lambda place: entries[place].rise)
+    changed = [(place, row) for place, row in known if row.is_attack and not row.is_noise] or known
+    headline = min((row.group for _, row in changed), key=group_rank)
+    top = max((row for _, row in changed if row.group == headline), key=lambda row: row.strength)
+    return max((place for place, row in changed if row is top), key=lambda place: entries[place].gain)
 
 
 def image_names(entry: Entry) -> list[str]:
@@ -129,8 +139,12 @@ def image_names(entry: Entry) -> list[str]:
 def _entry(value: dict[str, Any]) -> Entry:
     after = value.get("target_average_precision")
     before = value.get("target_average_precision_before")
+    goal = value.get("goal", TARGETED)
+    if goal not in (TARGETED, UNTARGETED):
+        raise ValueError(f"goal {goal!r} is neither targeted nor untargeted")
     return Entry(
         row=str(value["row"]),
+        untargeted=goal == UNTARGETED,
         query=int(value["query"]),
         query_name=str(value.get("query_name", "")),
         query_labels=tuple(map(str, value["query_labels"])),

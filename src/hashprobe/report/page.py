@@ -19,6 +19,7 @@ from hashprobe.report import payload
 from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
+from hashprobe.report.rows import remarks, score_heading
 from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import audit_counts, audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
@@ -109,6 +110,9 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             made=made_of(run),
             credit=credit_of(run),
             plain=payload.plain,
+            remarks=remarks,
+            score_heading=score_heading,
+            goals={row.goal for row in run.rows},
             still=still,
             still_rows=run.rows[:STILL_ROWS],
             row_count=len(run.rows),

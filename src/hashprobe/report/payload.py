@@ -6,17 +6,34 @@ import json
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
-from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
+from hashprobe.report.rows import Setting, best_rows, groups, row_names, setting_names, setting_of
 from hashprobe.report.run import RunRecord
+from hashprobe.results import ResultRow
 
 CHARTS_LIMIT = 1_000_000
 """Bytes of a page that charts may take, about: most of it is for pictures."""
+
+_DERIVED = (
+    "group",
+    "budget",
+    "score",
+    "score_name",
+    "score_low",
+    "score_high",
+    "score_chance",
+    "score_png",
+    "passes",
+    "is_code",
+    "is_attack",
+    "is_noise",
+)
+"""What a row says of itself beside its fields."""
 
 _HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -45,53 +62,53 @@ def rounded(value: Any, digits: int = 5) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def table(rows: Sequence[Row]) -> dict[str, Any]:
+def table(rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the rows by column; texts, which recur, as places in a list of the different ones."""
     best = best_rows(rows)
     columns: dict[str, Any] = {}
-    for field in fields(Row):
-        values = [getattr(row, field.name) for row in rows]
+    for name in (*ResultRow.model_fields, *_DERIVED):
+        if name == "versions":
+            continue  # of all rows together, at the foot of the page
+        values = [getattr(row, name) for row in rows]
         texts = any(isinstance(value, str) for value in values)
-        columns[field.name] = (
-            _interned(values) if texts else rounded(values, 7)
-        )  # more than is shown, so that nothing rounds twice
-    columns["budget"] = _interned([row.budget for row in rows])
+        # more digits than are shown, so that nothing rounds twice
+        columns[name] = _interned(values) if texts else rounded(values, 7)
     columns["name"] = _interned(row_names(rows) if len(rows) <= 1000 else [row.attack for row in rows])
     return {
         "count": len(rows),
         "columns": columns,
         "best": [place for place, row in enumerate(rows) if row.row in best],
-        "protocols": protocols(rows),
+        "groups": groups(rows),
     }
 
 
 def _interned(values: Sequence[Any]) -> dict[str, Any]:
     places: dict[Any, int] = {}
     index = [places.setdefault(value, len(places)) for value in values]
-    return {"texts": [plain(str(value)) for value in places], "index": index}
+    return {"texts": ["" if value is None else plain(str(value)) for value in places], "index": index}
 
 
 def chart_sets(run: RunRecord, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
-    """Return, for each protocol and setting, the charts of its rows, in about ``limit`` bytes.
+    """Return, for each group and setting, the charts of its rows, in about ``limit`` bytes.
 
     A grid of hundreds of models would fill the page with curves nobody opens; the first settings are drawn, each
     under all protocols, and the page says how many.
     """
     names = setting_names(run.rows)
-    groups: dict[Setting, dict[str, list[Row]]] = {}
+    by_setting: dict[Setting, dict[str, list[ResultRow]]] = {}
     for row in run.rows:
-        groups.setdefault(setting_of(row), {}).setdefault(row.protocol, []).append(row)
+        by_setting.setdefault(setting_of(row), {}).setdefault(row.group, []).append(row)
     sets: list[dict[str, Any]] = []
     size = drawn = 0
-    for setting, by_protocol in groups.items():
+    for setting, by_group in by_setting.items():
         if size > limit:
             break
-        for protocol, rows in by_protocol.items():
+        for group, rows in by_group.items():
             shown = [rounded(asdict(chart), 4) for chart in charts.of_rows(run, rows)]
-            sets.append({"protocol": plain(protocol), "setting": plain(names[setting]), "charts": shown})
+            sets.append({"group": plain(group), "setting": plain(names[setting]), "charts": shown})
             size += len(json.dumps(sets[-1], separators=(",", ":")))
         drawn += 1
-    return {"sets": sets, "settings": drawn, "all": len(groups)}
+    return {"sets": sets, "settings": drawn, "all": len(by_setting)}
 
 
 def training_sets(run: RunRecord) -> list[dict[str, Any]]:
@@ -104,7 +121,7 @@ def training_sets(run: RunRecord) -> list[dict[str, Any]]:
     return sets
 
 
-def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[str, Any]:
+def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the gallery's entries whose pictures are embedded; database pictures once, by place."""
     places = {row.row: place for place, row in enumerate(rows)}
     first = example(pictures.entries, rows)
@@ -123,6 +140,7 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
     entries = [
         {
             "row": places[entry.row],
+            "untargeted": entry.untargeted,
             "query": entry.query,
             "name": plain(entry.query_name),
             "labels": [plain(label) for label in entry.query_labels],
@@ -148,7 +166,7 @@ def gallery(gallery: Gallery, pictures: Pictures, rows: Sequence[Row]) -> dict[s
     }
 
 
-def _attack_names(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, str]:
+def _attack_names(entries: Sequence[Entry], rows: Sequence[ResultRow]) -> dict[str, str]:
     """Name the attack of each row in a gallery: with its code and budget, and its setting if there are several."""
     wanted = {entry.row for entry in entries}
     shown = [row for row in rows if row.row in wanted]

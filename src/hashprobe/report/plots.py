@@ -17,9 +17,10 @@ from hashprobe.errors import HashprobeError
 from hashprobe.report import charts
 from hashprobe.report.charts import Chart, Line
 from hashprobe.report.payload import plain
-from hashprobe.report.rows import PROTOCOL_ORDER, Row, protocols, setting_names, setting_of
+from hashprobe.report.rows import group_rank, groups, setting_names, setting_of
 from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import transfer_tables
+from hashprobe.results import ResultRow
 
 PALETTE = ("#c2410c", "#0b6bb5", "#0f7a5a", "#8a6a00", "#8f3f97", "#4f56c4", "#007c85", "#a3244b")
 GREY, INK, FAINT = "#6b717c", "#16181d", "#d9dce1"
@@ -45,11 +46,11 @@ STYLED = matplotlib.rc_context(STYLE)
 
 @STYLED
 def precision_recall(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """Precision over recall of the target label, one line a row, chance as a line.
+    """Precision over recall of the target label (untargeted: of the query's own), one line a row, chance as a line.
 
     Args:
         run: A run.
-        protocol: Target label protocol; the headline one if not given.
+        protocol: Target label protocol, or ``untargeted``; the headline one if not given.
         setting: A name of ``setting_names`` where the run compares models or seeds; the first if not given.
 
     Raises:
@@ -60,26 +61,26 @@ def precision_recall(run: RunRecord, protocol: str | None = None, setting: str |
 
 @STYLED
 def precision_at(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """Share of target pictures among the first N, over N. Arguments as in :func:`precision_recall`."""
+    """Share of target (untargeted: relevant) pictures among the first N, over N. Arguments as in :func:`precision_recall`."""
     return draw(charts.precision_at(run, select(run, protocol, setting)))
 
 
 @STYLED
 def over_epsilon(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """t-MAP over the budget, with intervals. Arguments as in :func:`precision_recall`."""
-    return draw(charts.over_epsilon(select(run, protocol, setting)))
+    """t-MAP, or MAP where untargeted, over the budget, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_epsilon(run, select(run, protocol, setting)))
 
 
 @STYLED
 def over_time(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """t-MAP over seconds an image, with intervals. Arguments as in :func:`precision_recall`."""
-    return draw(charts.over_time(select(run, protocol, setting)))
+    """t-MAP, or MAP where untargeted, over seconds an image, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_time(run, select(run, protocol, setting)))
 
 
 @STYLED
 def over_passes(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> Figure:
-    """t-MAP over passes an image, with intervals. Arguments as in :func:`precision_recall`."""
-    return draw(charts.over_passes(select(run, protocol, setting)))
+    """t-MAP, or MAP where untargeted, over passes an image, with intervals. Arguments as in :func:`precision_recall`."""
+    return draw(charts.over_passes(run, select(run, protocol, setting)))
 
 
 @STYLED
@@ -101,11 +102,11 @@ def training(run: RunRecord, name: str) -> Figure:
 
 @STYLED
 def transfer(run: RunRecord, protocol: str | None = None, attack: str | None = None) -> Figure:
-    """t-MAP of attacks made on one model (rows) and evaluated on another (columns), as a heat map.
+    """t-MAP (untargeted: MAP) of attacks made on one model (rows) and evaluated on another (columns), as a heat map.
 
     Args:
         run: A run.
-        protocol: Target label protocol; the headline one if not given.
+        protocol: Target label protocol, or ``untargeted``; the headline one if not given.
         attack: As the page names it (``"DHTA, anchor (8/255)"``); the first if not given.
 
     Raises:
@@ -122,15 +123,19 @@ def transfer(run: RunRecord, protocol: str | None = None, attack: str | None = N
     if not tables:
         said = " and ".join(f"{name} {value!r}" for name, value in wanted.items())
         raise HashprobeError("the run has no transfer rows" + (f" of {said}." if said else "."))
-    table = min(tables, key=lambda t: _rank(t["protocol"]))
+    table = min(tables, key=lambda t: group_rank(t["protocol"]))
+    low_is_strong = table["untargeted"]
     values = [[float("nan") if cell is None else 100 * cell[0] for cell in row] for row in table["cells"]]
     figure = _figure(2.4 + 0.9 * len(table["to"]), 1.6 + 0.55 * len(table["from"]))
     axes = figure.add_subplot()
-    drawn = axes.imshow(values, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
+    drawn = axes.imshow(
+        values, cmap="Oranges_r" if low_is_strong else "Oranges", vmin=0, vmax=100, aspect="auto"
+    )
     for down, row in enumerate(table["cells"]):
         for across, cell in enumerate(row):
             if cell is not None:
-                colour = "white" if cell[0] > 0.7 else INK
+                strong = 1 - cell[0] if low_is_strong else cell[0]
+                colour = "white" if strong > 0.7 else INK
                 text = f"{100 * cell[0]:.1f}\n(chance {100 * cell[1]:.1f})"
                 axes.text(across, down, text, ha="center", va="center", color=colour, fontsize=7.5)
     axes.set_xticks(range(len(table["to"])), [_text(name) for name in table["to"]], rotation=30, ha="right")
@@ -140,27 +145,23 @@ def transfer(run: RunRecord, protocol: str | None = None, attack: str | None = N
     axes.set_title(
         _text(", ".join(part for part in ("Transfer", table["attack"], table["protocol"]) if part))
     )
-    figure.colorbar(drawn, label="t-MAP, %")
+    figure.colorbar(drawn, label="MAP, %" if low_is_strong else "t-MAP, %")
     return figure
 
 
-def _rank(protocol: str) -> int:
-    return PROTOCOL_ORDER.index(protocol) if protocol in PROTOCOL_ORDER else len(PROTOCOL_ORDER)
-
-
-def select(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> list[Row]:
-    """Return the rows of one protocol and one setting, which may be drawn together.
+def select(run: RunRecord, protocol: str | None = None, setting: str | None = None) -> list[ResultRow]:
+    """Return the rows of one protocol (or ``untargeted``) and one setting, which may be drawn together.
 
     Raises:
         HashprobeError: there is none.
     """
-    protocol = protocol if protocol is not None else protocols(run.rows)[0]
+    protocol = protocol if protocol is not None else groups(run.rows)[0]
     names = setting_names(run.rows)
     setting = setting if setting is not None else next(iter(names.values()))
-    rows = [row for row in run.rows if row.protocol == protocol and names[setting_of(row)] == setting]
+    rows = [row for row in run.rows if row.group == protocol and names[setting_of(row)] == setting]
     if not rows:
         settings = "; ".join(dict.fromkeys(names.values()))
-        known = f"protocols: {', '.join(protocols(run.rows))}; settings: {settings}"
+        known = f"protocols: {', '.join(groups(run.rows))}; settings: {settings}"
         raise HashprobeError(
             f"the run has no row under protocol {protocol!r} and setting {setting!r}. It has {known}."
         )
@@ -273,11 +274,11 @@ def figures(run: RunRecord) -> Mapping[str, Figure]:
     made: dict[str, Figure] = {}
     names = setting_names(run.rows)
     first = next(iter(names.values()))
-    for protocol in protocols(run.rows):
-        own = [row for row in run.rows if row.protocol == protocol]
+    for group in groups(run.rows):
+        own = [row for row in run.rows if row.group == group]
         setting = first if any(names[setting_of(row)] == first for row in own) else names[setting_of(own[0])]
-        rows = select(run, protocol, setting)
-        made.update({f"{chart.name}-{protocol}": draw(chart) for chart in charts.of_rows(run, rows)})
+        rows = select(run, group, setting)
+        made.update({f"{chart.name}-{group}": draw(chart) for chart in charts.of_rows(run, rows)})
     for name, log in run.training.items():
         if charts.training(name, log):
             made[f"training-{name}"] = training(run, name)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.report.gallery import Gallery, read_gallery
-from hashprobe.report.rows import Row, in_reading_order
+from hashprobe.report.rows import in_reading_order
+from hashprobe.results import TARGETED, UNTARGETED, ResultRow
+
+LARGEST = 1e300
+"""Above it lie what JSON calls Infinity and whole numbers that no float holds."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision over recall, and over the number of pictures returned, for the target label of one row."""
+    """Precision of one row over recall, and over the number of pictures returned.
+
+    It counts pictures with the target label, or with a label of the query where the row is untargeted.
+    """
 
     recall: list[float]
     precision: list[float]
@@ -30,7 +38,7 @@ class RunRecord:
     Attributes:
         rows: The result rows, by protocol (headline first).
         curves: The curves by row id.
-        training: The training logs by name (``"prosgan"``); one mapping a line.
+        training: The training logs by name (``"hash-model"``); one mapping a line.
         gallery: The example pictures, or ``None``.
         experiment: ``experiment.json``, or empty.
         audit: The findings of ``data check``, or ``None``.
@@ -38,7 +46,7 @@ class RunRecord:
         directory: Where it was read, or ``None`` if it was made from rows.
     """
 
-    rows: list[Row]
+    rows: list[ResultRow]
     curves: dict[str, Curve] = field(default_factory=dict)
     training: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     gallery: Gallery | None = None
@@ -46,6 +54,21 @@ class RunRecord:
     audit: Any = None
     transfer: list[dict[str, Any]] = field(default_factory=list)
     directory: Path | None = None
+
+    @cached_property
+    def palette(self) -> dict[str, int]:
+        """The place of each attack in order of appearance: one attack has one colour in all charts of a run.
+
+        A target code that was the query itself has the place of the first attack that aims at it. What is no attack, the
+        unchanged queries and noise, has none.
+        """
+        attacks = [row for row in self.rows if row.is_attack and not row.is_noise]
+        places = {name: place for place, name in enumerate(dict.fromkeys(row.attack for row in attacks))}
+        aims: dict[str, int] = {}
+        for row in attacks:
+            aims.setdefault(row.code, places[row.attack])
+        codes = {row.attack: aims[row.code] for row in self.rows if row.is_code and row.code in aims}
+        return codes | places
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> RunRecord:
@@ -74,6 +97,10 @@ class RunRecord:
         if not results.is_file():
             raise HashprobeError(f"{results} does not exist; is {directory} the folder of a finished run?")
         lines = read_json_lines(results)
+        if any("goal" not in line for line in lines):
+            raise HashprobeError(
+                f"{results} was written by an earlier version of hashprobe (its rows name no goal); measure it again."
+            )
         rows = _checked_rows(
             ((f"{results}, row {i}", row) for i, row in enumerate(lines, start=1)), str(results)
         )
@@ -100,11 +127,11 @@ def _optional(path: Path, default: Any) -> Any:
     return read_json(path) if path.is_file() else default
 
 
-def _checked_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) -> list[Row]:
-    checked: list[Row] = []
+def _checked_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) -> list[ResultRow]:
+    checked: list[ResultRow] = []
     seen: dict[str, str] = {}
     for number, (where, values) in enumerate(rows, start=1):
-        row = Row.read(values, where, number)
+        row = ResultRow.read(values, where, number)
         if row.row in seen:
             raise HashprobeError(f"{where} has the id {row.row!r} of {seen[row.row]}; ids must be unique.")
         seen[row.row] = where
@@ -114,20 +141,28 @@ def _checked_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) ->
     return in_reading_order(checked)
 
 
+def _is_number(value: Any, *, least: float = 0.0, most: float = LARGEST) -> bool:
+    """Whether a value of JSON is a number in a range; rounding may carry a fraction a little out of it."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and least - 1e-9 <= value <= most + 1e-9
+
+
 def _read_curves(path: Path) -> dict[str, Curve]:
     if not path.is_file():
         return {}
+    ranges = {"recall": (0, 1), "precision": (0, 1), "at": (1, LARGEST), "precision_at": (0, 1)}
     curves = {}
     for number, line in enumerate(read_json_lines(path), start=1):
-        lists = {name: line.get(name, []) for name in ("recall", "precision", "at", "precision_at")}
-        sound = all(
-            isinstance(values, list) and all(isinstance(v, int | float) for v in values)
-            for values in lists.values()
-        )
-        if "row" not in line or not sound:
-            raise HashprobeError(
-                f"{path}, row {number} must have row, and lists of numbers: {', '.join(lists)}."
-            )
+        lists = {name: line.get(name, []) for name in ranges}
+        for name, (least, most) in ranges.items():
+            values = lists[name]
+            if not isinstance(values, list) or not all(
+                _is_number(value, least=least, most=most) for value in values
+            ):
+                said = "fractions in [0, 1]" if most == 1 else "numbers of at least 1"
+                raise HashprobeError(f"{path}, row {number}: {name} must be a list of {said}.")
+        if "row" not in line:
+            raise HashprobeError(f"{path}, row {number} lacks row, the id of the result row that it is of.")
         for x, y in (("recall", "precision"), ("at", "precision_at")):
             if len(lists[x]) != len(lists[y]):
                 raise HashprobeError(
@@ -142,7 +177,17 @@ def _read_transfer(path: Path) -> list[dict[str, Any]]:
         return []
     lines = read_json_lines(path)
     for number, line in enumerate(lines, start=1):
-        numbers = isinstance(line.get("t_map"), int | float) and isinstance(line.get("chance"), int | float)
-        if "from" not in line or "to" not in line or not numbers:
-            raise HashprobeError(f"{path}, row {number} must have from, to, t_map and chance.")
+        where = f"{path}, row {number}"
+        if line.get("goal", TARGETED) not in (TARGETED, UNTARGETED):
+            raise HashprobeError(f"{where}: goal must be targeted or untargeted; found {line['goal']!r}.")
+        scores = ("map", "map_chance") if line.get("goal") == UNTARGETED else ("t_map", "chance")
+        if missing := [name for name in ("from", "to", *scores) if line.get(name) is None]:
+            raise HashprobeError(f"{where} lacks {', '.join(missing)}.")
+        for name in scores:
+            if not _is_number(line[name], most=1):
+                raise HashprobeError(f"{where}: {name} must be a fraction in [0, 1]; found {line[name]!r}.")
+        if line.get("epsilon") is not None and not _is_number(line["epsilon"]):
+            raise HashprobeError(
+                f"{where}: epsilon must be a number of at least 0, or null; found {line['epsilon']!r}."
+            )
     return lines

@@ -11,8 +11,8 @@ from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.payload import plain
 from hashprobe.report.pictures import data_uri
-from hashprobe.report.rows import UNBOUNDED, Row, epsilon_text
 from hashprobe.report.run import RunRecord
+from hashprobe.results import UNTARGETED, ResultRow, epsilon_text
 
 SEVERITIES = ("error", "warning", "note", "ok")
 """Of a finding of the audit, the gravest first."""
@@ -120,8 +120,8 @@ class Still:
 
     Attributes:
         attack: Its name and budget.
-        target: The target label in words.
-        lines: What was sent, its picture, and what came back: picture, labels, whether it is a hit.
+        target: The target label in words; empty where it is untargeted.
+        lines: What was sent, its picture, and what came back: picture, labels, whether it carries the target label.
     """
 
     attack: str
@@ -129,7 +129,7 @@ class Still:
     lines: list[tuple[str, str, list[tuple[str, str, bool]]]]
 
 
-def still_example(gallery: Gallery, rows: Sequence[Row]) -> Still | None:
+def still_example(gallery: Gallery, rows: Sequence[ResultRow]) -> Still | None:
     """Return the example that the gallery opens with, with the first five pictures returned."""
     place = example(gallery.entries, rows)
     if place is None:
@@ -200,16 +200,20 @@ def audit_counts(findings: Sequence[AuditFinding] | None) -> list[tuple[str, int
 def transfer_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Arrange transfer rows as one matrix a protocol and attack: made-on models down, evaluated models across.
 
-    A cell is ``None`` where that pair was not run.
+    A cell is the score and what a random ranking scores; ``None`` where that pair was not run. Under ``protocol``,
+    untargeted rows stand as ``untargeted``.
 
     Raises:
         HashprobeError: two rows are for one cell.
     """
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[bool, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((str(row.get("protocol") or ""), _attack(row)), []).append(row)
+        untargeted = row.get("goal") == UNTARGETED
+        group = UNTARGETED if untargeted else str(row.get("protocol") or "")
+        groups.setdefault((untargeted, group, _attack(row)), []).append(row)
     tables = []
-    for (protocol, attack), own in groups.items():
+    for (untargeted, protocol, attack), own in groups.items():
+        score, chance = ("map", "map_chance") if untargeted else ("t_map", "chance")
         cells: dict[tuple[str, str], list[float]] = {}
         for row in own:
             pair = (_model(row, "from"), _model(row, "to"))
@@ -218,10 +222,11 @@ def transfer_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 raise HashprobeError(
                     f"transfer.jsonl has two rows from {pair[0]} to {pair[1]} ({said}); a cell holds one."
                 )
-            cells[pair] = [row["t_map"], row["chance"]]
+            cells[pair] = [row[score], row[chance]]
         down, across = (list(dict.fromkeys(pair[side] for pair in cells)) for side in (0, 1))
         matrix = [[cells.get((source, target)) for target in across] for source in down]
-        tables.append({"protocol": protocol, "attack": attack, "from": down, "to": across, "cells": matrix})
+        table = {"protocol": protocol, "untargeted": untargeted, "attack": attack}
+        tables.append({**table, "from": down, "to": across, "cells": matrix})
     return tables
 
 
@@ -229,9 +234,9 @@ def _attack(row: Mapping[str, Any]) -> str:
     """Name the attack of a transfer row with its code and budget; empty where the row names none."""
     if not row.get("attack"):
         return ""
-    code, epsilon = row.get("code"), row.get("epsilon")
+    code = row.get("code")
     name = f"{row['attack']}, {code}" if code and code != "none" else str(row["attack"])
-    return f"{name} ({UNBOUNDED if epsilon is None else epsilon_text(epsilon)})"
+    return f"{name} ({epsilon_text(row.get('epsilon'))})"
 
 
 def _model(row: Mapping[str, Any], side: str) -> str:

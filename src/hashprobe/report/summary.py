@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hashprobe.report.rows import UNBOUNDED, Row, protocols, setting_names, setting_of
+from hashprobe.report.rows import groups, remarks, setting_names, setting_of
 from hashprobe.report.run import RunRecord
+from hashprobe.results import UNBOUNDED, UNTARGETED, ResultRow
 
 PICTURES_RETURNED = 100
 """Up to this many returned pictures are counted in the headline."""
 
-_PROTOCOL_WORDS = {
+_GROUP_WORDS = {
+    UNTARGETED: "a picture counts if it shares a label with the query",
     "disjoint": "the label shares none with the query",
     "paper": "labels drawn from all label sets of the database, the query's own among them",
     "single": "the label is one class that the query does not show",
@@ -46,15 +48,22 @@ class Finding:
         bars: The same as bars: after the attack, before it, by chance.
         row: The result row that it was read from.
         original: The row of the unchanged queries under the same protocol, if there is one.
-        works: Whether the attack's 95 % interval lies above both chance and the unchanged queries.
+        works: Whether the attack's 95 % interval lies above both chance and the unchanged queries; of an untargeted
+            attack, below the unchanged queries.
     """
 
     parts: list[Part]
     detail: str
     bars: list[Bar]
-    row: Row
-    original: Row | None
+    row: ResultRow
+    original: ResultRow | None
     works: bool
+
+    @property
+    def counted(self) -> str:
+        """What the bars count."""
+        label = "share a label with the query" if self.row.is_untargeted else "carry the target label"
+        return f"Pictures returned that {label}"
 
     @property
     def sentence(self) -> str:
@@ -74,35 +83,42 @@ def summarise(run: RunRecord) -> Summary:
     """Read the headline off the results: the strongest attack within a budget, and the strongest without one.
 
     The headline protocol is ``disjoint`` where it was run, because under it no query carries its target label
-    before the attack. An attack that stays at chance or at the unchanged queries is said to have failed.
-    ProS-GAN is always among the findings where it was run.
+    before the attack; untargeted attacks follow. An attack that stays at chance or at the unchanged queries is said to
+    have failed. The strongest attack of a single forward pass is always among the findings: it can be made on the fly.
     """
-    protocol = protocols(run.rows)[0]
-    attacks = [row for row in run.rows if row.protocol == protocol and row.is_attack]
-    bounded = [row for row in attacks if row.budget != UNBOUNDED]
-    unbounded = [row for row in attacks if row.budget == UNBOUNDED]
-    chosen = [max(group, key=lambda row: row.t_map) for group in (bounded, unbounded) if group]
-    generators = [row for row in attacks if row.attack == "ProS-GAN"]
-    if generators and not any(row.attack == "ProS-GAN" for row in chosen):
-        chosen.append(max(generators, key=lambda row: row.t_map))
+    found = groups(run.rows)
+    chosen: list[ResultRow] = []
+    for group in dict.fromkeys((found[0], *(UNTARGETED for name in found if name == UNTARGETED))):
+        attacks = [row for row in run.rows if row.group == group and row.is_attack]
+        bounded = [row for row in attacks if row.budget != UNBOUNDED]
+        unbounded = [row for row in attacks if row.budget == UNBOUNDED]
+        strongest = [max(rows, key=lambda row: row.strength) for rows in (bounded, unbounded) if rows]
+        quick = [row for row in attacks if _is_single_pass(row)]
+        if quick and not any(_is_single_pass(row) for row in strongest):
+            strongest.append(max(quick, key=lambda row: row.strength))
+        chosen += strongest
     return Summary(tested=_tested(run), findings=[_finding(run, row) for row in chosen])
 
 
-def _finding(run: RunRecord, row: Row) -> Finding:
-    original = next(
-        (
-            other
-            for other in run.rows
-            if other.is_original and other.protocol == row.protocol and setting_of(other) == setting_of(row)
-        ),
-        None,
-    )
-    floor = max(row.chance, original.t_map if original else 0.0)
-    works = (row.t_map if row.t_map_low is None else row.t_map_low) > floor
+def _is_single_pass(row: ResultRow) -> bool:
+    return row.forward_passes == 1 and not row.backward_passes and not row.questions
+
+
+def _finding(run: RunRecord, row: ResultRow) -> Finding:
+    original = _unchanged(run, row)
+    before = original.score if original else row.map_benign if row.is_untargeted else None
+    if row.is_untargeted:
+        works = (row.score if row.score_high is None else row.score_high) < (
+            1.0 if before is None else before
+        )
+    else:
+        works = (row.score if row.score_low is None else row.score_low) > max(row.score_chance, before or 0.0)
     count, after = _precision(run, row)
-    before = _precision(run, original, count)[1] if original else None
-    if after is None:
-        after, before = row.t_map, original.t_map if original else None
+    then = _precision(run, original, count)[1] if original else None
+    if after is None or (row.is_untargeted and then is None):
+        count, after = None, row.score
+    else:
+        before = then
     return Finding(
         parts=_sentence(row, count, after, before, works),
         detail=_detail(run, row, count),
@@ -113,24 +129,41 @@ def _finding(run: RunRecord, row: Row) -> Finding:
     )
 
 
-def _sentence(row: Row, count: int | None, after: float, before: float | None, works: bool) -> list[Part]:
-    how = " in a single forward pass" if row.forward_passes == 1 and not row.backward_passes else ""
-    done, chance = Part(_of(after, count), "after"), Part(_of(row.chance, count), "chance")
+def _unchanged(run: RunRecord, row: ResultRow) -> ResultRow | None:
+    """Return the row of the unchanged queries on the model that ``row`` is scored on, if there is one."""
+    setting = setting_of(row.model_copy(update={"attacked_model": None}))
+    return next(
+        (
+            other
+            for other in run.rows
+            if other.is_original and other.group == row.group and setting_of(other) == setting
+        ),
+        None,
+    )
+
+
+def _sentence(
+    row: ResultRow, count: int | None, after: float, before: float | None, works: bool
+) -> list[Part]:
+    how = " in a single forward pass" if _is_single_pass(row) else ""
+    done, chance = Part(_of(after, count), "after"), Part(_of(row.score_chance, count), "chance")
+    failed = "below" if row.is_untargeted else "above chance and"
     parts = [
-        Part("" if works else "The attack does not get measurably above chance and the unchanged queries. "),
+        Part("" if works else f"The attack does not get measurably {failed} the unchanged queries. "),
         Part(f"{row.attack} changes a query{how}, and "),
     ]
     if count is None:
-        parts += [
-            Part("the pictures with a label of the attacker's choice come as far up as "),
-            done,
-            Part(" of 100 (t-MAP)"),
-        ]
+        what = (
+            "that share a label with it still"
+            if row.is_untargeted
+            else "with a label of the attacker's choice"
+        )
+        parts += [Part(f"the pictures {what} come as far up as "), done, Part(f" of 100 ({row.score_name})")]
     else:
-        parts += [
-            done,
-            Part(f" of the first {count} pictures returned carry a label of the attacker's choice"),
-        ]
+        what = (
+            "still share a label with it" if row.is_untargeted else "carry a label of the attacker's choice"
+        )
+        parts += [done, Part(f" of the first {count} pictures returned {what}")]
     parts.append(Part("; "))
     if before is not None:
         parts += [Part("before the attack "), Part(_of(before, count), "before"), Part(" did, and ")]
@@ -138,7 +171,7 @@ def _sentence(row: Row, count: int | None, after: float, before: float | None, w
     return [part for part in parts if part.text]
 
 
-def _change(row: Row) -> str:
+def _change(row: ResultRow) -> str:
     """Say how large the change is, in grey levels."""
     if row.budget != UNBOUNDED:
         largest = row.epsilon if row.epsilon is not None else row.linf
@@ -161,31 +194,38 @@ def _of(fraction: float, count: int | None) -> str:
     return f"{fraction * count:.0f}" if count >= 20 else f"{fraction * count:.1f}"
 
 
-def _bars(row: Row, count: int | None, after: float, before: float | None) -> list[Bar]:
+def _bars(row: ResultRow, count: int | None, after: float, before: float | None) -> list[Bar]:
     whole = 100 if count is None else count
     bars = [Bar(f"after {row.attack}", after, f"{_of(after, count)} of {whole}", "after")]
     if before is not None:
         bars.append(Bar("before", before, f"{_of(before, count)} of {whole}", "before"))
-    return [*bars, Bar("random order", row.chance, f"{_of(row.chance, count)} of {whole}", "chance")]
+    return [
+        *bars,
+        Bar("random order", row.score_chance, f"{_of(row.score_chance, count)} of {whole}", "chance"),
+    ]
 
 
-def _detail(run: RunRecord, row: Row, count: int | None) -> str:
+def _detail(run: RunRecord, row: ResultRow, count: int | None) -> str:
     queries = f"{row.queries:,} queries" if row.queries else "the queries"
     parts = [f"Mean over {queries}"]
     names = setting_names(run.rows)
     if len(names) > 1:
         parts.append(names[setting_of(row)])
-    words = _PROTOCOL_WORDS.get(row.protocol)
-    parts.append(f"protocol {row.protocol}" + (f": {words}" if words else ""))
+    words = _GROUP_WORDS.get(row.group)
+    protocol = row.group if row.is_untargeted else f"protocol {row.group}"
+    parts.append(protocol + (f": {words}" if words else ""))
+    parts += remarks(row)
     if count is not None:
         interval = ""
-        if row.t_map_low is not None and row.t_map_high is not None:
-            interval = f" (95 % interval {100 * row.t_map_low:.1f} to {100 * row.t_map_high:.1f})"
-        parts.append(f"t-MAP {100 * row.t_map:.1f} %{interval}, chance {100 * row.chance:.1f} %")
+        if row.score_low is not None and row.score_high is not None:
+            interval = f" (95 % interval {100 * row.score_low:.1f} to {100 * row.score_high:.1f})"
+        parts.append(
+            f"{row.score_name} {100 * row.score:.1f} %{interval}, chance {100 * row.score_chance:.1f} %"
+        )
     return "; ".join(parts) + "."
 
 
-def _precision(run: RunRecord, row: Row, count: int | None = None) -> tuple[int | None, float | None]:
+def _precision(run: RunRecord, row: ResultRow, count: int | None = None) -> tuple[int | None, float | None]:
     """Precision at ``count`` pictures, or at the largest known number up to a hundred."""
     curve = run.curves.get(row.row)
     if curve is None:

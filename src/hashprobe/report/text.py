@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from hashprobe.report.payload import plain
-from hashprobe.report.rows import NO_PICTURE, Row, best_rows, protocols, setting_names, setting_of
+from hashprobe.report.rows import best_rows, groups, remarks, score_heading, setting_names, setting_of
 from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
+from hashprobe.results import ResultRow
 
 
 def text_report(directory: Path, console: Console | None = None) -> None:
-    """Print the summary and one table for each protocol and setting of a run directory.
+    """Print the summary and one table for each protocol (or ``untargeted``) and setting of a run directory.
 
     Args:
         directory: A run directory.
@@ -33,40 +34,44 @@ def text_report(directory: Path, console: Console | None = None) -> None:
         console.print()
     console.print(Text(plain(summary.tested), style="dim"))
     best, names = best_rows(run.rows), setting_names(run.rows)
-    for protocol in protocols(run.rows):
+    for group in groups(run.rows):
         for setting, name in names.items():
-            rows = [row for row in run.rows if row.protocol == protocol and setting_of(row) == setting]
+            rows = [row for row in run.rows if row.group == group and setting_of(row) == setting]
             if rows:
                 console.print()
-                console.print(_table(rows, f"{protocol} ({name})", best))
+                console.print(_table(rows, f"{group} ({name})", best))
 
 
-def _table(rows: list[Row], title: str, best: set[str]) -> Table:
+def _table(rows: list[ResultRow], title: str, best: set[str]) -> Table:
     table = Table(title=Text(plain(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding, table.collapse_padding = (0, 1), True
     table.add_column("Attack", overflow="fold", min_width=12)
     table.add_column("Budget", overflow="fold", min_width=9)
-    for heading in ("t-MAP", "95 %", "chance", "MAP", "L∞", "RMS", "time"):
+    untargeted = rows[0].is_untargeted
+    other = "benign" if untargeted else "MAP"
+    for heading in (score_heading(rows), "95 %", "chance", other, "L∞", "RMS", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        strong = "bold" if row.row in best else "dim" if row.budget == NO_PICTURE else ""
+        strong = "bold" if row.row in best else "dim" if row.is_code else ""
         code = f", {row.code}" if row.code not in ("", "none") and not row.is_code else ""
-        cells = (plain(row.attack + code), row.budget, *_numbers(row))
+        notes = "".join(f"; {note}" for note in remarks(row))
+        cells = (plain(row.attack + code + notes), row.budget, *_numbers(row))
         table.add_row(*(Text(cell) for cell in cells), style=strong)
-    table.caption = Text("Percent; L∞ of 255. Bold: the best of the attacks with equal budget.")
+    strongest = "the lowest MAP" if untargeted else "the best"
+    table.caption = Text(f"Percent; L∞ of 255. Bold: {strongest} of the attacks with equal budget.")
     table.caption_justify = "left"
     return table
 
 
-def _numbers(row: Row) -> tuple[str, ...]:
+def _numbers(row: ResultRow) -> tuple[str, ...]:
     interval = "–"
-    if row.t_map_low is not None and row.t_map_high is not None:
-        interval = f"{100 * row.t_map_low:.1f}–{100 * row.t_map_high:.1f}"
+    if row.score_low is not None and row.score_high is not None:
+        interval = f"{100 * row.score_low:.1f}–{100 * row.score_high:.1f}"
     return (
-        _percent(row.t_map),
+        _percent(row.score),
         interval,
-        _percent(row.chance),
-        _percent(row.map),
+        _percent(row.score_chance),
+        _percent(row.map_benign if row.is_untargeted else row.map),
         "–" if row.linf is None else f"{255 * row.linf:.1f}",
         "–" if row.rms is None else f"{row.rms:.4f}",
         "–" if row.seconds_per_image is None else _seconds(row.seconds_per_image),

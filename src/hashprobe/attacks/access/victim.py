@@ -53,7 +53,7 @@ class Victim:
     def logits(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None) -> torch.Tensor:
         """Return z, the network's real outputs ``(m, K)``, differentiable; needs ``GRADIENTS``."""
         self._allow(Access.GRADIENTS, "the network")
-        outputs = self._model.logits(pictures)
+        outputs = self._model.attack_logits(pictures)
         self._count_passes(outputs, self._rows(len(pictures), rows))
         return outputs
 

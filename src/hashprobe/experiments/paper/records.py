@@ -63,7 +63,7 @@ def record_of(cell: Cell, row: ResultRow, model: AttackedModel | None = None, **
         "attacked_backbone": cell.model.backbone,
         "attacked_bits": cell.model.bits,
         "method": cell.method,
-        **{name: value for name, value in row.model_dump().items() if name in COLUMNS},
+        **row.model_dump(include=set(COLUMNS)),
         **more,
     }
 

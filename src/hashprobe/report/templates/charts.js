@@ -228,14 +228,14 @@ function standalone(svg) {
 
 function startCurves() {
   const { sets } = data.charts, unique = (key) => [...new Set(sets.map((set) => set[key]))];
-  const wanted = { protocol: data.table.protocols[0] ?? "", setting: sets[0]?.setting };
+  const wanted = { group: data.table.groups[0] ?? "", setting: sets[0]?.setting };
   const draw = () => {
-    const set = sets.find((s) => s.protocol === wanted.protocol && s.setting === wanted.setting) ?? sets.find((s) => s.protocol === wanted.protocol) ?? sets[0];
+    const set = sets.find((s) => s.group === wanted.group && s.setting === wanted.setting) ?? sets.find((s) => s.group === wanted.group) ?? sets[0];
     const scatter = (chart) => chart.lines.some((line) => line.points);
     byId("curve-charts").replaceChildren(...[set.charts.filter((chart) => !scatter(chart)), set.charts.filter(scatter)].map((charts) =>
       make("div", { class: charts.length > 2 ? "charts three" : "charts" }, ...charts.map((chart) => chartElement(chart)))));
   };
-  for (const [key, label] of [["protocol", "Protocol"], ["setting", "Model and seed"]]) {
+  for (const [key, label] of [["group", data.table.groups.includes("untargeted") ? "Goal or protocol" : "Protocol"], ["setting", "Model and seed"]]) {
     if (unique(key).length < 2) continue;
     byId("curve-controls").append(menu(label, unique(key).map((v) => [v, v]), wanted[key], (value) => { wanted[key] = value; draw(); }));
   }

@@ -9,17 +9,20 @@ function startGallery() {
   const picture = (place) => gallery.pictures[place];
   const pixelated = gallery.imageSize && gallery.imageSize <= 96;
   const attackOf = (entry) => gallery.names[entry.row];
-  const targetOf = (entry) => `${cell("protocol", entry.row)} ${cell("seed", entry.row)} ${entry.target.join(", ")}`;
-  const gain = (entry) => (entry.scores[1] ?? 0) - (entry.scores[0] ?? 0);
-  const hits = (list) => list.filter(([, , hit]) => hit).length;
-  const failed = (entry) => gain(entry) <= 0 || hits(entry.after) === 0;
+  const targetOf = (entry) => `${cell("group", entry.row)} ${cell("seed", entry.row)} ${entry.target.join(", ")}`;
+  const aim = (entry) => (entry.untargeted ? "no target" : entry.target.join(", "));
+  const gain = (entry) => ((entry.scores[1] ?? 0) - (entry.scores[0] ?? 0)) * (entry.untargeted ? -1 : 1);
+  /** How many of the returned pictures count: those with the target label, or of an untargeted attack those still relevant. */
+  const hits = (entry, list) => list.filter(([, , hit, relevant]) => (entry.untargeted ? relevant : hit)).length;
+  const failed = (entry) => gain(entry) <= 0 || hits(entry, entry.after) === (entry.untargeted ? entry.after.length : 0);
+  const counted = (entry, when) => (entry.untargeted ? `${when === "after" ? "still " : ""}share a label with the query` : "carry the target label");
   const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
   let current = null, flipped = false;
 
   /** Choose an entry of the query that is as like the wanted one as there is. */
   function choose(query, like, target) {
     const own = entries.filter((entry) => entry.query === query);
-    const score = (entry) => (target !== undefined && targetOf(entry) === target ? 8 : 0) + (cell("protocol", entry.row) === cell("protocol", like.row) ? 4 : 0) + (attackOf(entry) === attackOf(like) ? 2 : 0);
+    const score = (entry) => (target !== undefined && targetOf(entry) === target ? 8 : 0) + (cell("group", entry.row) === cell("group", like.row) ? 4 : 0) + (attackOf(entry) === attackOf(like) ? 2 : 0);
     show(own.reduce((best, entry) => (score(entry) > score(best) ? entry : best)));
   }
 
@@ -27,18 +30,19 @@ function startGallery() {
     current = entry;
     flip(false);
     setOptions(byId("pick-query"), queries.map((q) => [q.query, `${q.labels.join(", ") || "no label"} (${q.name.split("/").at(-1) || q.query})`]), entry.query);
-    const own = entries.filter((other) => other.query === entry.query), protocols = data.table.protocols.length > 1;
+    const own = entries.filter((other) => other.query === entry.query), several = data.table.groups.length > 1;
     const targets = [...new Map(own.map((other) => [targetOf(other), other]))];
-    setOptions(byId("pick-target"), targets.map(([key, other]) => [key, other.target.join(", ") + (protocols ? ` (${cell("protocol", other.row)})` : "")]), targetOf(entry));
+    setOptions(byId("pick-target"), targets.map(([key, other]) => [key, aim(other) + (several ? ` (${cell("group", other.row)})` : "")]), targetOf(entry));
     const attacks = own.filter((other) => targetOf(other) === targetOf(entry));
     setOptions(byId("pick-attack"), attacks.map((other) => [entries.indexOf(other), attackOf(other)]), entries.indexOf(entry));
     drawPictures(entry);
     for (const [id, list] of [["before", entry.before], ["after", entry.after]]) {
       byId(id).replaceChildren(...list.map((returned, place) => tile(returned, place)));
-      byId(`${id}-count`).textContent = `${hits(list)} of ${list.length} carry the target label`;
+      byId(`${id}-count`).textContent = `${hits(entry, list)} of ${list.length} ${counted(entry, id)}`;
     }
+    byId("key-target").hidden = entry.untargeted;
     drawShelves(entry);
-    byId("viewer-status").textContent = `${entry.labels.join(", ")} attacked towards ${entry.target.join(", ")} by ${attackOf(entry)}: ${hits(entry.after)} of ${entry.after.length} returned carry the target label, ${hits(entry.before)} before.`;
+    byId("viewer-status").textContent = `${entry.labels.join(", ")} attacked ${entry.untargeted ? "without a target" : `towards ${aim(entry)}`} by ${attackOf(entry)}: ${hits(entry, entry.after)} of ${entry.after.length} returned ${counted(entry, "after")}, ${hits(entry, entry.before)} before.`;
   }
 
   function drawPictures(entry) {
@@ -46,18 +50,18 @@ function startGallery() {
     query.src = picture(entry.picture);
     adversarial.src = picture(entry.adversarial);
     query.alt = `Query: a picture labelled ${entry.labels.join(", ") || "nothing"}`;
-    adversarial.alt = `The same picture after ${attackOf(entry)}, aimed at ${entry.target.join(", ")}`;
+    adversarial.alt = `The same picture after ${attackOf(entry)}, ${entry.untargeted ? "untargeted" : `aimed at ${aim(entry)}`}`;
     for (const image of [query, adversarial]) image.classList.toggle("pixels", Boolean(pixelated));
     byId("query-caption").replaceChildren(name(entry.labels.join(", ") || "no label"));
     byId("adversarial-caption").replaceChildren(name(attackOf(entry)));
     Promise.all([query.decode(), adversarial.decode()]).then(() => current === entry && difference(entry, query, adversarial)).catch(() => {});
     const fact = (term, kind, ...value) => make("div", { class: kind }, make("dt", {}, term), make("dd", { class: kind ? null : "figure" }, ...value));
-    const [before, after] = entry.scores;
+    const [before, after] = entry.scores, label = entry.untargeted ? "query's own labels" : "target label";
     byId("facts").replaceChildren(
-      fact("Target label", "target", name(entry.target.join(", "))),
-      fact("Target label among the first ten", "", `${hits(entry.before)} before, ${hits(entry.after)} after`),
-      fact("Average precision for the target label, %", "", `${percent(before)} before, ${percent(after)} after`),
-      fact("Target label protocol", "", name(cell("protocol", entry.row))),
+      entry.untargeted ? fact("Goal", "target", "away from ", name(entry.labels.join(", ") || "its own labels")) : fact("Target label", "target", name(aim(entry))),
+      fact(entry.untargeted ? `Relevant among the first ${entry.after.length}` : "Target label among the first ten", "", `${hits(entry, entry.before)} before, ${hits(entry, entry.after)} after`),
+      fact(`Average precision for the ${label}, %`, "", `${percent(before)} before, ${percent(after)} after`),
+      ...(entry.untargeted ? [] : [fact("Target label protocol", "", name(cell("protocol", entry.row)))]),
       ...(entry.code ? [fact("Hash code of the adversarial picture", "hex", entry.code)] : []));
   }
 
@@ -98,20 +102,23 @@ function startGallery() {
 
   function drawShelves(entry) {
     const own = entries.filter((other) => other.row === entry.row), byGain = [...own].sort((a, b) => gain(b) - gain(a));
-    const lost = byGain.filter(failed).reverse();
-    const label = `${attackOf(entry)}, ${cell("protocol", entry.row)}`;
+    const lost = byGain.filter(failed).reverse(), first = `the first ${entry.after.length} returned`;
+    const label = `${attackOf(entry)}, ${cell("group", entry.row)}`;
     const many = Math.min(SHELF, Math.ceil(own.length / 2)), worst = byGain.slice(-many).reverse();
+    const say = entry.untargeted
+      ? { best: "the largest fall in average precision for the query's own labels", worst: "the smallest fall, or a rise", failed: `Average precision did not fall, or all of ${first} still share a label with the query.`, none: `Average precision fell for all of them, and a picture without a label of the query was among ${first}.` }
+      : { best: "the largest rise in average precision for the target label", worst: "the smallest rise, or a fall", failed: `Average precision did not rise, or none of ${first} carries the target label.`, none: `Average precision rose for all of them, and a picture with the target label was among ${first}.` };
     byId("shelves").replaceChildren(make("h3", {}, "Best, worst and failed for ", name(label)),
-      shelf("best", `Best: the largest rise in average precision for the target label.`, byGain.slice(0, many)),
-      shelf("worst", `Worst: the smallest rise, or a fall.`, worst),
-      shelf("failed", lost.length ? `Failed: ${lost.length} of ${own.length} queries. Average precision did not rise, or none of the first ${entry.after.length} returned carries the target label.${lost.length > 3 * SHELF ? ` The ${3 * SHELF} worst are shown.` : ""}` : `Failed: none of ${own.length} queries. Average precision rose for all of them, and a picture with the target label was among the first ${entry.after.length} returned.`, lost.slice(0, 3 * SHELF)));
+      shelf("best", `Best: ${say.best}.`, byGain.slice(0, many)),
+      shelf("worst", `Worst: ${say.worst}.`, worst),
+      shelf("failed", lost.length ? `Failed: ${lost.length} of ${own.length} queries. ${say.failed}${lost.length > 3 * SHELF ? ` The ${3 * SHELF} worst are shown.` : ""}` : `Failed: none of ${own.length} queries. ${say.none}`, lost.slice(0, 3 * SHELF)));
   }
 
   function shelf(kind, text, chosen) {
     return make("div", { class: "shelf", "data-shelf": kind }, make("p", {}, text), make("ol", {}, ...chosen.map((entry) => {
       const top = items[entry.after[0]?.[0]]?.picture ?? entry.adversarial;
       const images = [entry.adversarial, top].map((place) => make("img", { src: picture(place), alt: "" }));
-      const words = `${entry.labels.join(", ") || "no label"} → ${entry.target.join(", ")}`;
+      const words = `${entry.labels.join(", ") || "no label"}${entry.untargeted ? "" : ` → ${aim(entry)}`}`;
       return make("li", {}, make("button", { type: "button", "aria-current": entry === current ? "true" : null, title: words, onclick: () => {
         show(entry);
         byId("viewer").scrollIntoView({ block: "start" });

@@ -12,29 +12,39 @@ const levels = (value) => (value === null ? "–" : String(Number((255 * value).
 const seconds = (value) => (value === null ? "–" : value < 1 ? `${brief(1000 * value)} ms` : `${brief(value)} s`);
 const count = (value) => (value === null ? "–" : value.toLocaleString("en-US", { maximumFractionDigits: 1 }));
 const short = (value) => (/^[0-9a-f]{40,}$/.test(value) ? value.slice(0, 8) : value || "–");
-const isCode = (row) => cell("budget", row) === "no picture";
+const isCode = (row) => cell("is_code", row);
+const interval = (row) => (cell("score_low", row) === null || cell("score_high", row) === null ? "–" : `${percent(cell("score_low", row))}–${percent(cell("score_high", row))}`);
+const passesText = (row) => (cell("passes", row) === null ? "–" : `${count(cell("forward_passes", row) ?? 0)} + ${count(cell("backward_passes", row) ?? 0)}`);
 
-// key, heading, what it means, how it is written; the ones without "always" appear when they differ or are asked for.
+// key, heading, what it means, how it is written. One without "always" appears when asked for, or else when its values
+// differ, or differ from "usual". A heading may depend on what the shown rows' score is called; "unless" says for which goal a column is left out.
 const COLUMNS = [
   { key: "attack", head: "Attack", help: "Original: unchanged queries. … code: the target code itself is the query.", always: true },
-  { key: "code", head: "Code", help: "How the target code was made", write: (v) => (v === "none" || v === "" ? "–" : v), always: true },
-  { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true },
+  { key: "goal", head: "Goal", help: "Towards pictures of a target label, or away from the query's own" },
+  { key: "code", head: "Code", help: "How the code that is aimed at was made", write: (v) => (v === "none" || v === "" ? "–" : v), always: true },
+  { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true, unless: "untargeted" },
   { key: "budget", head: "Budget", help: "Largest change of a pixel value that was allowed", always: true, order: budgetOrder },
-  { key: "t_map", head: "t-MAP, %", help: "Mean average precision for the target label", write: (v) => percent(v), always: true },
-  { key: "interval", head: "95 % interval", help: "Bootstrap over queries; the tick marks chance", always: true, value: (row) => cell("t_map_low", row), write: (_, row) => interval(row) },
-  { key: "chance", head: "Chance, %", help: "t-MAP of a random ranking", write: (v) => percent(v), always: true },
-  { key: "map", head: "MAP, %", help: "For the query's own labels, after the attack", write: (v) => percent(v), always: true },
-  { key: "map_benign", head: "MAP benign, %", help: "For the query's own labels, without attack", write: (v) => percent(v) },
+  { key: "score", head: (score) => `${score}, %`, help: "Mean average precision: for the target label (t-MAP), or for the query's own labels after an untargeted attack (MAP)", write: (v) => percent(v), always: true },
+  { key: "interval", head: "95 % interval", help: "Bootstrap over queries; the tick marks chance", always: true, value: (row) => cell("score_low", row), write: (_, row) => interval(row) },
+  { key: "score_chance", head: "Chance, %", help: "The same for a random ranking", write: (v) => percent(v), always: true },
+  { key: "map", head: "MAP, %", help: "For the query's own labels, after the attack", write: (v) => percent(v), always: true, unless: "untargeted" },
+  { key: "map_benign", head: "MAP benign, %", help: "For the query's own labels, without attack", write: (v) => percent(v), shown: (goals) => goals.has("untargeted") },
   { key: "map_chance", head: "MAP chance, %", help: "MAP of a random ranking", write: (v) => percent(v) },
   { key: "linf", head: "L∞, of 255", help: "Largest change of a pixel value", write: levels, always: true },
   { key: "rms", head: "RMS", help: "Perceptibility: root of the mean squared change, pixel values in [0, 1]", write: (v) => (v === null ? "–" : v.toFixed(4)), always: true },
-  { key: "t_map_png", head: "8-bit t-MAP, %", help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
+  { key: "score_png", head: (score) => `8-bit ${score}, %`, help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
   { key: "seconds_per_image", head: "Time", help: "An image", write: seconds, always: true },
-  { key: "passes", head: "Passes", help: "Forward + backward passes an image", always: true, value: passes, write: (_, row) => passesText(row) },
+  { key: "passes", head: "Passes", help: "Forward + backward passes an image", always: true, write: (_, row) => passesText(row) },
+  { key: "questions", head: "Questions", help: "How often the search was asked, an image", write: count, usual: [null, 0] },
+  { key: "attacked_model", head: "Made on", help: "Transfer: the other model that the attack was made against", write: (v) => (v ? `transfer: ${short(v)}` : "–"), usual: [null, ""] },
+  { key: "index", head: "Index", help: "What searched; scan compares all codes", usual: ["scan"] },
+  { key: "index_recall", head: "Recall, %", help: "Share of the nearest items that the index finds; – where it is exact", write: (v) => percent(v), usual: [null] },
   { key: "data", head: "Data", help: "Data set" },
   { key: "model", head: "Model", help: "Hash model", write: short },
   { key: "bits", head: "Bits", help: "Length of the hash code", write: (v) => count(v) },
+  { key: "top_k", head: "First", help: "How many of the first places the score counts; all if not said", write: (v) => (v === null ? "all" : count(v)), optional: true },
   { key: "seed", head: "Seed", help: "Of target labels, codes and attack", write: (v) => String(v ?? "–") },
+  { key: "training_seed", head: "Training seed", help: "Of the attack's own training", write: (v) => String(v ?? "–"), usual: [null] },
   { key: "queries", head: "Queries", help: "Number of queries", write: (v) => count(v), optional: true },
   { key: "device", head: "Device", help: "Where it ran", optional: true },
   { key: "threads", head: "Threads", help: "CPU threads", write: (v) => count(v), optional: true },
@@ -48,24 +58,12 @@ function budgetOrder(row) {
   return { none: -2, "no picture": -1, unbounded: Infinity }[text] ?? cell("epsilon", row);
 }
 
-function passes(row) {
-  const forward = cell("forward_passes", row), backward = cell("backward_passes", row);
-  return forward === null && backward === null ? null : forward + backward;
-}
-
-const passesText = (row) => (passes(row) === null ? "–" : `${count(cell("forward_passes", row) ?? 0)} + ${count(cell("backward_passes", row) ?? 0)}`);
-
-function interval(row) {
-  const low = cell("t_map_low", row), high = cell("t_map_high", row);
-  return low === null || high === null ? "–" : `${percent(low)}–${percent(high)}`;
-}
-
 /** A bar from 0 to 100 with the interval, the value, and a tick at chance. */
 function intervalBar(row) {
   const x = (fraction) => 2 + 146 * fraction;
-  const value = cell("t_map", row), chance = cell("chance", row);
-  const low = cell("t_map_low", row) ?? value, high = cell("t_map_high", row) ?? value;
-  const colour = isCode(row) || ["Original", "Noise"].includes(cell("attack", row)) ? "var(--grey)" : "var(--target)";
+  const value = cell("score", row), chance = cell("score_chance", row);
+  const low = cell("score_low", row) ?? value, high = cell("score_high", row) ?? value;
+  const colour = cell("is_attack", row) && !cell("is_noise", row) ? "var(--target)" : "var(--grey)";
   return makeSvg("svg", { viewBox: "0 0 150 18", role: "img", "aria-label": `${interval(row)}, chance ${percent(chance)}` },
     makeSvg("line", { x1: 2, x2: 148, y1: 9, y2: 9, stroke: "var(--line)", "stroke-width": 2 }),
     makeSvg("line", { x1: x(Math.min(chance, value)), x2: x(Math.max(chance, value)), y1: 9, y2: 9, stroke: colour, "stroke-width": 2, opacity: 0.45 }),
@@ -78,15 +76,22 @@ function startTable() {
   const rows = Array.from({ length: data.table.count }, (_, row) => row);
   const best = new Set(data.table.best);
   const distinct = (key) => new Set(rows.map((row) => cell(key, row)));
-  const varies = new Map(COLUMNS.map((column) => [column.key, column.value || distinct(column.key).size > 1]));
+  const varies = new Map(COLUMNS.map((column) => [column.key, column.value || distinct(column.key).size > 1 || (column.usual && [...distinct(column.key)].some((v) => !column.usual.includes(v)))]));
   const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false };
 
   const value = (column, row) => (column.order ?? column.value ?? ((r) => cell(column.key, r)))(row);
   const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? 0) === "number";
   const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
   const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
-  const fixed = (column) => column.key === "protocol" && state.filters.protocol; // the menu says it already
-  const columns = (copied = false) => COLUMNS.filter((column) => state.all || (column.always && (copied || !fixed(column))) || (!column.always && varies.get(column.key) && !column.optional));
+  const fixed = (column) => ["protocol", "goal"].includes(column.key) && state.filters.group; // the menu says it already
+
+  /** The columns of some rows, each with the heading that it has there. */
+  function columns(kept, copied = false) {
+    const of = (key) => new Set(kept.map((row) => cell(key, row))), goals = of("goal"), score = [...of("score_name")].join(" or ") || "Score";
+    const left = (column) => goals.size === 1 && goals.has(column.unless);
+    const wanted = (column) => !left(column) && (copied || !fixed(column)) && (column.always || column.shown?.(goals) || (varies.get(column.key) && !column.optional));
+    return COLUMNS.filter((column) => state.all || wanted(column)).map((column) => ({ ...column, head: column.head.call ? column.head(score) : column.head }));
+  }
 
   function chosen() {
     const kept = rows.filter((row) => Object.entries(state.filters).every(([key, wanted]) => wanted === "" || String(cell(key, row)) === wanted));
@@ -111,7 +116,7 @@ function startTable() {
   }
 
   function draw(focus) {
-    const shown = columns(), kept = chosen(), page = kept.slice(0, state.limit);
+    const kept = chosen(), shown = columns(kept), page = kept.slice(0, state.limit);
     const head = make("tr", {}, ...shown.map((column) => {
       const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
       const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, column.head);
@@ -130,20 +135,20 @@ function startTable() {
     const cells = shown.flatMap((column, place) => {
       const text = write(column, row);
       if (column.key === "interval") return [make("td", { class: "interval" }, intervalBar(row)), make("td", { class: "n dim" }, text)];
-      const kind = [rightward(column) ? "n" : "", column.key === "t_map" ? "t" : ""].join(" ").trim();
+      const kind = [rightward(column) ? "n" : "", column.key === "score" ? "t" : ""].join(" ").trim();
       const long = text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
-      const code = write(COLUMNS[1], row);
+      const code = write(COLUMNS.find((column) => column.key === "code"), row);
       if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone", "data-text": code })); // the code's column makes way there
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
     return make("tr", { class: best.has(row) ? "best" : isCode(row) ? "yardstick" : null, id: `row-${row}` }, ...cells);
   }
 
-  for (const [key, label] of [["protocol", "Protocol"], ["budget", "Budget"], ["attack", "Attack"], ["code", "Code"], ["data", "Data"], ["model", "Model"], ["bits", "Bits"], ["seed", "Seed"]]) {
+  for (const [key, label] of [["group", data.table.groups.includes("untargeted") ? "Goal or protocol" : "Protocol"], ["budget", "Budget"], ["attack", "Attack"], ["code", "Code"], ["data", "Data"], ["model", "Model"], ["bits", "Bits"], ["seed", "Seed"]]) {
     const values = [...distinct(key)];
     if (values.length < 2) continue;
     if (key === "budget") values.sort((a, b) => budgetOrder(rows.find((r) => cell(key, r) === a)) - budgetOrder(rows.find((r) => cell(key, r) === b)));
-    if (key === "protocol") state.filters[key] = data.table.protocols[0];
+    if (key === "group") state.filters[key] = data.table.groups[0];
     const options = [["", "all"], ...values.map((v) => [String(v), key === "model" ? short(v) : String(v || "–")])];
     byId("filters").append(menu(label, options, state.filters[key] ?? "", (wanted) => {
       state.filters[key] = wanted;
@@ -156,9 +161,9 @@ function startTable() {
   byId("all-columns").onchange = (event) => { state.all = event.target.checked; draw(); };
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.onclick = async () => {
-      const shown = columns(true); // a copy leaves the page, so it says its protocol itself
-      const cells = chosen().map((row) => ({ best: best.has(row), cells: shown.map((column) => write(column, row)) }));
-      const done = await copy(WRITERS[button.dataset.copy](shown.map((column) => column.head), cells, shown.map(rightward)));
+      const kept = chosen(), shown = columns(kept, true); // a copy leaves the page, so it says its protocol itself
+      const cells = kept.map((row) => ({ best: best.has(row), cells: shown.map((column) => write(column, row)) }));
+      const done = await copy(WRITERS[button.dataset.copy](shown.map((column) => column.head), cells, shown.map(rightward), shown.findIndex((column) => column.key === "score")));
       byId("copy-status").textContent = done ? `Copied ${cells.length} rows as ${button.textContent}.` : "";
     };
   }
@@ -166,15 +171,15 @@ function startTable() {
 }
 
 const WRITERS = {
-  markdown(heads, rows, right) {
+  markdown(heads, rows, right, score) {
     const safe = (text) => text.replace(/[\\|`*_<\[\]]/g, "\\$&");
-    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && heads[i] === "t-MAP, %" ? `**${safe(text)}**` : safe(text))));
+    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && i === score ? `**${safe(text)}**` : safe(text))));
     return [heads.map(safe), right.map((r) => (r ? "---:" : "---")), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + "\n";
   },
-  latex(heads, rows, right) {
+  latex(heads, rows, right, score) {
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "∞": "$_\\infty$", "–": "--", "…": "\\dots{}" };
     const safe = (text) => text.replace(/[\\~^∞–…]|[&%$#_{}]/g, (char) => special[char] ?? "\\" + char);
-    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && heads[i] === "t-MAP, %" ? `\\textbf{${safe(text)}}` : safe(text))));
+    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && i === score ? `\\textbf{${safe(text)}}` : safe(text))));
     const body = [heads.map(safe), ...lines].map((cells) => `  ${cells.join(" & ")} \\\\`);
     body.splice(1, 0, "  \\midrule");
     return `\\begin{tabular}{${right.map((r) => (r ? "r" : "l")).join("")}}\n  \\toprule\n${body.join("\n")}\n  \\bottomrule\n\\end{tabular}\n`;
