@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from hashprobe.evaluation import ResultRow
 from hashprobe.main_process import is_main
+from hashprobe.text import plain
+
+if TYPE_CHECKING:
+    from hashprobe.evaluation import ResultRow
 
 
 def say(line: str) -> None:
-    """Print a line at once; of several processes, the main one prints."""
+    """Print a line at once, its control characters made visible; of several processes, the main one prints."""
     if is_main():
-        print(line, flush=True)
+        print(plain(line), flush=True)
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
     """Print result rows as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title="t-MAP in percent, with its 95 % interval; chance is a random ranking's")
     for heading in ("protocol", "attack", "code", "budget"):
         table.add_column(heading)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -14,24 +13,10 @@ from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
 from hashprobe.report.rows import Row, Setting, best_rows, protocols, row_names, setting_names, setting_of
 from hashprobe.report.run import RunRecord
+from hashprobe.text import plain
 
 CHARTS_LIMIT = 1_000_000
 """Bytes of a page that charts may take, about: most of it is for pictures."""
-
-_HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain(text: str) -> str:
-    """Make control characters visible: those that reverse text, and those that have no shape at all.
-
-    A file may be named so that it reads as another one; a report must not pass that on.
-    """
-    return "".join(
-        f"\\u{ord(char):04x}"
-        if char in _HIDDEN_DIRECTION or unicodedata.category(char) in ("Cc", "Cs")
-        else char
-        for char in text
-    )
 
 
 def rounded(value: Any, digits: int = 5) -> Any:
