@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from hashprobe import plugins
 
 REAL_DATA = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -32,3 +36,15 @@ def real_data_root() -> Path:
 def _one_thread() -> None:
     """The tests' networks are tiny: a second thread costs more than it brings, most of all when busy."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def _no_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No plugin is loaded, and what a test loads is forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.setattr(plugins, "_files", {})
+    monkeypatch.setattr(plugins, "_packages", set())
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("hashprobe_plugin_", "installed_")):
+            del sys.modules[name]

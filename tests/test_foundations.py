@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from hashprobe.images import as_images, to_uint8
 from hashprobe.progress import progress_bar
 from hashprobe.registry import Registry
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
+from hashprobe.text import plain
 
 
 class TestErrors:
@@ -57,9 +59,84 @@ class TestRegistry:
     def test_a_name_is_given_once(self) -> None:
         shapes: Registry[int] = Registry("shape")
         shapes.register("square")(4)
-        with pytest.raises(RuntimeError, match="the shape 'square' is registered twice"):
+        with pytest.raises(
+            HashprobeError, match="the shape 'square' is registered already; choose another name"
+        ):
             shapes.register("square")(5)
         assert shapes["square"] == 4
+
+    def test_who_has_taken_a_name_is_said(self) -> None:
+        shapes: Registry[type] = Registry("shape")
+        shapes.register("square")(TestRegistry)
+        with pytest.raises(HashprobeError, match=f"'square' is registered already by {__name__}; choose"):
+            shapes.register("square")(TestFiles)
+
+    def test_says_in_a_line_what_a_thing_is(self) -> None:
+        class Square:
+            """Four ``equal`` sides.
+
+            And as many corners.
+            """
+
+        class Titled:
+            """A class of titles."""
+
+            title = "An instance's own title."
+
+        class Silent: ...
+
+        shapes: Registry[object] = Registry("shape")
+        for name, thing in (("class", Square), ("instance", Titled()), ("silent", Silent)):
+            shapes.register(name)(thing)
+        assert [shapes.describe(name) for name in shapes] == [
+            "Four equal sides.",
+            "An instance's own title.",
+            "",
+        ]
+
+    def test_says_what_a_thing_needs(self) -> None:
+        class Access(Enum):
+            NOTHING = ""
+            GRADIENTS = "gradients"
+
+        class Trained:
+            access = Access.GRADIENTS
+            requires = ("a generator", "prototypes")
+
+        class Blind:
+            access = Access.NOTHING
+
+        class Worded:
+            needs = "the extra lite"
+
+        class WithMethod:
+            def needs(self) -> str:
+                return "nothing that a reader of the class wants to know"
+
+        shapes: Registry[type] = Registry("shape")
+        for thing in (Trained, Blind, Worded, WithMethod):
+            shapes.register(thing.__name__)(thing)
+        assert [shapes.needs(name) for name in shapes] == [
+            "gradients, a generator, prototypes",
+            "",
+            "the extra lite",
+            "",
+        ]
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("straße, 鳥, 🐦", "straße, 鳥, 🐦"),
+            ("\x1b[31mred", r"\u001b[31mred"),
+            ("gpj.\u202egnp", r"gpj.\u202egnp"),
+            ("a\nb\tc\x9b", r"a\u000ab\u0009c\u009b"),
+            ("\udcff", r"\udcff"),
+        ],
+    )
+    def test_what_has_no_shape_is_made_visible(self, text: str, shown: str) -> None:
+        assert plain(text) == shown
 
 
 class TestFiles:

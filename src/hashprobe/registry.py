@@ -34,11 +34,19 @@ class Registry(Generic[T]):
         self._things: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that files its argument under ``name``; a name is given once."""
+        """Return a decorator that files its argument under ``name``.
+
+        Raises:
+            HashprobeError: from the decorator; the name is taken.
+        """
 
         def file(thing: T) -> T:
             if name in self._things:
-                raise RuntimeError(f"the {self.kind} {name!r} is registered twice")
+                taken = self._things[name]
+                by = f" by {taken.__module__}" if isinstance(taken, type) or inspect.isroutine(taken) else ""
+                raise HashprobeError(
+                    f"the {self.kind} {name!r} is registered already{by}; choose another name."
+                )
             self._things[name] = thing
             return thing
 
@@ -67,6 +75,26 @@ class Registry(Generic[T]):
         if missing := sorted(set(needed) - set(settings)):
             raise HashprobeError(f"the {self.kind} {name!r} needs the setting {missing[0]!r}.")
         return kind(**settings)
+
+    def describe(self, name: str) -> str:
+        """Return a line of plain text on what is filed under ``name``: its ``title``, or the first of its docstring."""
+        thing = self[name]
+        title = getattr(thing, "title", None)
+        text = title if isinstance(title, str) else inspect.getdoc(thing) or ""
+        return text.partition("\n")[0].replace("``", "")
+
+    def needs(self, name: str) -> str:
+        """Return what the thing filed under ``name`` says it needs, in a few words; nothing if it says nothing.
+
+        It says so as a text, ``needs``, or as its ``access`` to a model and the trained parts that it ``requires``.
+        """
+        thing = self[name]
+        said, requires = getattr(thing, "needs", None), getattr(thing, "requires", ())
+        if isinstance(said, str):
+            return said
+        access = getattr(getattr(thing, "access", None), "value", None)
+        parts = requires if isinstance(requires, tuple) else ()
+        return ", ".join(str(part) for part in (access, *parts) if part)
 
     def __contains__(self, name: object) -> bool:
         return name in self._things

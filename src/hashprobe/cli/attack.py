@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from PIL import Image
 
-from hashprobe.attacks import ProSGAN
 from hashprobe.cli.options import (
     Attacks,
     Data,
@@ -28,25 +25,11 @@ from hashprobe.cli.options import (
     read_attack,
 )
 from hashprobe.cli.printing import print_rows, say
-from hashprobe.data import read_image
-from hashprobe.devices import resolve_device
-from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import (
-    AttackedPicture,
-    Evaluator,
-    Table,
-    attack_pictures,
-    check_cells,
-    target_label,
-    transfer,
-)
-from hashprobe.files import replacing, sha256_of, write_json
-from hashprobe.folders import recording
-from hashprobe.hashing import HashModel
-from hashprobe.main_process import is_main
-from hashprobe.recipes import how_made
-from hashprobe.report import write_report
-from hashprobe.targets import PrototypeCode
+
+if TYPE_CHECKING:
+    from hashprobe.attacks import ProSGAN
+    from hashprobe.evaluation import AttackedPicture
+    from hashprobe.hashing import HashModel
 
 
 def attack(
@@ -70,12 +53,24 @@ def attack(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack image files towards a label of a data set, and say what they retrieve before and after.
+    """Attack image files; say what they retrieve before and after.
 
-    Each picture is resized and cropped as the data set's are; the adversarial one is written as a PNG of that size.
+    They are attacked towards a label of a data set. Each picture is resized and cropped as the data set's are; the
+    adversarial one is written as a PNG of that size.
 
     Example: hashprobe attack cat.png --target dog --model runs/dpsh-32 --data openmoji --out runs/attack
     """
+    import numpy as np
+
+    from hashprobe.data import read_image
+    from hashprobe.devices import resolve_device
+    from hashprobe.evaluation import Evaluator, attack_pictures, target_label
+    from hashprobe.files import sha256_of
+    from hashprobe.folders import recording
+    from hashprobe.hashing import HashModel
+    from hashprobe.main_process import is_main
+    from hashprobe.recipes import how_made
+
     cell, place = read_attack(kind), resolve_device(device)
     attacked = HashModel.load(model).to(place)
     images = np.stack([read_image(path, image_size) for path in pictures])
@@ -123,10 +118,20 @@ def evaluate(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack all queries of a data set and write result rows and a report; a row that is there is not measured again.
+    """Attack all queries of a data set: result rows and report.
+
+    Started again, it goes on where it was: a row that is there is not measured again.
 
     Example: hashprobe evaluate --model runs/dpsh-32 --attack DHTA:steps=50 --protocol disjoint --out runs/evaluation
     """
+    from hashprobe.devices import resolve_device
+    from hashprobe.evaluation import Table, check_cells
+    from hashprobe.folders import recording
+    from hashprobe.hashing import HashModel
+    from hashprobe.recipes import how_made
+    from hashprobe.report import write_report
+    from hashprobe.targets import PrototypeCode
+
     cells, place = [read_attack(text, gallery=gallery > 0) for text in attacks], resolve_device(device)
     attacked = HashModel.load(model).to(place)
     loaded = load_data(data, image_size, seed, data_option)
@@ -180,10 +185,17 @@ def transfer_attacks(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack every model and score the adversarial queries on every model.
+    """Attack every model, score the result on every model.
 
     Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
     """
+    from hashprobe.devices import resolve_device
+    from hashprobe.evaluation import check_cells, transfer
+    from hashprobe.folders import recording
+    from hashprobe.hashing import HashModel
+    from hashprobe.recipes import how_made
+    from hashprobe.report import write_report
+
     cells, place = [read_attack(text, gallery=False) for text in attacks], resolve_device(device)
     loaded_models = {name: HashModel.load(folder).to(place) for name, folder in _names(models).items()}
     loaded = load_data(data, image_size, seed, data_option)
@@ -214,6 +226,10 @@ def _write_pictures(
     database_names: tuple[str, ...],
 ) -> None:
     """Write adversarial pictures as PNG files, and what was measured on them as ``pictures.json``; say it as well."""
+    from PIL import Image
+
+    from hashprobe.files import replacing, write_json
+
     results = []
     for number, (path, result) in enumerate(zip(pictures, found, strict=True)):
         picture = out / f"{number:03d}-{path.stem}.png"
@@ -244,6 +260,8 @@ def _fingerprints(trained: Mapping[str, ProSGAN]) -> dict[str, str]:
 
 def _names(folders: list[Path]) -> dict[str, Path]:
     """Name each model after its folder; after the path where two folders have one name."""
+    from hashprobe.errors import HashprobeError
+
     plain = [folder.name for folder in folders]
     names = [
         folder.name if plain.count(folder.name) == 1 else str(folder).replace("/", "_") for folder in folders
@@ -255,6 +273,9 @@ def _names(folders: list[Path]) -> dict[str, Path]:
 
 def _trained_against(models: dict[str, HashModel], folders: list[Path]) -> dict[str, dict[str, ProSGAN]]:
     """Return each ProS-GAN under the model that it was trained against, which its folder records."""
+    from hashprobe.attacks import ProSGAN
+    from hashprobe.errors import HashprobeError
+
     fingerprints = {model.sha256(): name for name, model in models.items()}
     trained: dict[str, dict[str, ProSGAN]] = {}
     for folder in folders:

@@ -7,58 +7,67 @@ from typing import Annotated
 
 import typer
 
+from hashprobe.cli.list import list_kind
 from hashprobe.cli.options import ImageSize, Seed
 from hashprobe.cli.printing import say
-from hashprobe.data import DATA_SETS, build_data_set, contact_sheet, load, names_to_build
-from hashprobe.evaluation import audit_data
-from hashprobe.files import replacing, write_json
+from hashprobe.cli.verb import add_verb
 
-app = typer.Typer(no_args_is_help=True, help="List, show, check and build data sets.")
+Name = Annotated[
+    str | None,
+    typer.Argument(metavar="DATA", help="The same as --data, in fewer letters.", show_default=False),
+]
+Data = Annotated[str | None, typer.Option(help="A data set's name, or a folder of lists.")]
 
-Name = Annotated[str, typer.Argument(help="A data set's name, or a folder of lists.")]
 
-
-@app.command("list")
 def list_data() -> None:
-    """List the data sets that are known by name.
+    """List the data sets known by name, as ``list data`` does.
 
     Example: hashprobe data list
     """
-    for name in DATA_SETS:
-        say(name)
+    list_kind("data")
 
 
-@app.command("show")
 def show_data(
-    name: Name,
+    name: Name = None,
+    data: Data = None,
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("sheet.png"),
     image_size: ImageSize = 64,
     seed: Seed = 0,
 ) -> None:
-    """Write a sheet of database pictures as a PNG, and print the size of each split.
+    """Write a sheet of database pictures; print the splits' sizes.
 
-    Example: hashprobe data show openmoji --out sheet.png
+    The sheet is a PNG file.
+
+    Example: hashprobe data show --data openmoji --out sheet.png
     """
-    data = load(name, image_size=image_size, seed=seed, progress=True)
+    from hashprobe.data import contact_sheet, load
+    from hashprobe.files import replacing
+
+    loaded = load(_one_of(name, data), image_size=image_size, seed=seed, progress=True)
     with replacing(out) as temporary:
-        contact_sheet(data.database).save(temporary, format="PNG")
-    sizes = f"{len(data.query)} queries, {len(data.database)} database, {len(data.train)} train"
-    say(f"{data.name}: {sizes}, {data.classes} classes")
+        contact_sheet(loaded.database).save(temporary, format="PNG")
+    sizes = f"{len(loaded.query)} queries, {len(loaded.database)} database, {len(loaded.train)} train"
+    say(f"{loaded.name}: {sizes}, {loaded.classes} classes")
     say(f"wrote {out}")
 
 
-@app.command("check")
 def check_data(
-    name: Name,
+    name: Name = None,
+    data: Data = None,
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the audit to.")] = None,
     image_size: ImageSize = 64,
     seed: Seed = 0,
 ) -> None:
-    """Audit a data set: overlaps, twins, unlabelled rows, class counts, chance levels; exit code 1 if it has an error.
+    """Audit a data set; exit code 1 if it has an error.
 
-    Example: hashprobe data check path/to/flickr25k --out audit.json
+    Looked for: overlaps, twins, unlabelled rows, class counts, chance levels.
+
+    Example: hashprobe data check --data path/to/flickr25k --out audit.json
     """
-    audited = audit_data(name, image_size=image_size, seed=seed, progress=True)
+    from hashprobe.evaluation import audit_data
+    from hashprobe.files import write_json
+
+    audited = audit_data(_one_of(name, data), image_size=image_size, seed=seed, progress=True)
     for line in audited.lines():
         say(line)
     if out is not None:
@@ -68,9 +77,10 @@ def check_data(
         raise typer.Exit(1)
 
 
-@app.command("build")
 def build_data(
-    name: Annotated[str, typer.Argument(help=f"What is built: {', '.join(names_to_build())}.")],
+    name: Annotated[
+        str, typer.Argument(help="What is built: flickr25k, nus-wide or ms-coco, or a generated data set.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write: new, empty, or of the same build.")],
     source: Annotated[
         Path | None, typer.Option(help="Folder in which the official archives were unpacked.")
@@ -87,10 +97,14 @@ def build_data(
     image_size: ImageSize = 64,
     seed: Seed = 0,
 ) -> None:
-    """Write a data set as a folder of lists, from its official archives or, for a generated one, from a seed.
+    """Write a data set as a folder of lists.
+
+    It is made from its official archives, or, where it is generated, from a seed.
 
     Example: hashprobe data build flickr25k --source path/to/mirflickr --out flickr25k
     """
+    from hashprobe.data import build_data_set
+
     built = build_data_set(
         name,
         source,
@@ -108,3 +122,20 @@ def build_data(
         f"{built.queries} queries, {built.database} database, {built.train} train, {built.classes} classes"
     )
     say(f"wrote {built.out}: {sizes}")
+
+
+def _one_of(name: str | None, data: str | None) -> str:
+    """Return the data set that was named, as an argument or as ``--data``."""
+    given = [each for each in (name, data) if each is not None]
+    if len(given) != 1:
+        from hashprobe.errors import HashprobeError
+
+        raise HashprobeError(f"--data: one data set is to be named; found {len(given)}.")
+    return given[0]
+
+
+app = typer.Typer(no_args_is_help=True, help="List, show, check and build data sets.")
+add_verb(app, "list", list_data)
+add_verb(app, "show", show_data)
+add_verb(app, "check", check_data)
+add_verb(app, "build", build_data)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel
 
-from hashprobe.attacks import ProSGAN
-from hashprobe.data import RetrievalData, load
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.evaluation import AttackCell
-from hashprobe.files import sha256_of
-from hashprobe.hashing import HashModel
-from hashprobe.processes import processes
 
-Settings = TypeVar("Settings", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from hashprobe.attacks import ProSGAN
+    from hashprobe.data import RetrievalData
+    from hashprobe.evaluation import AttackCell
+    from hashprobe.hashing import HashModel
+
+Settings = TypeVar("Settings", bound="BaseModel")
 
 Out = Annotated[
     Path, typer.Option(help="Folder for the results: new, empty, or of the same experiment (which goes on).")
@@ -99,6 +100,8 @@ def with_overrides(settings: Settings, texts: Sequence[str] | None, option: str)
 
 def read_attack(text: str, *, gallery: bool = True) -> AttackCell:
     """Read an attack as ``NAME`` or ``NAME:setting=value,…,code=…``."""
+    from hashprobe.evaluation import AttackCell
+
     name, _, rest = text.partition(":")
     values = read_pairs([part for part in rest.split(",") if part], f"--attack {name}")
     code = values.pop("code", None)
@@ -110,6 +113,9 @@ def read_attack(text: str, *, gallery: bool = True) -> AttackCell:
 
 def load_data(data: str, image_size: int, seed: int, options: Sequence[str] | None) -> RetrievalData:
     """Load a data set as the options describe it; of several processes the main one first, which fills the cache."""
+    from hashprobe.data import load
+    from hashprobe.processes import processes
+
     named = read_pairs(options or (), "--data-option")
     return processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
 
@@ -118,6 +124,8 @@ def load_prosgan(folder: Path | None, model: HashModel, data: RetrievalData) -> 
     """Return the trained attacks of the option ``--prosgan``, by name."""
     if folder is None:
         return {}
+    from hashprobe.attacks import ProSGAN
+
     attack = ProSGAN.load(folder, bits=model.bits, classes=data.classes)
     if attack.image_size != data.image_size:
         raise HashprobeError(
@@ -128,4 +136,6 @@ def load_prosgan(folder: Path | None, model: HashModel, data: RetrievalData) -> 
 
 def identity(*facts: Any) -> str:
     """Return the fingerprint of everything that a verb's results depend on."""
+    from hashprobe.files import sha256_of
+
     return sha256_of(*(json.dumps(fact, sort_keys=True, default=str) for fact in facts))

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from hashprobe.main_process import is_main
-from hashprobe.report.rows import score_heading
-from hashprobe.results import ResultRow
+from hashprobe.text import plain
+
+if TYPE_CHECKING:
+    from hashprobe.results import ResultRow
 
 
 def say(line: str) -> None:
-    """Print a line at once; of several processes, the main one prints."""
+    """Print a line at once, its control characters made visible; of several processes, the main one prints."""
     if is_main():
-        print(line, flush=True)
+        print(plain(line), flush=True)
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
     """Print result rows as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hashprobe.report.rows import score_heading
+
     score = score_heading(rows)
     table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
     untargeted = any(row.is_untargeted for row in rows)

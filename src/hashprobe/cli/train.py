@@ -20,11 +20,6 @@ from hashprobe.cli.options import (
     with_overrides,
 )
 from hashprobe.cli.printing import say
-from hashprobe.devices import resolve_device
-from hashprobe.evaluation import Evaluator
-from hashprobe.folders import claim, recording
-from hashprobe.hashing import HashModel
-from hashprobe.recipes import SCALES, AttackedModel, how_made, parts
 
 ScaleName = Annotated[
     str,
@@ -52,10 +47,18 @@ def train_hash(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train a hash model; started again, it goes on where it was.
+    """Train a hash model.
+
+    Started again, it goes on where it was.
 
     Example: hashprobe train-hash --data openmoji --bits 32 --set epochs=3 --out runs/dpsh-32
     """
+    from hashprobe.devices import resolve_device
+    from hashprobe.evaluation import Evaluator
+    from hashprobe.folders import claim, recording
+    from hashprobe.hashing import HashModel
+    from hashprobe.recipes import SCALES, AttackedModel, how_made, parts
+
     training = with_overrides(SCALES[scale].training, overrides, "--set")
     settings = AttackedModel(backbone=backbone, weights=weights, bits=bits, training=training)
     place = resolve_device(device)
@@ -95,10 +98,17 @@ def train_attack(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train ProS-GAN (PrototypeNet, then generator and discriminator) against a hash model; it goes on when started again.
+    """Train ProS-GAN against a hash model.
+
+    PrototypeNet is trained first, then generator and discriminator; started again, it goes on where it was.
 
     Example: hashprobe train-attack --model runs/dpsh-32 --data openmoji --set epochs=3 --out runs/prosgan
     """
+    from hashprobe.devices import resolve_device
+    from hashprobe.folders import recording
+    from hashprobe.hashing import HashModel
+    from hashprobe.recipes import SCALES, how_made, parts
+
     settings = with_overrides(SCALES[scale].prosgan, overrides, "--set")
     prototype_settings = with_overrides(SCALES[scale].prototype, prototype, "--prototype")
     place = resolve_device(device)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hashprobe.report.payload import plain
 from hashprobe.report.run import RunRecord
+from hashprobe.text import plain
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from hashprobe.report.rows import remarks, score_heading
 from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import audit_counts, audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
+from hashprobe.text import plain
 
 LIMIT = 8 * 1024 * 1024
 """Bytes of a page: what a mail attachment may have."""
@@ -109,7 +110,7 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             audit_counts=audit_counts(audit),
             made=made_of(run),
             credit=credit_of(run),
-            plain=payload.plain,
+            plain=plain,
             remarks=remarks,
             score_heading=score_heading,
             goals={row.goal for row in run.rows},
@@ -151,6 +152,4 @@ def _title(run: RunRecord) -> str:
     data = run.experiment.get("data")
     name = data.get("name") if isinstance(data, dict) else None
     recipe = run.experiment.get("recipe")
-    return payload.plain(
-        " · ".join(str(part) for part in ("hashprobe", recipe, name or run.rows[0].data) if part)
-    )
+    return plain(" · ".join(str(part) for part in ("hashprobe", recipe, name or run.rows[0].data) if part))

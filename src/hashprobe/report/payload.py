@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +14,7 @@ from hashprobe.report.pictures import Pictures
 from hashprobe.report.rows import Setting, best_rows, groups, row_names, setting_names, setting_of
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
+from hashprobe.text import plain
 
 CHARTS_LIMIT = 1_000_000
 """Bytes of a page that charts may take, about: most of it is for pictures."""
@@ -34,21 +34,6 @@ _DERIVED = (
     "is_noise",
 )
 """What a row says of itself beside its fields."""
-
-_HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def plain(text: str) -> str:
-    """Make control characters visible: those that reverse text, and those that have no shape at all.
-
-    A file may be named so that it reads as another one; a report must not pass that on.
-    """
-    return "".join(
-        f"\\u{ord(char):04x}"
-        if char in _HIDDEN_DIRECTION or unicodedata.category(char) in ("Cc", "Cs")
-        else char
-        for char in text
-    )
 
 
 def rounded(value: Any, digits: int = 5) -> Any:

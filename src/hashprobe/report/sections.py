@@ -9,10 +9,10 @@ from typing import Any
 
 from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Gallery, Neighbour, example
-from hashprobe.report.payload import plain
 from hashprobe.report.pictures import data_uri
 from hashprobe.report.run import RunRecord
 from hashprobe.results import UNTARGETED, ResultRow, epsilon_text
+from hashprobe.text import plain
 
 SEVERITIES = ("error", "warning", "note", "ok")
 """Of a finding of the audit, the gravest first."""

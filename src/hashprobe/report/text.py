@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hashprobe.report.payload import plain
 from hashprobe.report.rows import best_rows, groups, remarks, score_heading, setting_names, setting_of
 from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
 from hashprobe.results import ResultRow
+from hashprobe.text import plain
 
 
 def text_report(directory: Path, console: Console | None = None) -> None:

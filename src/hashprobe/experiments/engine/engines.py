@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import numba
 import torch
@@ -15,6 +17,7 @@ import torch
 from hashprobe.cpus import usable_cpus
 from hashprobe.errors import HashprobeError
 from hashprobe.experiments.engine.tasks import Task
+from hashprobe.plugins import load_installed_plugins, load_plugins, loaded_plugins
 from hashprobe.registry import Registry
 
 
@@ -83,7 +86,10 @@ def processes(workers: int) -> Iterator[Engine]:
         # Spawned, since a forked process would share the locks of threads that it does not have.
         pools.append(
             ProcessPoolExecutor(
-                workers, get_context("spawn"), initializer=_use_threads, initargs=(_share(workers),)
+                workers,
+                get_context("spawn"),
+                initializer=_prepare,
+                initargs=(_share(workers), loaded_plugins()),
             )
         )
         return pools[-1]
@@ -116,10 +122,11 @@ def on_ray(workers: int) -> Iterator[Engine]:
         ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
     else:
         ray.init(log_to_driver=False)
-    remote = ray.remote(_make_with_threads)
-    share = _share(workers)
+    remote = ray.remote(_make_prepared)
+    prepared = _share(workers), loaded_plugins()
     try:
-        yield Engine(workers, lambda task: remote.remote(task, share).future())
+        # Pickled here, since its classes may be a plugin's, which the worker has to load first.
+        yield Engine(workers, lambda task: remote.remote(pickle.dumps(task), *prepared).future())
     finally:
         ray.shutdown()
 
@@ -128,12 +135,16 @@ def _make(task: Task) -> None:
     task.make()
 
 
-def _make_with_threads(task: Task, threads: int) -> None:
-    _use_threads(threads)
+def _make_prepared(pickled: bytes, threads: int, plugins: Sequence[Path]) -> None:
+    _prepare(threads, plugins)
+    task: Task = pickle.loads(pickled)
     task.make()
 
 
-def _use_threads(threads: int) -> None:
+def _prepare(threads: int, plugins: Sequence[Path]) -> None:
+    """Make a new process like the one that started it: with its plugins, and its share of the threads."""
+    load_installed_plugins()
+    load_plugins(plugins)
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.get_num_threads()))
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hashprobe.cli.options import DataOption, Device, Out, Seed, read_pairs
 from hashprobe.cli.printing import print_rows, say
-from hashprobe.data import DATA_SETS
-from hashprobe.devices import resolve_device
-from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.grids import open_engine
-from hashprobe.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, Place, grid_size, weights_beside
-from hashprobe.paper import reproduce as reproduce_exhibits
-from hashprobe.recipes import RECIPES, Experiment, Run
-from hashprobe.report import write_report
+
+if TYPE_CHECKING:
+    from hashprobe.paper import Catalogue
+    from hashprobe.recipes import Experiment
 
 EVERYTHING = "all"
 
 
-def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Device = "cpu") -> None:
-    """Walk the whole way on generated pictures: data, hash model, ProS-GAN, baselines, rows and gallery.
+def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Device = "auto") -> None:
+    """Walk the whole way on generated pictures, to a report.
+
+    The way: data, hash model, ProS-GAN, baselines, result rows, gallery.
 
     Example: hashprobe quickstart --out runs/quickstart
     """
+    from hashprobe.recipes import RECIPES
+
     _walk(RECIPES["quickstart"], out, seed, device, f"hashprobe quickstart --out {out} --seed {seed}")
 
 
@@ -72,16 +72,23 @@ def reproduce(
         typer.Option(help="Folder for the results; runs/NAME, or runs/paper-DATA-SCALE for the paper's."),
     ] = None,
     seed: Seed = 0,
-    device: Device = "cpu",
+    device: Device = "auto",
 ) -> None:
-    """Run a named experiment, or the paper's tables and figures; started again, it goes on where it was.
+    """Run a named experiment, or the paper's tables and figures.
 
-    Tables and figures of one grid share a folder: a model is trained once, and a finished cell is not measured again.
+    Started again, it goes on where it was. Tables and figures of one grid share a folder: a model is trained once, and
+    a finished cell is not measured again.
 
     Example: hashprobe reproduce flickr25k-64 --source path/to/flickr25k
 
     Example: hashprobe reproduce table1 --data flickr25k --source path/to/flickr25k --engine processes
     """
+    from hashprobe.data import DATA_SETS
+    from hashprobe.devices import resolve_device
+    from hashprobe.errors import HashprobeError, unknown_name
+    from hashprobe.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, Place, grid_size, weights_beside
+    from hashprobe.recipes import RECIPES
+
     if name != EVERYTHING and name not in EXHIBITS:
         if name not in RECIPES:
             raise unknown_name("recipe, table or figure", name, [*RECIPES, *EXHIBITS, EVERYTHING])
@@ -123,6 +130,10 @@ def reproduce(
 
 
 def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int | None, command: str) -> None:
+    from hashprobe.errors import HashprobeError
+    from hashprobe.grids import open_engine
+    from hashprobe.paper import reproduce as reproduce_exhibits
+
     with open_engine(engine, workers) as opened:
         outcome = reproduce_exhibits(names, catalogue, opened, command=command, say=say)
     counts = len(outcome.kept), len(outcome.made), len(outcome.failed)
@@ -135,6 +146,10 @@ def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int 
 
 
 def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: int, device: str) -> None:
+    from hashprobe.data import DATA_SETS
+    from hashprobe.errors import HashprobeError
+    from hashprobe.recipes import RECIPES
+
     recipe, folder = RECIPES[name], out or Path("runs") / name
     command = f"hashprobe reproduce {name} --out {folder} --seed {seed}"
     if source is not None:
@@ -145,6 +160,9 @@ def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: in
 
 
 def _walk(experiment: Experiment, out: Path, seed: int, device: str, command: str) -> None:
+    from hashprobe.recipes import Run
+    from hashprobe.report import write_report
+
     say(experiment.title)
     for part, minutes in experiment.expected_minutes.items():
         say(f"  {part}: about {minutes:g} min on two cores")

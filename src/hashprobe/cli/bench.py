@@ -1,4 +1,4 @@
-"""Verbs that look at what is there: ``report`` and ``bench``."""
+"""The verb ``bench``: how fast the measuring is."""
 
 from __future__ import annotations
 
@@ -9,28 +9,8 @@ import typer
 
 from hashprobe.cli.options import Seed
 from hashprobe.cli.printing import say
-from hashprobe.errors import unknown_name
-from hashprobe.files import write_json
-from hashprobe.report import text_report, write_report
-from hashprobe.retrieval.bench import run_retrieval_benchmark
 
 BENCHMARKS = ("retrieval",)
-
-
-def report(
-    directory: Annotated[Path, typer.Argument(help="Folder of a run, with results.jsonl.")],
-    text: Annotated[
-        bool, typer.Option("--text", help="Print summary and tables instead of writing a page.")
-    ] = False,
-) -> None:
-    """Write report.html of a folder of results, or print it.
-
-    Example: hashprobe report runs/quickstart
-    """
-    if text:
-        text_report(directory)
-    else:
-        say(f"wrote {write_report(directory)}")
 
 
 def bench(
@@ -47,10 +27,16 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the figures to.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Time average precision beside the field's plain way (default and stable sort) and faiss's distances, on drawn inputs.
+    """Time the measuring beside the field's plain way and faiss.
+
+    What is timed: average precision, a default and a stable sort, and faiss's distances, on drawn inputs.
 
     Example: hashprobe bench retrieval --queries 500 --database 50000
     """
+    from hashprobe.errors import unknown_name
+    from hashprobe.files import write_json
+    from hashprobe.retrieval.bench import run_retrieval_benchmark
+
     if name not in BENCHMARKS:
         raise unknown_name("benchmark", name, BENCHMARKS)
     measured = run_retrieval_benchmark(

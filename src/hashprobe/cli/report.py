@@ -1,0 +1,28 @@
+"""The verb ``report``: the page of a folder of results, or its text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hashprobe.cli.printing import say
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(help="Folder of a run, with results.jsonl.")],
+    text: Annotated[
+        bool, typer.Option("--text", help="Print summary and tables instead of writing a page.")
+    ] = False,
+) -> None:
+    """Write report.html of a folder of results, or print it.
+
+    Example: hashprobe report runs/quickstart
+    """
+    from hashprobe.report import text_report, write_report
+
+    if text:
+        text_report(directory)
+    else:
+        say(f"wrote {write_report(directory)}")
