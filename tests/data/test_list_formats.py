@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.data import RetrievalData, load
-from hashprobe.data.decoding import decode_image
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import ImageFiles
-from hashprobe.data.line_lists import _PATH
-from hashprobe.data.listing import Listing
-from hashprobe.data.voc import CLASS_NAMES
+from hashprobe.data.formats.line_lists import _PATH
+from hashprobe.data.formats.listing import Listing
+from hashprobe.data.formats.reading import read_listing
+from hashprobe.data.formats.voc import CLASS_NAMES
+from hashprobe.data.images.decoding import decode_image
+from hashprobe.data.images.image_files import ImageFiles
 from hashprobe.errors import HashprobeError
 
 IntoTar = Callable[[Path, str, list[str]], None]

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hashprobe.cli.options import ImageSize, Seed
+from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data, read_pairs
 from hashprobe.cli.printing import say
-from hashprobe.data import DATA_SETS, build_data_set, contact_sheet, load, names_to_build
+from hashprobe.data import DATA_SETS, build_data_set, contact_sheet, names_to_build
 from hashprobe.evaluation import audit_data
 from hashprobe.files import replacing, write_json
 
 app = typer.Typer(no_args_is_help=True, help="List, show, check and build data sets.")
 
-Name = Annotated[str, typer.Argument(help="A data set's name, or a folder of lists.")]
+Name = Annotated[str, typer.Argument(help="A data set's name, a folder of lists, or a CSV table.")]
 
 
 @app.command("list")
@@ -34,12 +34,13 @@ def show_data(
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("sheet.png"),
     image_size: ImageSize = 64,
     seed: Seed = 0,
+    data_option: DataOption = None,
 ) -> None:
     """Write a sheet of database pictures as a PNG, and print the size of each split.
 
     Example: hashprobe data show openmoji --out sheet.png
     """
-    data = load(name, image_size=image_size, seed=seed, progress=True)
+    data = load_data(name, image_size, seed, data_option)
     with replacing(out) as temporary:
         contact_sheet(data.database).save(temporary, format="PNG")
     sizes = f"{len(data.query)} queries, {len(data.database)} database, {len(data.train)} train"
@@ -53,12 +54,14 @@ def check_data(
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the audit to.")] = None,
     image_size: ImageSize = 64,
     seed: Seed = 0,
+    data_option: DataOption = None,
 ) -> None:
-    """Audit a data set: overlaps, twins, unlabelled rows, class counts, chance levels; exit code 1 if it has an error.
+    """Audit a data set: overlaps, duplicates, unlabelled rows, class counts, chance levels; exit code 1 if it has an error.
 
     Example: hashprobe data check path/to/flickr25k --out audit.json
     """
-    audited = audit_data(name, image_size=image_size, seed=seed, progress=True)
+    options = read_pairs(data_option or (), "--data-option")
+    audited = audit_data(name, image_size=image_size, seed=seed, progress=True, **options)
     for line in audited.lines():
         say(line)
     if out is not None:

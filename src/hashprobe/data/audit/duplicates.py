@@ -1,4 +1,4 @@
-"""Images under different names that are the same picture: hashes of pixels, and what an audit finds by them."""
+"""Duplicates, images under different names that are the same picture: found by hashes of their pixels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding, Severity
 from hashprobe.data.faults import Faults
-from hashprobe.data.findings import AuditedSplit, AuditedSplits, Finding, Severity
-from hashprobe.data.folder import decode_listed
-from hashprobe.data.image_files import ImageFile
-from hashprobe.data.listing import Listing
-from hashprobe.data.parallel import in_order
+from hashprobe.data.formats.folder import decode_listed
+from hashprobe.data.formats.listing import Listing
+from hashprobe.data.images.image_files import ImageFile
+from hashprobe.data.images.parallel import in_order
 from hashprobe.data.retrieval_data import RetrievalData, UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
@@ -30,7 +30,7 @@ def pixel_hash(image: UInt8Array) -> bytes:
 
 def hashes_of_data(data: RetrievalData, *, progress: bool = False) -> dict[str, list[bytes]]:
     """Return the pixel hashes of each split of loaded data; each row of a store is hashed once."""
-    splits = {"query": data.query, "database": data.database, "train": data.train}
+    splits = dict(data.splits())
     stores = {id(split.images.store): split.images.store for split in splits.values()}
     wanted = {
         key: np.unique(np.concatenate([s.images.rows for s in splits.values() if id(s.images.store) == key]))
@@ -105,8 +105,8 @@ class _Seen:
         return label
 
 
-def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
-    """Find images with the same pixels under different names, across splits and within one.
+def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
+    """Find duplicates, images with the same pixels under different names, across splits and within one.
 
     Args:
         splits: Query, database and train.
@@ -130,7 +130,7 @@ def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | Non
             (across if leaks else within).append(text)
             if not np.array_equal(first.label, other.label):
                 contradicting.append(text)
-    check = "images that are the same under another name"
+    check = "duplicate images under another name"
     size = f"at {image_size} × {image_size} pixels"
     kinds: list[tuple[list[str], Severity, str]] = [
         (
@@ -141,10 +141,10 @@ def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | Non
         (within, "note", f"are the same {size} as another of the same side (queries, or database and train)"),
         (contradicting, "warning", f"are the same {size} as another, but have another label"),
     ]
-    for places, severity, what in kinds:
-        if places:
-            files = sum(text.endswith("bytes") for text in places)
+    for locations, severity, what in kinds:
+        if locations:
+            files = sum(text.endswith("bytes") for text in locations)
             by_bytes = f"; of {files} the files are the same too" if same_bytes else ""
-            yield Finding(severity, check, f"{len(places)} images {what}{by_bytes}.", tuple(places))
+            yield Finding(severity, check, f"{len(locations)} images {what}{by_bytes}.", tuple(locations))
     if not across and not within:
         yield Finding("ok", check, f"No two images are the same {size}.")
