@@ -16,7 +16,7 @@ from hashprobe.processes import processes
 EXPERIMENT_FILE = "experiment.json"
 
 
-def claim(directory: Path, identity: str) -> dict[str, Any]:
+def claim(directory: str | Path, identity: str) -> dict[str, Any]:
     """Return what a folder says of the experiment ``identity``: its description, or nothing where it is new or empty.
 
     Args:
@@ -26,7 +26,7 @@ def claim(directory: Path, identity: str) -> dict[str, Any]:
     Raises:
         HashprobeError: the folder holds another experiment, or other things.
     """
-    return processes().from_main(lambda: _look(directory, identity))
+    return processes().from_main(lambda: _look(Path(directory), identity))
 
 
 def _look(directory: Path, identity: str) -> dict[str, Any]:
@@ -47,14 +47,16 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
     return {}
 
 
-def describe(directory: Path, identity: str, description: Mapping[str, Any]) -> None:
+def describe(directory: str | Path, identity: str, description: Mapping[str, Any]) -> None:
     """Write what a folder holds and how it is made into its ``experiment.json``."""
     if is_main():
-        write_json(directory / EXPERIMENT_FILE, {"identity": identity, **description})
+        write_json(Path(directory) / EXPERIMENT_FILE, {"identity": identity, **description})
 
 
 @contextmanager
-def recording(directory: Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
+def recording(
+    directory: str | Path, identity: str, description: Mapping[str, Any], part: str
+) -> Iterator[None]:
     """Claim a folder, describe it before the work of a block, and again with the seconds that it took.
 
     A block that is killed leaves a folder that the same experiment goes on in. Of work that was done before, the time

@@ -13,7 +13,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing, sha256_of
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
+def save_weights(module: nn.Module, path: str | Path) -> None:
     """Write a module's parameters and buffers; tensors that share memory (tied weights) are written once for each name."""
     tensors: dict[str, torch.Tensor] = {}
     memories = set()
@@ -26,7 +26,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
         save_file(tensors, temporary)
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Read a safetensors file's tensors by name.
 
     Raises:
@@ -43,7 +43,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def load_weights(module: nn.Module, path: Path, *, fits: str) -> None:
+def load_weights(module: nn.Module, path: str | Path, *, fits: str) -> None:
     """Load a file that :func:`save_weights` wrote into ``module``.
 
     Args:
@@ -64,7 +64,12 @@ def load_weights(module: nn.Module, path: Path, *, fits: str) -> None:
 
 
 def fitting(
-    given: dict[str, torch.Tensor], module: nn.Module, path: Path, *, fits: str, optional: str | None = None
+    given: dict[str, torch.Tensor],
+    module: nn.Module,
+    path: str | Path,
+    *,
+    fits: str,
+    optional: str | None = None,
 ) -> dict[str, torch.Tensor]:
     """Return those of a file's tensors that a module has, after checking that they are all there and of its shapes.
 

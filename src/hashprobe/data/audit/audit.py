@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hashprobe.data.audit.duplicates import (
 from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding
 from hashprobe.data.faults import CollectedFaults, Fault
 from hashprobe.data.formats.drawing import Draw
+from hashprobe.data.formats.listing import ListedSplit
 from hashprobe.data.formats.reading import data_name, given_path, read_listing
 from hashprobe.data.images.decoding import check_image_size
 from hashprobe.data.images.image_files import ImageFiles, image_folder
@@ -66,25 +67,11 @@ class Audit:
         """Whether no finding is an error, so that the data can be loaded."""
         return all(finding.severity != "error" for finding in self.findings)
 
-    def as_dict(self, most_locations: int | None = None) -> dict[str, Any]:
-        """Return the audit for JSON, in the shape that a run's ``audit.json`` has.
-
-        Args:
-            most_locations: How many locations of each finding are kept; all by default.
-        """
-        return {
-            "findings": [finding.as_dict(most_locations) for finding in self.findings],
-            "data": self.data,
-            "split_sha256": self.split_sha256,
-            "image_size": self.image_size,
-            "images": self.images,
-            "different_images": self.different_images,
-            "unlabelled": self.unlabelled,
-            "splits": list(self.images),
-            "images_by_class": {name: list(counts) for name, counts in self.images_by_class.items()},
-            "relevant_pairs": self.relevant_pairs,
-            "chance": self.chance,
-        }
+    def as_dict(self) -> dict[str, Any]:
+        """Return the audit for JSON, in the shape that a run's ``audit.json`` has."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        findings = [finding.as_dict() for finding in self.findings]
+        return plain | {"findings": findings, "splits": list(self.images)}
 
     def lines(self, most_locations: int = 5) -> list[str]:
         """Return the audit as lines for a terminal: numbers, classes, then findings with their first locations."""
@@ -180,20 +167,16 @@ def audit_folder(
             faults.add("images that do not exist", f"{listing.where(name)}: the image {name} does not exist.")
     hashes = hashes_of_files(listing, found, image_size, faults, progress=progress, workers=workers)
     classes = len(listing.class_names)
-    parts = {
-        name: AuditedSplit(
-            name,
-            split.names,
-            split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8),
-            split.at.__getitem__,
-            [hashes.get(image) for image in split.names],
-        )
-        for name, split in listing.splits()
-    }
+
+    def part(name: str, split: ListedSplit) -> AuditedSplit:
+        labels = split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8)
+        pixels = [hashes.get(image) for image in split.names]
+        return AuditedSplit(name, split.names, labels, split.at.__getitem__, pixels)
+
     notes = [Finding("note", "lists", f"{note[0].upper()}{note[1:]}.") for note in listing.notes]
     return _examine(
         data_name(path),
-        AuditedSplits(**parts),
+        AuditedSplits(*(part(name, split) for name, split in listing.splits())),
         listing.class_names,
         image_size,
         chances,

@@ -18,8 +18,6 @@ from hashprobe.data.retrieval_data import RetrievalData, UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
 
-IMAGES_AT_ONCE = 64
-
 SameBytes = Callable[[str, str], bool]
 
 
@@ -30,24 +28,20 @@ def pixel_hash(image: UInt8Array) -> bytes:
 
 def hashes_of_data(data: RetrievalData, *, progress: bool = False) -> dict[str, list[bytes]]:
     """Return the pixel hashes of each split of loaded data; each row of a store is hashed once."""
-    splits = dict(data.splits())
-    stores = {id(split.images.store): split.images.store for split in splits.values()}
-    wanted = {
-        key: np.unique(np.concatenate([s.images.rows for s in splits.values() if id(s.images.store) == key]))
-        for key in stores
-    }
     known: dict[tuple[int, int], bytes] = {}
-    with progress_bar("hashing images", sum(map(len, wanted.values())), show=progress) as advance:
-        for key, rows in wanted.items():
-            for start in range(0, len(rows), IMAGES_AT_ONCE):
-                block = rows[start : start + IMAGES_AT_ONCE]
-                hashes = map(pixel_hash, stores[key][block])
-                known.update(zip(((key, row) for row in block.tolist()), hashes, strict=True))
-                advance(len(block))
-    return {
-        name: [known[id(split.images.store), row] for row in split.images.rows.tolist()]
-        for name, split in splits.items()
-    }
+    hashes: dict[str, list[bytes]] = {}
+    with progress_bar(
+        "hashing images", sum(len(split) for _, split in data.splits()), show=progress
+    ) as advance:
+        for name, split in data.splits():
+            store, hashes[name] = split.images.store, []
+            for row in split.images.rows.tolist():
+                key = id(store), row
+                if key not in known:
+                    known[key] = pixel_hash(store[row])
+                hashes[name].append(known[key])
+                advance(1)
+    return hashes
 
 
 def hashes_of_files(

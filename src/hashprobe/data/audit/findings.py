@@ -33,11 +33,11 @@ class Finding:
     message: str
     locations: tuple[str, ...] = ()
 
-    def as_dict(self, most_locations: int | None = None) -> dict[str, Any]:
-        """Return the finding for JSON, with at most ``most_locations`` locations and the number of all of them."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding for JSON, with the number of its locations."""
         value: dict[str, Any] = {"severity": self.severity, "check": self.check, "message": self.message}
         if self.locations:
-            value |= {"count": len(self.locations), "locations": list(self.locations[:most_locations])}
+            value |= {"count": len(self.locations), "locations": list(self.locations)}
         return value
 
 
@@ -61,6 +61,10 @@ class AuditedSplit:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def locations(self, rows: Iterable[int]) -> tuple[str, ...]:
+        """Return what some rows list, and where each is written."""
+        return tuple(f"{self.names[row]}: {self.where(row)}" for row in rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +134,7 @@ def of_overlaps(splits: AuditedSplits) -> Iterator[Finding]:
             "training images outside the database",
             f"{len(outside)} of {len(splits.train)} training rows are not in the database; they are trained on but "
             "not searched.",
-            tuple(f"{splits.train.names[row]}: {splits.train.where(row)}" for row in outside),
+            splits.train.locations(outside),
         )
 
 
@@ -185,7 +189,7 @@ def of_unlabelled(splits: AuditedSplits) -> Iterator[Finding]:
                 "warning" if split.name == "query" else "note",
                 "unlabelled rows",
                 f"{len(rows)} of {len(split)} rows of {split.name} have no label{effect}.",
-                tuple(f"{split.names[row]}: {split.where(row)}" for row in rows.tolist()),
+                split.locations(rows.tolist()),
             )
     if all(split.labels.any(axis=1).all() for split in splits):
         yield Finding("ok", "unlabelled rows", "Every row has a label.")
@@ -211,7 +215,7 @@ def of_relevance(splits: AuditedSplits, counts: npt.NDArray[np.int64]) -> Iterat
             "warning",
             "queries without a relevant image",
             f"{len(rows)} labelled queries share no label with any database image; they count as 0 in every MAP.",
-            tuple(f"{splits.query.names[row]}: {splits.query.where(row)}" for row in rows.tolist()),
+            splits.query.locations(rows.tolist()),
         )
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -113,40 +111,18 @@ def _read_rows(
     problem = _header_problem(class_names, leading)
     if problem:
         raise HashprobeError(f"{path}, line 1 {problem}.")
-    rows, lines = [], []
-    for line, row in _numbered(reader, path, faults):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) < leading:
-            faults.add(BAD_TABLE_ROWS, f"{path}, line {line} has {len(row)} column; expected more.")
-            continue
-        rows.append(row)
-        lines.append(line)
+    rows, lines, line = [], [], reader.line_num + 1
+    try:
+        for row in reader:  # a cell in quotes may hold line ends
+            if any(cell.strip() for cell in row) and len(row) < leading:
+                faults.add(BAD_TABLE_ROWS, f"{path}, line {line} has {len(row)} column; expected more.")
+            elif any(cell.strip() for cell in row):
+                rows.append(row)
+                lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        faults.add(BAD_TABLE_ROWS, f"{path}, line {line} is not CSV ({error}).")
     return class_names, rows, lines
-
-
-def _numbered(reader: _Reader, path: Path, faults: Faults) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows with the line that each begins in; a cell in quotes may hold line ends."""
-    before = reader.line_num
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            faults.add(BAD_TABLE_ROWS, f"{path}, line {before + 1} is not CSV ({error}).")
-            return
-        yield before + 1, row
-        before = reader.line_num
-
-
-class _Reader(Protocol):
-    """What ``csv.reader`` returns."""
-
-    @property
-    def line_num(self) -> int: ...
-
-    def __next__(self) -> list[str]: ...
 
 
 def _header_problem(class_names: tuple[str, ...], leading: int) -> str:

@@ -16,22 +16,11 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Draw:
-    """How the splits of a table without any are drawn.
-
-    Attributes:
-        seed: Of the draw.
-        queries: How many.
-        train: How many training images; the whole database if not given.
-    """
+    """How the splits of a table without any are drawn, if numbers are given: as :func:`draw_splits` does."""
 
     seed: int = 0
     queries: int | None = None
     train: int | None = None
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether a number is given."""
-        return self.queries is not None or self.train is not None
 
     def rows(self, names: Sequence[str]) -> dict[str, Rows]:
         """Return the rows of each split; rows of the same name are in the same ones.

@@ -84,9 +84,7 @@ def load_folder(
             ImageRows(store, np.array([rows[image] for image in listed.names])), listed.labels, listed.names
         )
 
-    return RetrievalData(
-        name, listing.class_names, split(listing.query), split(listing.database), split(listing.train)
-    )
+    return RetrievalData(name, listing.class_names, *(split(listed) for _, listed in listing.splits()))
 
 
 def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> dict[str, ImageFile]:

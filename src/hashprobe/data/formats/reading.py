@@ -103,7 +103,8 @@ def read_listing(path: Path, files: ImageFiles, faults: Faults = STRICT, draw: D
             and line).
     """
     is_table = path.is_file()
-    if draw and draw.is_asked_for and (not is_table or has_splits(path)):
+    asked = draw is not None and (draw.queries, draw.train) != (None, None)
+    if asked and (not is_table or has_splits(path)):
         raise HashprobeError(
             f"{path} says which images each split has; leave the options queries and train out."
         )

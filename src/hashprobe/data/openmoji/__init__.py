@@ -29,9 +29,7 @@ from hashprobe.progress import progress_bar
 __all__ = ["CLASSES", "CLASS_NAMES", "Scene", "SceneSettings", "load_openmoji", "paint_scene", "plan_scene"]
 
 RECIPE = 1  # raised whenever the same seed would give other pictures
-SIZE_WORTH_THREADS = (
-    128  # below it, painting a scene is mostly Python, and a second thread only gets in the way
-)
+SIZE_WORTH_THREADS = 128  # below it, painting is mostly Python, and a second thread only gets in the way
 PICTURES_A_BLOCK = 16
 
 
@@ -98,17 +96,11 @@ def load_openmoji(
     }
     labels = {split: _labels(settings, seed, split, count) for split, count in counts.items()}
     rows = np.arange(queries + database)
-    return RetrievalData(
-        name="openmoji",
-        class_names=CLASS_NAMES,
-        query=Split(ImageRows(store, rows[:queries]), labels["query"], names["query"]),
-        database=Split(ImageRows(store, rows[queries:]), labels["database"], names["database"]),
-        train=Split(
-            ImageRows(store, rows[queries : queries + train]),
-            labels["database"][:train],
-            names["database"][:train],
-        ),
+    query, searched = (
+        Split(ImageRows(store, rows[part]), labels[split], names[split])
+        for split, part in (("query", slice(queries)), ("database", slice(queries, None)))
     )
+    return RetrievalData("openmoji", CLASS_NAMES, query, searched, searched.take(np.arange(train)))
 
 
 def _check_counts(image_size: int, queries: int, database: int, train: int) -> None:
