@@ -79,7 +79,8 @@ def build_data(
         Path | None, typer.Option(help="Folder in which the official archives were unpacked.")
     ] = None,
     lists: Annotated[
-        Path | None, typer.Option(help="Folder of lists whose splits are taken; drawn if not given.")
+        Path | None,
+        typer.Option(help="Folder of lists, or CSV table, whose splits are taken; drawn if not given."),
     ] = None,
     queries: Annotated[
         int | None, typer.Option(help="Queries to draw; the paper's number by default.")

@@ -15,7 +15,6 @@ from hashprobe.data.audit.duplicates import (
     hashes_of_data,
     hashes_of_files,
     of_duplicates,
-    same_bytes_in,
 )
 from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding
 from hashprobe.data.faults import CollectedFaults, Fault
@@ -180,7 +179,7 @@ def audit_folder(
         listing.class_names,
         image_size,
         chances,
-        same_bytes=same_bytes_in(found),
+        same_bytes=lambda one, other: found[one].read() == found[other].read(),
         faults=faults.found,
         notes=notes,
     )
@@ -224,10 +223,7 @@ def _examine(
         images={split.name: len(split) for split in splits},
         different_images={split.name: len(set(split.names)) for split in splits},
         unlabelled={split.name: int((~split.labels.any(axis=1)).sum()) for split in splits},
-        images_by_class={
-            name: (int(row[0]), int(row[1]), int(row[2]))
-            for name, row in zip(class_names, by_class.tolist(), strict=True)
-        },
+        images_by_class=dict(zip(class_names, map(tuple, by_class.tolist()), strict=True)),
         relevant_pairs=float(counts.sum() / (len(query) * len(database))) if measurable else None,
         chance=chance,
         findings=tuple(sorted(found, key=lambda finding: order.index(finding.severity))),

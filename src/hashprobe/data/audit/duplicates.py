@@ -30,9 +30,8 @@ def hashes_of_data(data: RetrievalData, *, progress: bool = False) -> dict[str, 
     """Return the pixel hashes of each split of loaded data; each row of a store is hashed once."""
     known: dict[tuple[int, int], bytes] = {}
     hashes: dict[str, list[bytes]] = {}
-    with progress_bar(
-        "hashing images", sum(len(split) for _, split in data.splits()), show=progress
-    ) as advance:
+    rows = sum(len(split) for _, split in data.splits())
+    with progress_bar("hashing images", rows, show=progress) as advance:
         for name, split in data.splits():
             store, hashes[name] = split.images.store, []
             for row in split.images.rows.tolist():
@@ -73,15 +72,6 @@ def hashes_of_files(
     return hashes
 
 
-def same_bytes_in(found: Mapping[str, ImageFile]) -> SameBytes:
-    """Return what says whether the files of two images have the same bytes."""
-
-    def same(one: str, other: str) -> bool:
-        return found[one].read() == found[other].read()
-
-    return same
-
-
 @dataclass(frozen=True)
 class _Seen:
     """Where an image is listed first."""
@@ -92,11 +82,6 @@ class _Seen:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.split.where(self.row)})"
-
-    @property
-    def label(self) -> UInt8Array:
-        label: UInt8Array = self.split.labels[self.row]
-        return label
 
 
 def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
@@ -122,18 +107,15 @@ def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes 
             text = f"{first} and {other}: {how}"
             leaks = first.split.name == "query" and other.split.name != "query"
             (across if leaks else within).append(text)
-            if not np.array_equal(first.label, other.label):
+            label, other_label = (seen.split.labels[seen.row] for seen in (first, other))
+            if not np.array_equal(label, other_label):
                 contradicting.append(text)
-    check = "duplicate images under another name"
+    check = "duplicates under another name"
     size = f"at {image_size} × {image_size} pixels"
     kinds: list[tuple[list[str], Severity, str]] = [
-        (
-            across,
-            "warning",
-            f"of database or train are the same {size} as a query image, which finds them for sure",
-        ),
-        (within, "note", f"are the same {size} as another of the same side (queries, or database and train)"),
-        (contradicting, "warning", f"are the same {size} as another, but have another label"),
+        (across, "warning", f"of database or train duplicate a query image {size}; it finds them for sure"),
+        (within, "note", f"duplicate another of the same side (queries, or database and train) {size}"),
+        (contradicting, "warning", f"duplicate another {size}, but have another label"),
     ]
     for locations, severity, what in kinds:
         if locations:
@@ -141,4 +123,4 @@ def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes 
             by_bytes = f"; of {files} the files are the same too" if same_bytes else ""
             yield Finding(severity, check, f"{len(locations)} images {what}{by_bytes}.", tuple(locations))
     if not across and not within:
-        yield Finding("ok", check, f"No two images are the same {size}.")
+        yield Finding("ok", check, f"No image is a duplicate of another {size}.")

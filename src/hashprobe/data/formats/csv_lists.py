@@ -114,9 +114,10 @@ def _read_rows(
     rows, lines, line = [], [], reader.line_num + 1
     try:
         for row in reader:  # a cell in quotes may hold line ends
-            if any(cell.strip() for cell in row) and len(row) < leading:
+            filled = any(cell.strip() for cell in row)
+            if filled and len(row) < leading:
                 faults.add(BAD_TABLE_ROWS, f"{path}, line {line} has {len(row)} column; expected more.")
-            elif any(cell.strip() for cell in row):
+            elif filled:
                 rows.append(row)
                 lines.append(line)
             line = reader.line_num + 1
