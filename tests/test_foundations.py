@@ -179,6 +179,12 @@ class TestFiles:
             write_json(tmp_path / "value.json", float("nan"))
         assert not (tmp_path / "value.json").exists()
 
+    @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\r"])
+    def test_a_text_in_json_lines_may_hold_what_ends_a_line_elsewhere(self, tmp_path: Path, odd: str) -> None:
+        rows = [{"name": f"images/d{odd}1.jpg"}, {"name": odd}]
+        write_json_lines(tmp_path / "rows.jsonl", rows)
+        assert read_json_lines(tmp_path / "rows.jsonl") == rows
+
     def test_json_lines_come_back_without_blank_lines(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
         write_json_lines(path, [{"a": 1}, {"b": "é"}])

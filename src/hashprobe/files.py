@@ -15,7 +15,7 @@ from hashprobe.errors import HashprobeError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
 
     A full disk, an exception or a kill leaves the old file as it was. Parent folders are made.
@@ -23,6 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         HashprobeError: the operating system refused to write (disk full, no permission).
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -48,44 +49,46 @@ def write_failed(path: Path, error: Exception) -> HashprobeError:
     return HashprobeError(f"could not write {path}: {reason}; what was there before is unchanged.")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_json_lines(path: str | Path, rows: list[dict[str, Any]]) -> None:
     """Write one JSON object a line, whole or not at all."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
         HashprobeError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise HashprobeError(f"{path} is not a JSON file ({error}).") from None
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object a line; blank lines are passed over.
 
     Raises:
         HashprobeError: the file is missing, or a line of it is not a JSON object (the line is named).
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = (
+            Path(path).read_text(encoding="utf-8").split("\n")
+        )  # splitlines() also cuts at U+2028, in a text
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     rows = []

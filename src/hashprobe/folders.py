@@ -21,7 +21,7 @@ FORMAT = "hashprobe.experiment/2"
 
 
 @contextmanager
-def claimed(directory: Path, identity: str) -> Iterator[dict[str, Any]]:
+def claimed(directory: str | Path, identity: str) -> Iterator[dict[str, Any]]:
     """Hold a folder for the experiment ``identity`` inside the block; yield its description, or nothing where it is new.
 
     The lock is the operating system's, so that a killed command leaves none. Of several processes the main one holds it.
@@ -33,7 +33,7 @@ def claimed(directory: Path, identity: str) -> Iterator[dict[str, Any]]:
     Raises:
         HashprobeError: the folder holds another experiment or other things, or another command is working in it.
     """
-    held: list[FileLock] = []
+    directory, held = Path(directory), list[FileLock]()
 
     def take() -> dict[str, Any]:
         _look(directory, identity)
@@ -77,14 +77,14 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
     return {}
 
 
-def describe(directory: Path, identity: str, description: Mapping[str, Any]) -> None:
+def describe(directory: str | Path, identity: str, description: Mapping[str, Any]) -> None:
     """Write what a folder holds and how it is made into its ``experiment.json``."""
     if is_main():
-        write_json(directory / EXPERIMENT_FILE, {"format": FORMAT, "identity": identity, **description})
+        write_json(Path(directory) / EXPERIMENT_FILE, {"format": FORMAT, "identity": identity, **description})
 
 
 @contextmanager
-def recording(directory: Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
+def recording(directory: str | Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
     """Hold a folder, describe it before the work of a block, and again with the seconds that it took.
 
     A block that is killed leaves a folder that the same experiment goes on in. Of work that was done before, the time

@@ -17,7 +17,7 @@ from hashprobe.files import replacing, write_failed
 NAMED_WEIGHTS = ("none", "bundled", "pretrained")
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
+def save_weights(module: nn.Module, path: str | Path) -> None:
     """Write a module's parameters and buffers.
 
     Raises:
@@ -29,7 +29,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 
 def write_tensors(
-    tensors: Mapping[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
+    tensors: Mapping[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None
 ) -> None:
     """Write tensors whole or not at all; those that share memory (tied weights) are written once for each name.
 
@@ -57,7 +57,7 @@ def check_finite(tensors: Mapping[str, torch.Tensor], consequence: str) -> None:
             raise HashprobeError(f"{consequence}: the tensor {name!r} holds NaN or infinity.")
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Read a safetensors file's tensors by name.
 
     Raises:
@@ -74,7 +74,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def load_weights(module: nn.Module, path: Path, *, fits: str) -> None:
+def load_weights(module: nn.Module, path: str | Path, *, fits: str) -> None:
     """Load a file that :func:`save_weights` wrote into ``module``.
 
     Args:
@@ -95,7 +95,12 @@ def load_weights(module: nn.Module, path: Path, *, fits: str) -> None:
 
 
 def fitting(
-    given: dict[str, torch.Tensor], module: nn.Module, path: Path, *, fits: str, optional: str | None = None
+    given: dict[str, torch.Tensor],
+    module: nn.Module,
+    path: str | Path,
+    *,
+    fits: str,
+    optional: str | None = None,
 ) -> dict[str, torch.Tensor]:
     """Return those of a file's tensors that a module has, after checking that they are all there and of its shapes.
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from data_pictures import jpeg, picture
 
-import hashprobe.data.twins as twins_module
 from hashprobe.data import Audit, ImageRows, RetrievalData, Split, audit, audit_folder, load
+from hashprobe.data.audit import duplicates as duplicates_module
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.audit import audit_data, chance_by_protocol
 from hashprobe.report.sections import audit_findings
@@ -20,9 +20,9 @@ from hashprobe.retrieval import chance_level
 
 
 def of(audited: Audit, check: str, severity: str = "") -> list[str]:
-    """The places of all findings of a check, or their messages where there is no place."""
+    """The locations of all findings of a check, or their messages where there is none."""
     found = [f for f in audited.findings if check in f.check and severity in ("", f.severity)]
-    return [place for finding in found for place in finding.places or (finding.message,)]
+    return [location for finding in found for location in finding.locations or (finding.message,)]
 
 
 def by_severity(audited: Audit, severity: str) -> list[str]:
@@ -88,7 +88,7 @@ def images(folder: Path) -> None:
     (folder / "images/d2.jpg").write_text("no picture")
 
 
-def twins(folder: Path) -> None:
+def duplicates(folder: Path) -> None:
     shutil.copy(folder / "images/t0.jpg", folder / "images/d3.jpg")
     picture(2).save(folder / "images/d1.png")
     picture(2).save(folder / "images/x.png", compress_level=0)
@@ -171,7 +171,7 @@ PLANTED: list[tuple[Callable[[Path], None], str, str, list[str]]] = [
         ["FOLDER/database_img.txt, line 1: the image images/d0.jpg does not exist."],
     ),
     (
-        twins,
+        duplicates,
         "under another name",
         "warning",
         [
@@ -182,7 +182,7 @@ PLANTED: list[tuple[Callable[[Path], None], str, str, list[str]]] = [
         ],
     ),
     (
-        twins,
+        duplicates,
         "under another name",
         "note",
         [
@@ -199,15 +199,15 @@ PLANTED: list[tuple[Callable[[Path], None], str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("plant", "check", "severity", "places"), PLANTED, ids=lambda value: getattr(value, "__name__", "")
+    ("plant", "check", "severity", "locations"), PLANTED, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_a_planted_fault_is_found_where_it_is(
-    folder: Path, plant: Callable[[Path], None], check: str, severity: str, places: list[str]
+    folder: Path, plant: Callable[[Path], None], check: str, severity: str, locations: list[str]
 ) -> None:
     assert of(audit_folder(folder, 32), check, severity) == []
     plant(folder)
     found = of(audit_folder(folder, 32), check, severity)
-    assert [place.replace(str(folder), "FOLDER") for place in found] == places
+    assert [location.replace(str(folder), "FOLDER") for location in found] == locations
 
 
 def test_every_image_that_cannot_be_used_is_named_and_the_rest_is_audited(folder: Path) -> None:
@@ -244,15 +244,15 @@ def test_a_damaged_tar_file_is_a_finding(folder: Path) -> None:
     assert len(of(audited, "do not exist")) == 1
 
 
-def test_twins_in_memory_are_found_and_each_row_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicates_in_memory_are_found_and_each_row_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[int] = []
-    original = twins_module.pixel_hash
+    original = duplicates_module.pixel_hash
 
     def counting(image: np.ndarray) -> bytes:
         hashed.append(1)
         return original(image)
 
-    monkeypatch.setattr(twins_module, "pixel_hash", counting)
+    monkeypatch.setattr(duplicates_module, "pixel_hash", counting)
     store = np.arange(5 * 3 * 32 * 32, dtype=np.int64).astype(np.uint8).reshape(5, 3, 32, 32)
     store[:] += np.arange(5, dtype=np.uint8)[:, None, None, None]
     store[4] = store[0]
@@ -283,7 +283,7 @@ def test_chance_is_that_of_a_random_ranking_under_each_protocol(folder: Path, tm
 def test_the_report_understands_an_audit(folder: Path) -> None:
     overlap(folder)
     audited = audit_data(folder, image_size=32)
-    shown = audit_findings(json.loads(json.dumps(audited.as_dict(most_places=1))))
+    shown = audit_findings(json.loads(json.dumps(audited.as_dict())))
     assert shown is not None
     assert shown[0].severity == "error"
     assert "rows of database are query images too" in shown[0].text
@@ -294,11 +294,11 @@ def test_the_report_understands_an_audit(folder: Path) -> None:
     assert any(text.startswith("chance.disjoint: 0.") for text in texts)
 
 
-def test_the_lines_for_a_terminal_name_places_and_say_how_many_are_left_out(folder: Path) -> None:
+def test_the_lines_for_a_terminal_name_locations_and_say_how_many_are_left_out(folder: Path) -> None:
     for number in range(4):
         (folder / "images" / f"n{number}.jpg").write_bytes(jpeg(picture(50 + number)))
         add_row(folder, "database", f"n{number}", "0 0 0")
-    lines = audit_folder(folder, 32).lines(most_places=2)
+    lines = audit_folder(folder, 32).lines(most_locations=2)
     assert lines[0] == "pets: query 2, database 8, train 2 images, 3 classes"
     assert "dog           0         2         2" in lines
     start = lines.index("note     5 of 8 rows of database have no label; they are relevant to no query.")
@@ -310,7 +310,9 @@ def test_what_cannot_be_audited_is_one_sentence(folder: Path, monkeypatch: pytes
     monkeypatch.chdir(folder.parent)
     with pytest.raises(HashprobeError, match="no data set or folder is named 'pet'"):
         audit_data("pet")
-    with pytest.raises(HashprobeError, match=r"the folder no/where does not exist"):
+    with pytest.raises(
+        HashprobeError, match="no/where does not exist; expected a folder of lists or a CSV table"
+    ):
         audit_data("no/where")
     with pytest.raises(HashprobeError, match="image_size must be at least 32 pixels; found 16"):
         audit_folder(folder, 16)

@@ -10,7 +10,7 @@ import pytest
 from data_pictures import jpeg, picture
 from PIL import Image
 
-from hashprobe.data.decoding import UnusableImage, decode_image
+from hashprobe.data.images.decoding import UnusableImage, decode_image
 
 QUADRANTS = Image.fromarray(
     np.kron(

@@ -13,9 +13,9 @@ import pytest
 from data_pictures import jpeg, picture, write_until_seen
 from PIL import Image
 
-import hashprobe.data.folder as folder_module
+import hashprobe.data.formats.folder as folder_module
 from hashprobe.data import RetrievalData, load, load_folder
-from hashprobe.data.decoding import decode_image
+from hashprobe.data.images.decoding import decode_image
 from hashprobe.errors import HashprobeError
 
 IntoTar = Callable[[Path, str, list[str]], None]
@@ -232,11 +232,19 @@ def test_unknown_data_are_one_sentence(folder: Path, cache: Path, monkeypatch: p
         HashprobeError, match="no data set or folder is named 'openmojis'; did you mean 'openmoji'"
     ):
         load("openmojis", cache_dir=cache)
-    with pytest.raises(HashprobeError, match=r"the folder no/where does not exist"):
+    with pytest.raises(
+        HashprobeError, match="no/where does not exist; expected a folder of lists or a CSV table"
+    ):
         load("no/where", cache_dir=cache)
     with pytest.raises(HashprobeError, match=r"classes\.txt is a file; expected a folder of lists"):
         load(folder / "classes.txt", cache_dir=cache)
-    with pytest.raises(HashprobeError, match="no option of the data set 'pets' is named 'queries'"):
+    with pytest.raises(
+        HashprobeError, match="no option of the data set 'pets' is named 'query'; did you mean 'queries'"
+    ):
+        load("pets", cache_dir=cache, query=5)
+    with pytest.raises(
+        HashprobeError, match="pets says which images each split has; leave the options queries"
+    ):
         load("pets", cache_dir=cache, queries=5)
     with pytest.raises(HashprobeError, match="image_size must be at least 32 pixels; found 16"):
         load_folder(folder, 16, cache_dir=cache)

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.data import RetrievalData, load
-from hashprobe.data.decoding import decode_image
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import ImageFiles
-from hashprobe.data.line_lists import _PATH
-from hashprobe.data.listing import Listing
-from hashprobe.data.voc import CLASS_NAMES
+from hashprobe.data.formats.line_lists import _PATH
+from hashprobe.data.formats.listing import Listing
+from hashprobe.data.formats.reading import read_listing
+from hashprobe.data.formats.voc import CLASS_NAMES
+from hashprobe.data.images.decoding import decode_image
+from hashprobe.data.images.image_files import ImageFiles
 from hashprobe.errors import HashprobeError
 
 IntoTar = Callable[[Path, str, list[str]], None]
@@ -134,6 +134,20 @@ def test_what_other_machines_put_before_a_path_is_left_out(
     listing = read(folder)
     assert listing.query.names == (f"{where}t0.jpg", f"{where}t1.jpg")
     assert listing.train.names == (f"{where}d2.jpg", f"{where}d0.jpg")
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1e"])
+@pytest.mark.parametrize("name", ["1", *FORMATS])
+def test_a_path_may_hold_what_ends_a_line_elsewhere(folder: Path, name: str, odd: str) -> None:
+    if name != "1":
+        FORMATS[name](folder)
+    before = read(folder).database
+    (folder / "images/d1.jpg").rename(folder / f"images/d{odd}1.jpg")
+    for path in [*folder.glob("*.txt"), *folder.glob("*.csv")]:
+        path.write_text(path.read_text().replace("d1.jpg", f"d{odd}1.jpg"))
+    after = read(folder).database
+    assert after.names == tuple(image.replace("d1.jpg", f"d{odd}1.jpg") for image in before.names)
+    assert after.labels.tolist() == before.labels.tolist()
 
 
 def test_each_split_may_have_another_prefix(folder: Path) -> None:

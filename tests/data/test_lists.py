@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import ImageFiles
-from hashprobe.data.listing import Listing
-from hashprobe.data.paths import clean_path
+from hashprobe.data.formats.listing import Listing
+from hashprobe.data.formats.paths import clean_path
+from hashprobe.data.formats.reading import read_listing
+from hashprobe.data.images.image_files import ImageFiles
 from hashprobe.errors import HashprobeError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hashprobe.data.store import cache_folder, open_store
+from hashprobe.data.images.store import cache_folder, open_store
 from hashprobe.errors import HashprobeError
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (7, 3, 4, 4), dtype=np.uint8)

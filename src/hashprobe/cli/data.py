@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hashprobe.cli.list import list_kind
-from hashprobe.cli.options import ImageSize, Seed
+from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data, read_pairs
 from hashprobe.cli.printing import say
 from hashprobe.cli.verb import add_verb
 
@@ -16,7 +16,7 @@ Name = Annotated[
     str | None,
     typer.Argument(metavar="DATA", help="The same as --data, in fewer letters.", show_default=False),
 ]
-Data = Annotated[str | None, typer.Option(help="A data set's name, or a folder of lists.")]
+Data = Annotated[str | None, typer.Option(help="A data set's name, a folder of lists, or a CSV table.")]
 
 
 def list_data() -> None:
@@ -33,6 +33,7 @@ def show_data(
     out: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("sheet.png"),
     image_size: ImageSize = 64,
     seed: Seed = 0,
+    data_option: DataOption = None,
 ) -> None:
     """Write a sheet of database pictures; print the splits' sizes.
 
@@ -40,10 +41,10 @@ def show_data(
 
     Example: hashprobe data show --data openmoji --out sheet.png
     """
-    from hashprobe.data import contact_sheet, load
+    from hashprobe.data import contact_sheet
     from hashprobe.files import replacing
 
-    loaded = load(_one_of(name, data), image_size=image_size, seed=seed, progress=True)
+    loaded = load_data(_one_of(name, data), image_size, seed, data_option)
     with replacing(out) as temporary:
         contact_sheet(loaded.database).save(temporary, format="PNG")
     sizes = f"{len(loaded.query)} queries, {len(loaded.database)} database, {len(loaded.train)} train"
@@ -57,17 +58,19 @@ def check_data(
     out: Annotated[Path | None, typer.Option(help="A JSON file to write the audit to.")] = None,
     image_size: ImageSize = 64,
     seed: Seed = 0,
+    data_option: DataOption = None,
 ) -> None:
     """Audit a data set; exit code 1 if it has an error.
 
-    Looked for: overlaps, twins, unlabelled rows, class counts, chance levels.
+    Looked for: overlaps, duplicates, unlabelled rows, class counts, chance levels.
 
     Example: hashprobe data check --data path/to/flickr25k --out audit.json
     """
     from hashprobe.evaluation import audit_data
     from hashprobe.files import write_json
 
-    audited = audit_data(_one_of(name, data), image_size=image_size, seed=seed, progress=True)
+    options = read_pairs(data_option or (), "--data-option")
+    audited = audit_data(_one_of(name, data), image_size=image_size, seed=seed, progress=True, **options)
     for line in audited.lines():
         say(line)
     if out is not None:
@@ -86,7 +89,8 @@ def build_data(
         Path | None, typer.Option(help="Folder in which the official archives were unpacked.")
     ] = None,
     lists: Annotated[
-        Path | None, typer.Option(help="Folder of lists whose splits are taken; drawn if not given.")
+        Path | None,
+        typer.Option(help="Folder of lists, or CSV table, whose splits are taken; drawn if not given."),
     ] = None,
     queries: Annotated[
         int | None, typer.Option(help="Queries to draw; the paper's number by default.")

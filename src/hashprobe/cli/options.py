@@ -27,7 +27,7 @@ Out = Annotated[
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 ImageSize = Annotated[int, typer.Option(help="Height and width of the images, in pixels.")]
-Data = Annotated[str, typer.Option(help="A data set's name, or a folder of lists.")]
+Data = Annotated[str, typer.Option(help="A data set's name, a folder of lists, or a CSV table.")]
 DataOption = Annotated[
     list[str] | None,
     typer.Option(help="Option of the data set as NAME=VALUE, for example queries=200; may be repeated."),

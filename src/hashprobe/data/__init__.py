@@ -1,15 +1,15 @@
 """Retrieval data: images, multi-hot labels and splits; generated scenes, the list formats of the field, audits."""
 
-from hashprobe.data.audit import Audit, audit, audit_folder
+from hashprobe.data.audit.audit import Audit, audit, audit_folder
+from hashprobe.data.audit.findings import Finding
 from hashprobe.data.building import BuiltDataSet, build_data_set, names_to_build
-from hashprobe.data.decoding import read_image
-from hashprobe.data.findings import Finding
-from hashprobe.data.folder import load_folder
+from hashprobe.data.formats.folder import load_folder
+from hashprobe.data.images.contact_sheet import contact_sheet
+from hashprobe.data.images.decoding import read_image
 from hashprobe.data.loading import load
 from hashprobe.data.openmoji import SceneSettings
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split
-from hashprobe.data.sheet import contact_sheet
 
 __all__ = [
     "DATA_SETS",

@@ -13,7 +13,7 @@ class Fault:
 
     Attributes:
         kind: What it is a fault of, in a few words, in the plural (``"label rows that cannot be read"``).
-        message: One sentence that names the place.
+        message: One sentence that names the file and line.
     """
 
     kind: str

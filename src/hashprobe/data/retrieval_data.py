@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -136,6 +136,10 @@ class RetrievalData:
         """The number of classes, C."""
         return len(self.class_names)
 
+    def splits(self) -> Iterator[tuple[str, Split]]:
+        """Yield name and split: query, database, train."""
+        yield from (("query", self.query), ("database", self.database), ("train", self.train))
+
     def summary(self) -> dict[str, Any]:
         """Return name, fingerprint, sizes and classes, as ``experiment.json`` holds them."""
         return {
@@ -188,8 +192,7 @@ class RetrievalData:
     @cached_property
     def split_sha256(self) -> str:
         """SHA-256 over names and labels of the three splits; the image size does not enter."""
-        splits = (self.query, self.database, self.train)
-        return sha256_of_splits((split.names, split.labels) for split in splits)
+        return sha256_of_splits((split.names, split.labels) for _, split in self.splits())
 
 
 def sha256_of_splits(splits: Iterable[tuple[Sequence[str], UInt8Array]]) -> str:

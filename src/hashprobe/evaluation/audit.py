@@ -9,7 +9,8 @@ from typing import Any
 import numpy.typing as npt
 
 from hashprobe.data import DATA_SETS, Audit, audit, audit_folder, load
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.data.loading import check_options
+from hashprobe.errors import HashprobeError
 from hashprobe.retrieval import chance_level
 from hashprobe.targets import PROTOCOLS, draw_target_labels
 
@@ -39,24 +40,23 @@ def chance_by_protocol(
 
 
 def audit_data(
-    name_or_path: str | Path, *, image_size: int = 64, seed: int = 0, progress: bool = False
+    name_or_path: str | Path, *, image_size: int = 64, seed: int = 0, progress: bool = False, **options: Any
 ) -> Audit:
-    """Audit a data set by name, or a folder of lists, with the chance level of each protocol.
+    """Audit a data set by name, a folder of lists or a table, with the chance level of each protocol.
 
     Args:
-        name_or_path: A name of ``DATA_SETS``, or a folder; faulty lists are audited too.
+        name_or_path: A name of ``DATA_SETS``, a folder or a CSV file; faulty lists are audited too.
         image_size: At which pixels are compared.
-        seed: Of a generated data set, and of the draw of target labels.
+        seed: Of a generated data set, of splits that are drawn, and of the draw of target labels.
         progress: Whether a progress bar is shown.
+        options: As for :func:`hashprobe.data.load`.
 
     Raises:
-        HashprobeError: an unknown name, or a folder without lists.
+        HashprobeError: an unknown name or option, or a folder without lists.
     """
     chances = partial(chance_by_protocol, seed=seed)
     if isinstance(name_or_path, str) and name_or_path in DATA_SETS:
-        data = load(name_or_path, image_size=image_size, seed=seed, progress=progress)
+        data = load(name_or_path, image_size=image_size, seed=seed, progress=progress, **options)
         return audit(data, chances=chances, progress=progress)
-    folder = Path(name_or_path).expanduser()
-    if not folder.exists() and len(folder.parts) == 1:
-        raise unknown_name("data set or folder", str(name_or_path), DATA_SETS)
-    return audit_folder(folder, image_size, chances=chances, progress=progress)
+    check_options(str(name_or_path), partial(audit_folder, name_or_path), options)
+    return audit_folder(name_or_path, image_size, seed, chances=chances, progress=progress, **options)

@@ -34,7 +34,7 @@ class Report:
 
     def __init__(self, results: Results) -> None:
         if isinstance(results, str | Path):
-            self.run = RunRecord.read(Path(results))
+            self.run = RunRecord.read(results)
         else:
             self.run = RunRecord.from_rows(_mapping(row) for row in results)
 

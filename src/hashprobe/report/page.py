@@ -34,7 +34,7 @@ STILL_ROWS = 60
 SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 
 
-def write_report(directory: Path, *, figures: bool = True, progress: bool = False) -> Path:
+def write_report(directory: str | Path, *, figures: bool = True, progress: bool = False) -> Path:
     """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
 
     Of several processes the main one writes, and the others do not wait for it.

@@ -84,7 +84,7 @@ class RunRecord:
         )
 
     @classmethod
-    def read(cls, directory: Path) -> RunRecord:
+    def read(cls, directory: str | Path) -> RunRecord:
         """Read a run directory.
 
         Raises:

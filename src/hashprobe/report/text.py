@@ -16,7 +16,7 @@ from hashprobe.results import ResultRow
 from hashprobe.text import plain
 
 
-def text_report(directory: Path, console: Console | None = None) -> None:
+def text_report(directory: str | Path, console: Console | None = None) -> None:
     """Print the summary and one table for each protocol (or ``untargeted``) and setting of a run directory.
 
     Args:
@@ -26,7 +26,7 @@ def text_report(directory: Path, console: Console | None = None) -> None:
     Raises:
         HashprobeError: the directory holds no results, or a file in it is malformed.
     """
-    run = RunRecord.read(Path(directory))
+    run = RunRecord.read(directory)
     console = console or Console()
     summary = summarise(run)
     for place, finding in enumerate(summary.findings):

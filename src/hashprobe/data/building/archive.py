@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hashprobe.data.images.decoding import EXTENSIONS
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 @dataclass(frozen=True, eq=False)

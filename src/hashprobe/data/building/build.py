@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from hashprobe.data.building.archive import OFFICIAL_DATA_SETS, Archive, OfficialDataSet
 from hashprobe.data.building.writing import Rows, built_already, write_folder, write_lists
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import SOURCE_FILE, ImageFiles
+from hashprobe.data.formats.drawing import draw_splits
+from hashprobe.data.formats.reading import read_listing
+from hashprobe.data.images.image_files import SOURCE_FILE, ImageFiles, image_folder
 from hashprobe.data.loading import load
 from hashprobe.data.registry import DATA_SETS
+from hashprobe.data.retrieval_data import Split
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.files import write_text
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def build_data_set(
         seed: Of the draw, or of the generated data set.
         queries: How many; the paper's number by default, in proportion if the archive is not whole.
         train: How many training images; likewise.
-        lists: A folder of lists in any format whose splits are taken; labels are the archive's.
+        lists: A folder of lists in any format, or a table, whose splits are taken; labels are the archive's.
         image_size: Of a generated data set, in pixels.
         progress: Whether a progress bar is shown.
 
@@ -138,7 +138,7 @@ def _drawn(
     queries: int | None,
     train: int | None,
 ) -> tuple[dict[str, Rows], list[str]]:
-    """Draw queries and training images without replacement; every list is in the archive's order."""
+    """Draw queries and training images; every list is in the archive's order."""
     images, warnings = len(archive.names), []
     share = images / official.images
     if share < 1 and (queries is None or train is None):
@@ -148,19 +148,11 @@ def _drawn(
         )
     queries = max(1, round(official.queries * min(share, 1.0))) if queries is None else queries
     train = max(1, round(official.train * min(share, 1.0))) if train is None else train
-    if queries < 1 or train < 1 or queries + train > images:
-        raise HashprobeError(
-            f"{queries} queries and {train} training images cannot be drawn from {images} images; "
-            "expected at least one of each, and no more than there are."
-        )
-    order = numpy_generator(seed, "splits", name).permutation(images)
-    query, database = np.sort(order[:queries]), np.sort(order[queries:])
-    chosen = np.sort(order[queries : queries + train])
-
-    def rows(which: np.ndarray[Any, np.dtype[np.intp]]) -> Rows:
-        return [archive.names[row] for row in which], archive.labels[which]
-
-    return {"query": rows(query), "database": rows(database), "train": rows(chosen)}, warnings
+    drawn = draw_splits(images, queries, train, seed, name)
+    splits: dict[str, Rows] = {
+        split: ([archive.names[row] for row in rows], archive.labels[rows]) for split, rows in drawn.items()
+    }
+    return splits, warnings
 
 
 class _FileNamesAlone(ImageFiles):
@@ -172,9 +164,9 @@ class _FileNamesAlone(ImageFiles):
 
 def _given(archive: Archive, lists: Path, source: Path) -> tuple[dict[str, Rows], list[str]]:
     """Take the splits of given lists; images are matched by file name, labels are the archive's."""
-    if not lists.is_dir():
-        raise HashprobeError(f"the folder of given lists {lists} does not exist.")
-    listing = read_listing(lists, _FileNamesAlone(lists))
+    if not lists.exists():
+        raise HashprobeError(f"the given lists {lists} do not exist.")
+    listing = read_listing(lists, _FileNamesAlone(image_folder(lists)))
     by_file = {name.rsplit("/", 1)[-1]: row for row, name in enumerate(archive.names)}
     splits: dict[str, Rows] = {}
     others = 0
@@ -203,26 +195,21 @@ def _build_generated(name: str, out: Path, request: dict[str, Any], progress: bo
     options = {"queries": request["queries"], "train": request["train"]}
     options = {option: count for option, count in options.items() if count is not None}
     data = load(name, image_size=request["image_size"], seed=request["seed"], progress=progress, **options)
-    splits: dict[str, Rows] = {}
-    paths = {
-        image: f"images/{split}/{row:06d}.png"
-        for split, part in (("train", data.train), ("database", data.database), ("query", data.query))
-        for row, image in enumerate(part.names)
+    first: dict[str, tuple[str, Split, int]] = {}  # of each image: its file, and where it is listed first
+    for split, part in data.splits():
+        for row, image in enumerate(part.names):
+            first.setdefault(image, (f"images/{split}/{row:06d}.png", part, row))
+    splits: dict[str, Rows] = {
+        split: ([first[image][0] for image in part.names], part.labels) for split, part in data.splits()
     }
-    for split, part in (("query", data.query), ("database", data.database), ("train", data.train)):
-        splits[split] = ([paths[image] for image in part.names], part.labels)
 
     def fill(temporary: Path) -> None:
-        written = set()
-        with progress_bar("writing images", len(paths), show=progress) as advance:
-            for part in (data.query, data.database, data.train):
-                for row, image in enumerate(part.names):
-                    if image not in written:
-                        written.add(image)
-                        path = temporary / paths[image]
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        Image.fromarray(part.images[row].transpose(1, 2, 0)).save(path, format="PNG")
-                        advance(1)
+        with progress_bar("writing images", len(first), show=progress) as advance:
+            for name, part, row in first.values():
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(part.images[row].transpose(1, 2, 0)).save(path, format="PNG")
+                advance(1)
         write_lists(temporary, data.class_names, splits)
 
     return _write(name, out, request, data.class_names, splits, [], fill)

@@ -15,7 +15,7 @@ from hashprobe.data.building.archive import (
     image_paths,
 )
 from hashprobe.data.faults import STRICT
-from hashprobe.data.text_lists import read_lines
+from hashprobe.data.formats.text_lists import read_lines
 from hashprobe.errors import HashprobeError
 
 TOPICS = (

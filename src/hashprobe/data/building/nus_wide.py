@@ -15,8 +15,8 @@ from hashprobe.data.building.archive import (
     with_images,
 )
 from hashprobe.data.faults import STRICT
+from hashprobe.data.formats.text_lists import read_lines
 from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.data.text_lists import read_lines
 from hashprobe.errors import HashprobeError
 
 CONCEPTS = 81

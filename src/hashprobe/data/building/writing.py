@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hashprobe.data.formats.text_lists import CLASSES_FILE
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json, write_text
@@ -27,7 +28,7 @@ def write_lists(folder: Path, class_names: Sequence[str], splits: Mapping[str, R
         write_text(folder / f"{prefix}_img.txt", "".join(f"{name}\n" for name in names))
         rows = (" ".join(map(str, row)) + "\n" for row in labels.tolist())
         write_text(folder / f"{prefix}_label.txt", "".join(rows))
-    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in class_names))
+    write_text(folder / CLASSES_FILE, "".join(f"{name}\n" for name in class_names))
 
 
 def built_already(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:

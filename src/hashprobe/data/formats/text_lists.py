@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.data.faults import Faults
-from hashprobe.data.places import Places
+from hashprobe.data.formats.locations import Locations
 from hashprobe.data.retrieval_data import UInt8Array
 
+PREFIXES = ("database", "train", "test")  # of the names of list files
 CLASSES_FILE = "classes.txt"
 MISSING, UNREADABLE = "lists that are missing", "lists that cannot be read"
-BAD_ROWS = "label rows that cannot be used"
+BAD_ROWS, UNEQUAL = "label rows that cannot be used", "lists of unequal length"
 
 
 def read_text(path: Path, faults: Faults, *, needed: str) -> str:
@@ -70,7 +71,7 @@ class Width:
 NO_WIDTH = Width(0, "line 1")
 
 
-def common_width(rows: Sequence[Sequence[str]], at: Places) -> Width:
+def common_width(rows: Sequence[Sequence[str]], at: Locations) -> Width:
     """Return the length that most rows have, and the first line that has it."""
     lengths = [len(tokens) for tokens in rows]
     counted = Counter(length for length in lengths if length)
@@ -83,7 +84,7 @@ def common_width(rows: Sequence[Sequence[str]], at: Places) -> Width:
 
 def label_matrix(
     rows: Sequence[Sequence[str]],
-    at: Places,
+    at: Locations,
     width: Width,
     faults: Faults,
     *,

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe.data.faults import Faults
-from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.paths import clean_path
-from hashprobe.data.places import Places
-from hashprobe.data.text_lists import (
+from hashprobe.data.formats.listing import ListedSplit, Listing
+from hashprobe.data.formats.locations import Locations
+from hashprobe.data.formats.paths import clean_path
+from hashprobe.data.formats.text_lists import (
     BAD_ROWS,
     NO_WIDTH,
+    PREFIXES,
+    UNEQUAL,
     Width,
     common_width,
     label_matrix,
@@ -26,7 +28,6 @@ from hashprobe.data.text_lists import (
     read_lines,
 )
 
-PREFIXES = ("database", "train", "test")
 ROWS, ONE_HOT = "label", "label_onehot"
 
 _NEEDED = (
@@ -86,7 +87,7 @@ def _read_split(
     needed = _NEEDED.format(rows=rows)
     paths = read_lines(image_list, faults, needed=needed)
     tokens = [line.split() for line in read_lines(label_list, faults, needed=needed)]
-    at, labels_at = Places.lines_of(image_list, len(paths)), Places.lines_of(label_list, len(tokens))
+    at, labels_at = Locations.lines_of(image_list, len(paths)), Locations.lines_of(label_list, len(tokens))
     for row, path in enumerate(paths):
         if not path.strip():  # said before the lengths are compared, which it makes unequal
             clean_path(path, at[row], faults)
@@ -94,7 +95,7 @@ def _read_split(
     labels, sound = label_matrix(tokens, labels_at, own, faults)
     if len(paths) != len(tokens):
         faults.add(
-            "lists of unequal length",
+            UNEQUAL,
             f"{image_list} lists {len(paths)} images but {label_list} has {len(tokens)} rows; "
             "expected one row an image.",
         )
@@ -123,6 +124,6 @@ def _compare_numbers(folder: Path, prefix: str, faults: Faults) -> None:
             )
     if len(numbers) != len(rows):
         faults.add(
-            "lists of unequal length",
+            UNEQUAL,
             f"{numbers_list} has {len(numbers)} lines but {rows_list} has {len(rows)}; expected the same number.",
         )

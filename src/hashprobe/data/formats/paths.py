@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from hashprobe.data.faults import STRICT, Faults
-from hashprobe.data.image_files import ImageFiles
-from hashprobe.data.listing import ListedSplit
+from hashprobe.data.formats.listing import ListedSplit
+from hashprobe.data.images.image_files import ImageFiles
 
 SAMPLES = 8
 
@@ -42,30 +43,19 @@ def relative_names(split: ListedSplit, files: ImageFiles, faults: Faults = STRIC
     """
     parts = [_parts(text) for text in split.names]
     prefix = _prefix_length(parts, files)
-    kind = "paths that cannot be used"
     names = [
-        _checked(listed[prefix:], text, split.at[row], faults, kind)
+        _checked(listed[prefix:], text, split.at[row], faults)
         for row, (listed, text) in enumerate(zip(parts, split.names, strict=True))
     ]
-    if all(names):
-        return ListedSplit(tuple(names), split.labels, split.at, split.labels_at)
-    kept = np.flatnonzero([bool(name) for name in names])
-    return ListedSplit(
-        tuple(name for name in names if name),
-        split.labels[kept],
-        split.at.rows(kept),
-        split.labels_at.rows(kept),
-    )
+    return replace(split, names=tuple(names)).take(np.flatnonzero([bool(name) for name in names]))
 
 
 def _parts(text: str) -> Parts:
     return PurePosixPath(text.strip().replace("\\", "/")).parts if text.strip() else ()
 
 
-def _checked(
-    parts: Parts, text: str, where: str, faults: Faults, kind: str = "paths that cannot be used"
-) -> str:
-    written = text.strip()
+def _checked(parts: Parts, text: str, where: str, faults: Faults) -> str:
+    written, kind = text.strip(), "paths that cannot be used"
     if not written:
         faults.add(kind, f"{where} is empty; expected the path of an image.")
     elif not parts:
@@ -102,4 +92,4 @@ def _shared_folders(listed: Sequence[Parts]) -> int:
         return 0
     first, last = min(listed), max(listed)  # what these two share, all that lie between them share
     limit = min(len(first), len(last)) - 1
-    return next((place for place in range(limit) if first[place] != last[place]), max(limit, 0))
+    return next((depth for depth in range(limit) if first[depth] != last[depth]), max(limit, 0))

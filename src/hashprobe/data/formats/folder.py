@@ -1,4 +1,4 @@
-"""A folder of images and lists becomes retrieval data: read the lists, find the images, decode them once."""
+"""Lists and their images become retrieval data: read the lists, find the images, decode them once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hashprobe.data.decoding import DECODING, SMALLEST_SIDE, UnusableImage, decode_image
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import ImageFile, ImageFiles, image_folder
-from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.parallel import in_order
+from hashprobe.data.formats.drawing import Draw
+from hashprobe.data.formats.listing import ListedSplit, Listing
+from hashprobe.data.formats.reading import data_name, given_path, read_listing
+from hashprobe.data.images.decoding import DECODING, UnusableImage, check_image_size, decode_image
+from hashprobe.data.images.image_files import ImageFile, ImageFiles, image_folder
+from hashprobe.data.images.parallel import in_order
+from hashprobe.data.images.store import cache_folder, open_store
 from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8Array
-from hashprobe.data.store import cache_folder, open_store
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
@@ -23,36 +24,41 @@ IMAGES_A_BLOCK = 32
 
 
 def load_folder(
-    folder: str | Path,
+    path: str | Path,
     image_size: int = 64,
+    seed: int = 0,
     *,
     cache_dir: str | Path | None = None,
     progress: bool = False,
     workers: int | None = None,
+    queries: int | None = None,
+    train: int | None = None,
 ) -> RetrievalData:
-    """Load a folder of lists, in whichever format; see :mod:`hashprobe.data.formats`.
+    """Load a folder of lists, in whichever format, or a CSV table; see :mod:`hashprobe.data.formats.reading`.
 
-    Its images are in the folder, in tar files beside the lists, or in the folder that ``source.txt`` names.
+    The images are beside the lists, in tar files beside them, or in the folder that ``source.txt`` names.
 
     The decoded images are cached in one memory-mapped file, each distinct image once. The cache is used again
     as long as the listed paths, the image files (size and time of change) and the image size are the same.
 
     Args:
-        folder: That holds the lists.
+        path: The folder, or the table.
         image_size: Height and width in pixels, at least 32.
+        seed: Of the draw of splits, where they are drawn.
         cache_dir: Where decoded images are kept; the user's cache folder by default.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
+        queries: How many are drawn, if a table has no column ``split``; the other images are the database.
+        train: How many training images are then drawn from the database; all of it by default.
 
     Raises:
         HashprobeError: lists or images that cannot be used (the message names file and line), or a cache
             folder that cannot be written.
     """
-    folder = Path(folder).expanduser()
-    if image_size < SMALLEST_SIDE:
-        raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {image_size}.")
-    files = ImageFiles(image_folder(folder))
-    listing = read_listing(folder, files)
+    path = given_path(path)
+    check_image_size(image_size)
+    files = ImageFiles(image_folder(path))
+    listing = read_listing(path, files, draw=Draw(seed, queries, train))
     names = listing.distinct_names()
     key = sha256_of(f"{DECODING} {image_size}", "\n".join(names), files.identity(names))[:16]
 
@@ -68,9 +74,9 @@ def load_folder(
                 yield block
                 advance(len(block))
 
-    name = folder.resolve().name
-    path = cache_folder(cache_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}-{image_size}-{key}.npy"
-    store = open_store(path, (len(names), 3, image_size, image_size), blocks)
+    name = data_name(path)
+    cache = cache_folder(cache_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}-{image_size}-{key}.npy"
+    store = open_store(cache, (len(names), 3, image_size, image_size), blocks)
     rows = {image: row for row, image in enumerate(names)}
 
     def split(listed: ListedSplit) -> Split:
@@ -78,9 +84,7 @@ def load_folder(
             ImageRows(store, np.array([rows[image] for image in listed.names])), listed.labels, listed.names
         )
 
-    return RetrievalData(
-        name, listing.class_names, split(listing.query), split(listing.database), split(listing.train)
-    )
+    return RetrievalData(name, listing.class_names, *(split(listed) for _, listed in listing.splits()))
 
 
 def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> dict[str, ImageFile]:
@@ -96,7 +100,7 @@ def _find_all(files: ImageFiles, names: tuple[str, ...], listing: Listing) -> di
 
 
 def decode_listed(file: ImageFile, name: str, image_size: int, listing: Listing) -> UInt8Array:
-    """Decode an image of a list; see :func:`hashprobe.data.decoding.decode_image`.
+    """Decode an image of a list; see :func:`hashprobe.data.images.decoding.decode_image`.
 
     Raises:
         HashprobeError: the image cannot be used; the message names file and line of the list.

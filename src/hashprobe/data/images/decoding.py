@@ -15,6 +15,17 @@ DECODING = 1  # raised whenever the same file would give other pixels; caches of
 SMALLEST_SIDE = 32
 # Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
+
+
+def check_image_size(size: int) -> None:
+    """Check that images of ``size`` pixels a side are large enough.
+
+    Raises:
+        HashprobeError: they are not.
+    """
+    if size < SMALLEST_SIDE:
+        raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {size}.")
 
 
 class UnusableImage(Exception):
@@ -48,14 +59,14 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
     )
 
 
-def read_image(path: Path, size: int) -> UInt8Array:
+def read_image(path: str | Path, size: int = 64) -> UInt8Array:
     """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8.
 
     Raises:
         HashprobeError: it cannot be read or used; the message names it.
     """
     try:
-        return decode_image(path.read_bytes(), size)
+        return decode_image(Path(path).expanduser().read_bytes(), size)
     except OSError as error:
         raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
     except UnusableImage as error:

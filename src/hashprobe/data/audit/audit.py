@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hashprobe.data import findings as look
-from hashprobe.data.decoding import SMALLEST_SIDE
+from hashprobe.data.audit import findings as look
+from hashprobe.data.audit.duplicates import (
+    SameBytes,
+    hashes_of_data,
+    hashes_of_files,
+    of_duplicates,
+)
+from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding
 from hashprobe.data.faults import CollectedFaults, Fault
-from hashprobe.data.findings import AuditedSplit, AuditedSplits, Finding
-from hashprobe.data.formats import read_listing
-from hashprobe.data.image_files import ImageFiles, image_folder
-from hashprobe.data.retrieval_data import RetrievalData, UInt8Array, sha256_of_splits
-from hashprobe.data.twins import SameBytes, hashes_of_data, hashes_of_files, of_twins, same_bytes_in
-from hashprobe.errors import HashprobeError
+from hashprobe.data.formats.drawing import Draw
+from hashprobe.data.formats.listing import ListedSplit
+from hashprobe.data.formats.reading import data_name, given_path, read_listing
+from hashprobe.data.images.decoding import check_image_size
+from hashprobe.data.images.image_files import ImageFiles, image_folder
+from hashprobe.data.retrieval_data import RetrievalData, Split, UInt8Array, sha256_of_splits
 from hashprobe.retrieval import chance_level
 
 # Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
@@ -60,29 +66,15 @@ class Audit:
         """Whether no finding is an error, so that the data can be loaded."""
         return all(finding.severity != "error" for finding in self.findings)
 
-    def as_dict(self, most_places: int | None = None) -> dict[str, Any]:
-        """Return the audit for JSON, in the shape that a run's ``audit.json`` has.
+    def as_dict(self) -> dict[str, Any]:
+        """Return the audit for JSON, in the shape that a run's ``audit.json`` has."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        findings = [finding.as_dict() for finding in self.findings]
+        return plain | {"findings": findings, "splits": list(self.images)}
 
-        Args:
-            most_places: How many places of each finding are kept; all by default.
-        """
-        return {
-            "findings": [finding.as_dict(most_places) for finding in self.findings],
-            "data": self.data,
-            "split_sha256": self.split_sha256,
-            "image_size": self.image_size,
-            "images": self.images,
-            "different_images": self.different_images,
-            "unlabelled": self.unlabelled,
-            "splits": list(self.images),
-            "images_by_class": {name: list(counts) for name, counts in self.images_by_class.items()},
-            "relevant_pairs": self.relevant_pairs,
-            "chance": self.chance,
-        }
-
-    def lines(self, most_places: int = 5) -> list[str]:
-        """Return the audit as lines for a terminal: numbers, classes, then findings with their first places."""
-        return [*self._number_lines(), "", *self._class_lines(), "", *self._finding_lines(most_places)]
+    def lines(self, most_locations: int = 5) -> list[str]:
+        """Return the audit as lines for a terminal: numbers, classes, then findings with their first locations."""
+        return [*self._number_lines(), "", *self._class_lines(), "", *self._finding_lines(most_locations)]
 
     def _number_lines(self) -> list[str]:
         rows = [f"{name} {count}" for name, count in self.images.items()]
@@ -103,15 +95,17 @@ class Audit:
         ]
         return [f"{'class':<{width}}{heading}", *body]
 
-    def _finding_lines(self, most_places: int) -> list[str]:
+    def _finding_lines(self, most_locations: int) -> list[str]:
         lines = []
         for finding in self.findings:
             lines.append(f"{finding.severity:<8} {finding.message}")
             lines += [
-                f"{'':<8}   {place}" for place in finding.places[:most_places] if place != finding.message
+                f"{'':<8}   {location}"
+                for location in finding.locations[:most_locations]
+                if location != finding.message
             ]
-            if len(finding.places) > most_places:
-                lines.append(f"{'':<8}   and {len(finding.places) - most_places} more")
+            if len(finding.locations) > most_locations:
+                lines.append(f"{'':<8}   and {len(finding.locations) - most_locations} more")
         return lines
 
 
@@ -125,69 +119,67 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
     """
     hashes = hashes_of_data(data, progress=progress)
 
-    def part(name: str) -> AuditedSplit:
-        split = getattr(data, name)
+    def part(name: str, split: Split) -> AuditedSplit:
         return AuditedSplit(name, split.names, split.labels, lambda row: f"{name}, row {row}", hashes[name])
 
-    splits = AuditedSplits(part("query"), part("database"), part("train"))
+    splits = AuditedSplits(*(part(name, split) for name, split in data.splits()))
     return _examine(data.name, splits, data.class_names, data.image_size, chances)
 
 
 def audit_folder(
-    folder: str | Path,
+    path: str | Path,
     image_size: int = 64,
+    seed: int = 0,
     *,
+    queries: int | None = None,
+    train: int | None = None,
     chances: Chances | None = None,
     progress: bool = False,
     workers: int | None = None,
 ) -> Audit:
-    """Audit a folder of lists, in whichever format, faulty ones too.
+    """Audit a folder of lists, in whichever format, or a table; faulty ones too.
 
     Where loading stops at the first fault, every fault is found and reported with file and line; the faulty rows
     are left out of all further findings. Every image is decoded once, and nothing is cached.
 
     Args:
-        folder: That holds the lists.
+        path: The folder, or a CSV file.
         image_size: At which pixels are compared; files with the same pixels are also compared byte by byte.
+        seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`.
+        queries: How many are drawn; likewise.
+        train: How many training images are drawn; likewise.
         chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
 
     Raises:
-        HashprobeError: the folder does not exist, or holds lists in no format or in more than one.
+        HashprobeError: nothing is there, lists in no format or in more than one, or splits that cannot be drawn.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise HashprobeError(f"the folder {folder} does not exist.")
-    if image_size < SMALLEST_SIDE:
-        raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {image_size}.")
+    path = given_path(path)
+    check_image_size(image_size)
     faults = CollectedFaults()
-    files = ImageFiles(image_folder(folder), faults)
-    listing = read_listing(folder, files, faults)
+    files = ImageFiles(image_folder(path), faults)
+    listing = read_listing(path, files, faults, Draw(seed, queries, train))
     found = files.find(listing.distinct_names())
     for name in listing.distinct_names():
         if name not in found:
             faults.add("images that do not exist", f"{listing.where(name)}: the image {name} does not exist.")
     hashes = hashes_of_files(listing, found, image_size, faults, progress=progress, workers=workers)
     classes = len(listing.class_names)
-    parts = {
-        name: AuditedSplit(
-            name,
-            split.names,
-            split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8),
-            split.at.__getitem__,
-            [hashes.get(image) for image in split.names],
-        )
-        for name, split in listing.splits()
-    }
+
+    def part(name: str, split: ListedSplit) -> AuditedSplit:
+        labels = split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8)
+        pixels = [hashes.get(image) for image in split.names]
+        return AuditedSplit(name, split.names, labels, split.at.__getitem__, pixels)
+
     notes = [Finding("note", "lists", f"{note[0].upper()}{note[1:]}.") for note in listing.notes]
     return _examine(
-        folder.resolve().name,
-        AuditedSplits(**parts),
+        data_name(path),
+        AuditedSplits(*(part(name, split) for name, split in listing.splits())),
         listing.class_names,
         image_size,
         chances,
-        same_bytes=same_bytes_in(found),
+        same_bytes=lambda one, other: found[one].read() == found[other].read(),
         faults=faults.found,
         notes=notes,
     )
@@ -211,7 +203,7 @@ def _examine(
         *look.of_empty_splits(splits),
         *look.of_overlaps(splits),
         *look.of_repeated_rows(splits),
-        *of_twins(splits, image_size, same_bytes),
+        *of_duplicates(splits, image_size, same_bytes),
         *look.of_unlabelled(splits),
         *look.of_classes(splits, class_names),
         *look.of_relevance(splits, counts),
@@ -231,10 +223,7 @@ def _examine(
         images={split.name: len(split) for split in splits},
         different_images={split.name: len(set(split.names)) for split in splits},
         unlabelled={split.name: int((~split.labels.any(axis=1)).sum()) for split in splits},
-        images_by_class={
-            name: (int(row[0]), int(row[1]), int(row[2]))
-            for name, row in zip(class_names, by_class.tolist(), strict=True)
-        },
+        images_by_class=dict(zip(class_names, map(tuple, by_class.tolist()), strict=True)),
         relevant_pairs=float(counts.sum() / (len(query) * len(database))) if measurable else None,
         chance=chance,
         findings=tuple(sorted(found, key=lambda finding: order.index(finding.severity))),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class Locations:
     """File and line of each of n rows.
 
     Attributes:
@@ -28,14 +28,14 @@ class Places:
     unit: str = "line"
 
     @classmethod
-    def lines_of(cls, path: Path, lines: int | Sequence[int], *, unit: str = "line") -> Places:
-        """Return the places of the first ``lines`` lines of a file, or of the lines with given numbers."""
+    def lines_of(cls, path: Path, lines: int | Sequence[int], *, unit: str = "line") -> Locations:
+        """Return the locations of the first ``lines`` lines of a file, or of the lines with given numbers."""
         numbers = np.arange(1, lines + 1) if isinstance(lines, int) else np.array(lines, dtype=np.intp)
         return cls((path,), np.zeros(len(numbers), dtype=np.intp), numbers.astype(np.intp), unit)
 
     @classmethod
-    def joined(cls, parts: Sequence[Places]) -> Places:
-        """Return the places of several lists as one, in order."""
+    def joined(cls, parts: Sequence[Locations]) -> Locations:
+        """Return the locations of several lists as one, in order."""
         starts = np.cumsum([0, *(len(part.files) for part in parts)])
         return cls(
             tuple(path for part in parts for path in part.files),
@@ -51,9 +51,9 @@ class Places:
         """Say where a row is written."""
         return f"{self.files[self.file[row]]}, {self.unit} {self.line[row]}"
 
-    def rows(self, rows: npt.NDArray[Any] | slice) -> Places:
-        """Return the places of some rows."""
-        return Places(self.files, self.file[rows], self.line[rows], self.unit)
+    def rows(self, rows: npt.NDArray[Any] | slice) -> Locations:
+        """Return the locations of some rows."""
+        return Locations(self.files, self.file[rows], self.line[rows], self.unit)
 
     def here_or_there(self, row: int, other: int) -> str:
         """Say where ``other`` is written; the file is left out if it is the one of ``row``."""

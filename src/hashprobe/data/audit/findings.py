@@ -25,19 +25,19 @@ class Finding:
             (worth knowing) or ``ok`` (looked for and not found).
         check: What was looked at, in a few words.
         message: What was found, in one sentence.
-        places: Where, one text an instance; empty for what has no place.
+        locations: Where, one text an instance; empty for what has none.
     """
 
     severity: Severity
     check: str
     message: str
-    places: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
 
-    def as_dict(self, most_places: int | None = None) -> dict[str, Any]:
-        """Return the finding for JSON, with at most ``most_places`` places and the number of all of them."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding for JSON, with the number of its locations."""
         value: dict[str, Any] = {"severity": self.severity, "check": self.check, "message": self.message}
-        if self.places:
-            value |= {"count": len(self.places), "places": list(self.places[:most_places])}
+        if self.locations:
+            value |= {"count": len(self.locations), "locations": list(self.locations)}
         return value
 
 
@@ -61,6 +61,10 @@ class AuditedSplit:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def locations(self, rows: Iterable[int]) -> tuple[str, ...]:
+        """Return what some rows list, and where each is written."""
+        return tuple(f"{self.names[row]}: {self.where(row)}" for row in rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,19 +110,19 @@ def of_overlaps(splits: AuditedSplits) -> Iterator[Finding]:
     rows = {name: row for row, name in enumerate(query.names)}
     overlaps = False
     for other in (splits.database, splits.train):
-        places = tuple(
+        locations = tuple(
             f"{name}: {query.where(rows[name])} and {other.where(row)}"
             for row, name in enumerate(other.names)
             if name in rows
         )
-        if places:
+        if locations:
             overlaps = True
             yield Finding(
                 "error",
                 check,
-                f"{len(places)} of the {len(other)} rows of {other.name} are query images too; a query must be in "
+                f"{len(locations)} of the {len(other)} rows of {other.name} are query images too; a query must be in "
                 "no other split, or it finds itself.",
-                places,
+                locations,
             )
     if not overlaps:
         yield Finding("ok", check, "No query image is listed in the database or in the training split.")
@@ -130,7 +134,7 @@ def of_overlaps(splits: AuditedSplits) -> Iterator[Finding]:
             "training images outside the database",
             f"{len(outside)} of {len(splits.train)} training rows are not in the database; they are trained on but "
             "not searched.",
-            tuple(f"{splits.train.names[row]}: {splits.train.where(row)}" for row in outside),
+            splits.train.locations(outside),
         )
 
 
@@ -139,26 +143,26 @@ def of_repeated_rows(splits: AuditedSplits) -> Iterator[Finding]:
     check, repeats = "repeated rows", False
     for split in splits:
         first: dict[str, int] = {}
-        places = [
+        locations = [
             f"{name}: {split.where(first[name])} and {split.where(row)}"
             for row, name in enumerate(split.names)
             if first.setdefault(name, row) != row
         ]
-        if places:
+        if locations:
             repeats = True
             counts = f"{split.name} has {len(split)} rows and {len(first)} different images"
             allowed = "; training images may be repeated" if split.name == "train" else "; expected each once"
             severity: Severity = "note" if split.name == "train" else "error"
-            yield Finding(severity, check, f"{counts}{allowed}.", tuple(places))
+            yield Finding(severity, check, f"{counts}{allowed}.", tuple(locations))
     if not repeats:
         yield Finding("ok", check, "No split lists an image twice.")
-    places = list(_contradictions(splits))
-    if places:
+    locations = list(_contradictions(splits))
+    if locations:
         yield Finding(
             "error",
             "images with two labels",
-            f"{len(places)} rows give an image another label than its first row does.",
-            tuple(places),
+            f"{len(locations)} rows give an image another label than its first row does.",
+            tuple(locations),
         )
 
 
@@ -185,7 +189,7 @@ def of_unlabelled(splits: AuditedSplits) -> Iterator[Finding]:
                 "warning" if split.name == "query" else "note",
                 "unlabelled rows",
                 f"{len(rows)} of {len(split)} rows of {split.name} have no label{effect}.",
-                tuple(f"{split.names[row]}: {split.where(row)}" for row in rows.tolist()),
+                split.locations(rows.tolist()),
             )
     if all(split.labels.any(axis=1).all() for split in splits):
         yield Finding("ok", "unlabelled rows", "Every row has a label.")
@@ -211,7 +215,7 @@ def of_relevance(splits: AuditedSplits, counts: npt.NDArray[np.int64]) -> Iterat
             "warning",
             "queries without a relevant image",
             f"{len(rows)} labelled queries share no label with any database image; they count as 0 in every MAP.",
-            tuple(f"{splits.query.names[row]}: {splits.query.where(row)}" for row in rows.tolist()),
+            splits.query.locations(rows.tolist()),
         )
 
 
@@ -219,11 +223,11 @@ def relevant_counts(query_labels: UInt8Array, database_labels: UInt8Array) -> np
     """Return how many database images share a label with each query, int64 ``(n,)``."""
     if not len(query_labels) or not len(database_labels):
         return np.zeros(len(query_labels), dtype=np.int64)
-    asked, place = np.unique(query_labels, axis=0, return_inverse=True)
+    asked, inverse = np.unique(query_labels, axis=0, return_inverse=True)
     kept, counts = np.unique(database_labels, axis=0, return_counts=True)
     columns = kept.T.astype(np.float32)
     found = [
         (asked[start : start + ROWS_AT_ONCE].astype(np.float32) @ columns > 0) @ counts
         for start in range(0, len(asked), ROWS_AT_ONCE)
     ]
-    return np.concatenate(found)[place.reshape(-1)].astype(np.int64)
+    return np.concatenate(found)[inverse.reshape(-1)].astype(np.int64)

@@ -54,11 +54,7 @@ def _read(path: Path, shape: Shape) -> UInt8Array | None:
     """Return the memory-mapped array, or None where there is none that is whole and fits."""
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-    ):  # absent, unreadable, another kind of file, shorter than its header says
+    except (OSError, ValueError, EOFError):  # absent, unreadable, another kind, shorter than its header says
         return None
     return np.asarray(stored) if stored.shape == shape and stored.dtype == np.uint8 else None
 

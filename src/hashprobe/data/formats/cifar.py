@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe.data.faults import Faults
-from hashprobe.data.image_files import CIFAR_RECORD
-from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.places import Places
+from hashprobe.data.formats.listing import ListedSplit, Listing
+from hashprobe.data.formats.locations import Locations
+from hashprobe.data.formats.text_lists import BAD_ROWS, MISSING, UNREADABLE, read_lines
+from hashprobe.data.images.image_files import CIFAR_RECORD
 from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.data.text_lists import BAD_ROWS, MISSING, UNREADABLE, read_lines
 from hashprobe.errors import HashprobeError
 
 BINARY, PICKLED = "cifar-10-batches-bin", "cifar-10-batches-py"
@@ -55,7 +55,7 @@ def read_cifar(folder: Path, faults: Faults) -> Listing:
 
 def _read_batches(binary: Path, batches: tuple[str, ...], faults: Faults) -> ListedSplit:
     names: list[str] = []
-    labels, places = [], []
+    labels, locations = [], []
     for batch in batches:
         path = binary / batch
         classes = _read_classes(path, faults)
@@ -67,8 +67,8 @@ def _read_batches(binary: Path, batches: tuple[str, ...], faults: Faults) -> Lis
             )
         names += [f"{BINARY}/{batch}/{row:05d}" for row in rows]
         labels.append(np.eye(CLASSES, dtype=np.uint8)[classes[rows]])
-        places.append(Places.lines_of(path, (rows + 1).tolist(), unit="record"))
-    at = Places.joined(places)
+        locations.append(Locations.lines_of(path, (rows + 1).tolist(), unit="record"))
+    at = Locations.joined(locations)
     return ListedSplit(tuple(names), np.concatenate(labels), at, at)
 
 

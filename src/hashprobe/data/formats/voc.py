@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe.data.faults import Faults
-from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.places import Places
+from hashprobe.data.formats.listing import ListedSplit, Listing
+from hashprobe.data.formats.locations import Locations
+from hashprobe.data.formats.text_lists import BAD_ROWS, UNEQUAL, read_lines
 from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.data.text_lists import BAD_ROWS, read_lines
 
 CLASS_NAMES = (
     "aeroplane",
@@ -39,13 +39,15 @@ CLASS_NAMES = (
     "train",
     "tvmonitor",
 )
-PLACES = ("VOCdevkit/VOC2007", "VOC2007", ".")
+SUBFOLDERS = ("VOCdevkit/VOC2007", "VOC2007", ".")
 _NEEDED = "VOC 2007 has it in VOCtrainval_06-Nov-2007.tar and VOCtest_06-Nov-2007.tar; unpack both"
 
 
-def voc_place(folder: Path) -> str | None:
+def voc_folder(folder: Path) -> str | None:
     """Return where VOC 2007 is in a folder, ``None`` if it is not."""
-    return next((place for place in PLACES if (folder / place / "ImageSets" / "Main").is_dir()), None)
+    return next(
+        (subfolder for subfolder in SUBFOLDERS if (folder / subfolder / "ImageSets" / "Main").is_dir()), None
+    )
 
 
 def read_voc(folder: Path, faults: Faults) -> Listing:
@@ -54,22 +56,22 @@ def read_voc(folder: Path, faults: Faults) -> Listing:
     Raises:
         HashprobeError: a list is missing or a line of it is wrong, if ``faults`` is strict.
     """
-    place = voc_place(folder) or PLACES[0]
-    database = _read_set(folder, place, "trainval", faults)
-    query = _read_set(folder, place, "test", faults)
+    subfolder = voc_folder(folder) or SUBFOLDERS[0]
+    database = _read_set(folder, subfolder, "trainval", faults)
+    query = _read_set(folder, subfolder, "test", faults)
     return Listing(CLASS_NAMES, query=query, database=database, train=database)
 
 
-def _read_set(folder: Path, place: str, name: str, faults: Faults) -> ListedSplit:
-    main = folder / place / "ImageSets" / "Main"
+def _read_set(folder: Path, subfolder: str, name: str, faults: Faults) -> ListedSplit:
+    main = folder / subfolder / "ImageSets" / "Main"
     images = main / f"{name}.txt"
     numbers = [line.strip() for line in read_lines(images, faults, needed=_NEEDED)]
     rows = {number: row for row, number in enumerate(numbers)}
     labels = np.zeros((len(numbers), len(CLASS_NAMES)), dtype=np.uint8)
     for column, class_name in enumerate(CLASS_NAMES):
         _mark(main / f"{class_name}_{name}.txt", rows, labels[:, column], faults)
-    at = Places.lines_of(images, len(numbers))
-    names = tuple(f"{place}/JPEGImages/{number}.jpg" if number else "" for number in numbers)
+    at = Locations.lines_of(images, len(numbers))
+    names = tuple(f"{subfolder}/JPEGImages/{number}.jpg" if number else "" for number in numbers)
     return ListedSplit(names, labels, at, at)
 
 
@@ -88,6 +90,6 @@ def _mark(path: Path, rows: dict[str, int], column: UInt8Array, faults: Faults) 
         column[rows[number]] = flags == ["1"]
     if said and len(said) < len(rows):
         faults.add(
-            "lists of unequal length",
+            UNEQUAL,
             f"{path} has {len(said)} of {len(rows)} images; expected a line for each image of the set.",
         )

@@ -13,21 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from hashprobe.data.faults import Faults
-from hashprobe.data.listing import ListedSplit, Listing
-from hashprobe.data.places import Places
-from hashprobe.data.text_lists import (
+from hashprobe.data.formats.listing import ListedSplit, Listing
+from hashprobe.data.formats.locations import Locations
+from hashprobe.data.formats.text_lists import (
     MISSING,
     NO_WIDTH,
+    PREFIXES,
     Width,
     common_width,
     label_matrix,
     read_class_names,
     read_lines,
 )
+from hashprobe.data.images.decoding import EXTENSIONS
 
-PREFIXES = ("database", "train", "test")
 # A path may hold spaces, so it ends where an image's extension does; without one it ends at the first space.
-_PATH = re.compile(r"\s*(.+?\.(?:jpe?g|png|bmp|gif|tiff?|webp|ppm)|\S+)(?!\S)", re.IGNORECASE)
+_PATH = re.compile(rf"\s*(.+?(?:{'|'.join(map(re.escape, EXTENSIONS))})|\S+)(?!\S)", re.IGNORECASE)
 
 
 def has_line_lists(folder: Path) -> bool:
@@ -85,15 +86,15 @@ def _read_split(folder: Path, prefix: str, width: Width, faults: Faults) -> tupl
     needed = "a folder of lists needs database.txt, train.txt and test.txt, or their shards"
     names: list[str] = []
     tokens: list[list[str]] = []
-    places = []
+    locations = []
     for path in _files(folder, prefix, faults):
         lines = read_lines(path, faults, needed=needed)
         for line in lines:
             path_end = match.end() if (match := _PATH.match(line)) else 0
             names.append(line[:path_end])
             tokens.append(line[path_end:].split())
-        places.append(Places.lines_of(path, len(lines)))
-    at = Places.joined(places)
+        locations.append(Locations.lines_of(path, len(lines)))
+    at = Locations.joined(locations)
     own = width if width.classes else common_width(tokens, at)
     empty = "has no label row; expected the path of an image and a row of 0 and 1"
     labels, sound = label_matrix(tokens, at, own, faults, empty=empty)

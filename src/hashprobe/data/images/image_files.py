@@ -24,12 +24,12 @@ _CIFAR_NAME = re.compile(r"(.+_batch(?:_\d)?\.bin)/(\d+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The bytes of an image: a whole file, or a stretch of a tar file.
+    """The bytes of an image: a whole file, or a byte range of a tar file.
 
     Attributes:
         path: The file.
-        start: Of the stretch, in bytes.
-        length: Of the stretch, in bytes; -1 for a whole file.
+        start: Of the range.
+        length: Of the range; -1 for a whole file.
     """
 
     path: Path
@@ -153,14 +153,15 @@ class ImageFiles:
             )
 
 
-def image_folder(folder: Path) -> Path:
-    """Return the folder of the images that the lists of a folder name: itself, or what ``source.txt`` says.
+def image_folder(lists: Path) -> Path:
+    """Return the folder of the images of a folder of lists, or of a table: its own, or what ``source.txt`` says.
 
     ``source.txt`` holds one line, a path; a relative one begins at the folder of the lists.
 
     Raises:
         HashprobeError: ``source.txt`` does not name a folder.
     """
+    folder = lists if lists.is_dir() else lists.parent
     source = folder / SOURCE_FILE
     try:
         written = source.read_text(encoding="utf-8-sig").strip()
@@ -171,7 +172,7 @@ def image_folder(folder: Path) -> Path:
     path = folder / Path(written).expanduser()
     if not written or "\n" in written or "\0" in written or not path.is_dir():
         raise HashprobeError(
-            f"{source} names {written.splitlines()[0] if written else 'nothing'!r}, which is no folder; "
+            f"{source} names {written.split(chr(10))[0] or 'nothing'!r}, which is no folder; "
             f"write into it where the images are, or remove it if they are in {folder}."
         )
     return path

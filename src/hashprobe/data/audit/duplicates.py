@@ -1,4 +1,4 @@
-"""Images under different names that are the same picture: hashes of pixels, and what an audit finds by them."""
+"""Duplicates, images under different names that are the same picture: found by hashes of their pixels."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding, Severity
 from hashprobe.data.faults import Faults
-from hashprobe.data.findings import AuditedSplit, AuditedSplits, Finding, Severity
-from hashprobe.data.folder import decode_listed
-from hashprobe.data.image_files import ImageFile
-from hashprobe.data.listing import Listing
-from hashprobe.data.parallel import in_order
+from hashprobe.data.formats.folder import decode_listed
+from hashprobe.data.formats.listing import Listing
+from hashprobe.data.images.image_files import ImageFile
+from hashprobe.data.images.parallel import in_order
 from hashprobe.data.retrieval_data import RetrievalData, UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
-
-IMAGES_AT_ONCE = 64
 
 SameBytes = Callable[[str, str], bool]
 
@@ -30,24 +28,19 @@ def pixel_hash(image: UInt8Array) -> bytes:
 
 def hashes_of_data(data: RetrievalData, *, progress: bool = False) -> dict[str, list[bytes]]:
     """Return the pixel hashes of each split of loaded data; each row of a store is hashed once."""
-    splits = {"query": data.query, "database": data.database, "train": data.train}
-    stores = {id(split.images.store): split.images.store for split in splits.values()}
-    wanted = {
-        key: np.unique(np.concatenate([s.images.rows for s in splits.values() if id(s.images.store) == key]))
-        for key in stores
-    }
     known: dict[tuple[int, int], bytes] = {}
-    with progress_bar("hashing images", sum(map(len, wanted.values())), show=progress) as advance:
-        for key, rows in wanted.items():
-            for start in range(0, len(rows), IMAGES_AT_ONCE):
-                block = rows[start : start + IMAGES_AT_ONCE]
-                hashes = map(pixel_hash, stores[key][block])
-                known.update(zip(((key, row) for row in block.tolist()), hashes, strict=True))
-                advance(len(block))
-    return {
-        name: [known[id(split.images.store), row] for row in split.images.rows.tolist()]
-        for name, split in splits.items()
-    }
+    hashes: dict[str, list[bytes]] = {}
+    rows = sum(len(split) for _, split in data.splits())
+    with progress_bar("hashing images", rows, show=progress) as advance:
+        for name, split in data.splits():
+            store, hashes[name] = split.images.store, []
+            for row in split.images.rows.tolist():
+                key = id(store), row
+                if key not in known:
+                    known[key] = pixel_hash(store[row])
+                hashes[name].append(known[key])
+                advance(1)
+    return hashes
 
 
 def hashes_of_files(
@@ -79,15 +72,6 @@ def hashes_of_files(
     return hashes
 
 
-def same_bytes_in(found: Mapping[str, ImageFile]) -> SameBytes:
-    """Return what says whether the files of two images have the same bytes."""
-
-    def same(one: str, other: str) -> bool:
-        return found[one].read() == found[other].read()
-
-    return same
-
-
 @dataclass(frozen=True)
 class _Seen:
     """Where an image is listed first."""
@@ -99,14 +83,9 @@ class _Seen:
     def __str__(self) -> str:
         return f"{self.name} ({self.split.where(self.row)})"
 
-    @property
-    def label(self) -> UInt8Array:
-        label: UInt8Array = self.split.labels[self.row]
-        return label
 
-
-def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
-    """Find images with the same pixels under different names, across splits and within one.
+def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
+    """Find duplicates, images with the same pixels under different names, across splits and within one.
 
     Args:
         splits: Query, database and train.
@@ -128,23 +107,20 @@ def of_twins(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | Non
             text = f"{first} and {other}: {how}"
             leaks = first.split.name == "query" and other.split.name != "query"
             (across if leaks else within).append(text)
-            if not np.array_equal(first.label, other.label):
+            label, other_label = (seen.split.labels[seen.row] for seen in (first, other))
+            if not np.array_equal(label, other_label):
                 contradicting.append(text)
-    check = "images that are the same under another name"
+    check = "duplicates under another name"
     size = f"at {image_size} × {image_size} pixels"
     kinds: list[tuple[list[str], Severity, str]] = [
-        (
-            across,
-            "warning",
-            f"of database or train are the same {size} as a query image, which finds them for sure",
-        ),
-        (within, "note", f"are the same {size} as another of the same side (queries, or database and train)"),
-        (contradicting, "warning", f"are the same {size} as another, but have another label"),
+        (across, "warning", f"of database or train duplicate a query image {size}; it finds them for sure"),
+        (within, "note", f"duplicate another of the same side (queries, or database and train) {size}"),
+        (contradicting, "warning", f"duplicate another {size}, but have another label"),
     ]
-    for places, severity, what in kinds:
-        if places:
-            files = sum(text.endswith("bytes") for text in places)
+    for locations, severity, what in kinds:
+        if locations:
+            files = sum(text.endswith("bytes") for text in locations)
             by_bytes = f"; of {files} the files are the same too" if same_bytes else ""
-            yield Finding(severity, check, f"{len(places)} images {what}{by_bytes}.", tuple(places))
+            yield Finding(severity, check, f"{len(locations)} images {what}{by_bytes}.", tuple(locations))
     if not across and not within:
-        yield Finding("ok", check, f"No two images are the same {size}.")
+        yield Finding("ok", check, f"No image is a duplicate of another {size}.")
