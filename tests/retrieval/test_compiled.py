@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,8 @@ from types import ModuleType
 import pytest
 from numba.core.caching import CacheImpl
 
-from hashprobe.retrieval.kernel.compiled import compiled, fingerprint
+from hashprobe import retrieval
+from hashprobe.retrieval.kernel.compiled import SOURCES, compiled, fingerprint
 
 
 @pytest.fixture
@@ -38,6 +40,20 @@ def test_a_fingerprint_is_of_every_source(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) == before
     (tmp_path / "b.py").write_text("B = 1\n", encoding="utf-8")
     assert fingerprint(tmp_path) != before
+
+
+def test_what_is_on_disk_is_valid_for_every_source_of_the_room(tmp_path: Path) -> None:
+    """Whatever a compiled function calls lies in this room, if in another of its folders."""
+    room = Path(retrieval.__file__).parent
+    assert fingerprint(room) == SOURCES
+    (tmp_path / "inner").mkdir()
+    before = fingerprint(tmp_path)
+    (tmp_path / "inner" / "a.py").write_text("A = 1\n", encoding="utf-8")
+    assert fingerprint(tmp_path) != before
+    elsewhere = [path for path in room.parent.rglob("*.py") if room not in path.parents]
+    assert [
+        path.name for path in elsewhere if re.search(r"^@(compiled|n?jit)", path.read_text("utf-8"), re.M)
+    ] == []
 
 
 def test_it_works_where_nothing_may_be_written(

@@ -1,4 +1,4 @@
-"""The kernel on bit planes against a plain count."""
+"""The kernel on bit planes against the plain count that stands beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
 
 from hashprobe import retrieval
+from hashprobe.retrieval.kernel.plain import count_plainly
 from hashprobe.retrieval.kernel.planes import TILE_ITEMS, TILE_WORDS, bit_planes
 from retrieval import plain
 
@@ -25,19 +26,25 @@ def without_avx512(features: Mapping[str, bool]) -> str:
 
 def assert_counts(case: dict[str, np.ndarray], threads: int | None = None) -> retrieval.LevelCounts:
     bits = case["queries"].shape[1]
-    counts = retrieval.count_levels(
-        retrieval.pack(case["queries"]),
-        retrieval.pack(case["database"]),
-        case["query_labels"],
-        case["database_labels"],
-        bits=bits,
-        threads=threads,
+    own, theirs = (
+        (retrieval.pack(case[codes]), retrieval.pack_labels(case[labels]))
+        for codes, labels in (("queries", "query_labels"), ("database", "database_labels"))
     )
-    distances, relevant = plain.distances_and_relevance(**case)
-    for query, (near, shared) in enumerate(zip(distances, relevant, strict=True)):
-        np.testing.assert_array_equal(counts.items[query], np.bincount(near, minlength=bits + 1))
-        np.testing.assert_array_equal(counts.relevant[query], np.bincount(near[shared], minlength=bits + 1))
+    counts = retrieval.count_levels(own[0], theirs[0], own[1], theirs[1], bits=bits, threads=threads)
+    items, relevant = count_plainly(own[0], own[1].packed, theirs[0], theirs[1].packed, bits)
+    np.testing.assert_array_equal(counts.items, items)
+    np.testing.assert_array_equal(counts.relevant, relevant)
     return counts
+
+
+@pytest.mark.parametrize("bits", [1, 7, 8, 65])
+def test_the_plain_count_is_that_of_the_definition(bits: int) -> None:
+    case = plain.random_case(bits, queries=5, items=40, bits=bits, classes=9)
+    codes = retrieval.pack(case["queries"]), retrieval.pack(case["database"])
+    labels = (retrieval.pack_labels(case[name]).packed for name in ("query_labels", "database_labels"))
+    counted = count_plainly(codes[0], next(labels), codes[1], next(labels), bits)
+    wanted = plain.counts(*plain.distances_and_relevance(**case), bits)
+    np.testing.assert_array_equal(counted, wanted)
 
 
 @settings(max_examples=60)

@@ -268,9 +268,9 @@ class PlainWay:
         for row in range(count):
             relevant = self.database_labels @ self.query_labels[row] > 0
             distances = 0.5 * (self.database.shape[1] - self.database @ self.queries[row])
-            places = np.flatnonzero(relevant[np.argsort(distances, kind=kind)]) + 1.0
-            if len(places):
-                values[row] = np.mean(np.arange(1, len(places) + 1) / places)
+            ranks = np.flatnonzero(relevant[np.argsort(distances, kind=kind)]) + 1.0
+            if len(ranks):
+                values[row] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
         return values
 
 

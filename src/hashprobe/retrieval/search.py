@@ -10,7 +10,7 @@ from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.retrieval.arrays import Bytes, Int64Array
 from hashprobe.retrieval.codes import PackedCodes, check_codes, check_spare_bits
 from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
-from hashprobe.retrieval.kernel.database_order import place_nearest
+from hashprobe.retrieval.kernel.database_order import write_nearest
 from hashprobe.retrieval.levels import count_checked, nearer
 from hashprobe.retrieval.ranking import RankingInput
 
@@ -38,7 +38,7 @@ def top_k(
 ) -> Neighbours:
     """Return the k nearest items of each query, exactly; equal distances in the order of the database.
 
-    Two passes: the first counts items by distance, the second writes each near item straight to its place.
+    Two passes: the first counts items by distance, the second writes each near item straight to where it belongs.
 
     Args:
         queries: Packed codes, uint8 ``(n, ceil(K / 8))``.
@@ -61,7 +61,7 @@ def top_k(
     ranked = nearer(count_checked(given, threads=threads, progress=progress).items)
 
     def work(run: slice, block: Block) -> None:
-        place_nearest(asked[run], block.codes, ranked[run], block.start, ids[run], distances[run])
+        write_nearest(asked[run], block.codes, ranked[run], block.start, ids[run], distances[run])
 
     pass_over(
         codes,

@@ -219,8 +219,8 @@ def find_relevant(planes, labels, first, last, shared, words):  # type: ignore[n
     T = TILE_WORDS
     for w in range(0, words, WORDS):
         some = spread(np.uint64(0))
-        for place in range(first, last):
-            some = some | load(planes, labels[place] * T + w)
+        for index in range(first, last):
+            some = some | load(planes, labels[index] * T + w)
         store_shared(shared, 2, w, some)
 
 
@@ -320,6 +320,6 @@ def _count(  # type: ignore[no-untyped-def]
             split_by_digits(all_items, digits, used, parts, has, groups, words)
             for g in range(groups):
                 if has[g]:
-                    place = 4 * ((q * groups + g) * 2 + (query_odd[q] ^ odd[tile]))
-                    of_items, of_relevant = advance(pointer(items), place), advance(pointer(relevant), place)
+                    start = 4 * ((q * groups + g) * 2 + (query_odd[q] ^ odd[tile]))
+                    of_items, of_relevant = advance(pointer(items), start), advance(pointer(relevant), start)
                     count_part(advance(parts, g * TILE_WORDS), shared, of_items, of_relevant, words)

@@ -123,15 +123,15 @@ def rank_hits(query_codes, query_labels, codes, labels, ranked, hits, wanted, ra
             fill_keys(query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared)
             for i in range(find_hits(keys, stop - start, ranked[q], hits[q], found)):
                 rank, hit = found[i]
-                place = np.searchsorted(wanted[q], hit)
-                while place < wanted.shape[1] and wanted[q, place] == hit:
-                    ranks[q, place] = rank
-                    place += 1
+                column = np.searchsorted(wanted[q], hit)
+                while column < wanted.shape[1] and wanted[q, column] == hit:
+                    ranks[q, column] = rank
+                    column += 1
 
 
 @compiled
-def place_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
-    """Write the items of a block whose rank is at most k to their places; blocks come in database order.
+def write_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: ignore[no-untyped-def]
+    """Write the items of a block whose rank is at most k to the results; blocks come in database order.
 
     Args:
         query_codes: uint8 ``(n_queries, code bytes)``.
@@ -150,8 +150,8 @@ def place_nearest(query_codes, codes, ranked, offset, ids, distances):  # type: 
             fill_keys(query_codes[q], query_codes[q, :0], codes, codes[:0], start, stop, keys, shared)
             for i in range(stop - start):
                 distance = keys[i] >> 1
-                place = ranked[q, distance]
-                if place < kept:
-                    ids[q, place] = offset + start + i
-                    distances[q, place] = distance
-                    ranked[q, distance] = place + 1
+                column = ranked[q, distance]
+                if column < kept:
+                    ids[q, column] = offset + start + i
+                    distances[q, column] = distance
+                    ranked[q, distance] = column + 1

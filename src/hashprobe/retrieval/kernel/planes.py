@@ -39,7 +39,7 @@ class Tiles:
     Attributes:
         sums: What :func:`sums_of_three` makes of the planes of their codes.
         labels: The planes of their labels, uint64 ``(tiles, 8 * label bytes, TILE_WORDS)``.
-        sizes: int64 ``(tiles,)``: how many items a tile has; the places behind them hold 0.
+        sizes: int64 ``(tiles,)``: how many items a tile has; the positions behind them hold 0.
         odd: int64 ``(tiles,)``: 1 where its codes have an odd number of ones.
     """
 
@@ -53,22 +53,22 @@ def arrange_tiles(codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -
     """Arrange packed codes ``(n, code bytes)`` and labels ``(n, label bytes)`` in tiles of one parity."""
     # Copies, since the loops would be compiled anew for read-only arrays.
     codes, labels = np.array(codes, order="C"), np.array(labels, order="C")
-    places, counts = place_by_parity(codes)
+    positions, counts = positions_by_parity(codes)
     even, odd = (
         [min(TILE_ITEMS, count - start) for start in range(0, count, TILE_ITEMS)] for count in counts
     )
     tiles = len(even) + len(odd)
     return Tiles(
-        sums_of_three(bit_planes(codes, places, tiles)),
-        bit_planes(labels, places, tiles),
+        sums_of_three(bit_planes(codes, positions, tiles)),
+        bit_planes(labels, positions, tiles),
         np.array(even + odd, dtype=np.int64),
         np.repeat([0, 1], [len(even), len(odd)]),
     )
 
 
 @compiled
-def place_by_parity(codes):  # type: ignore[no-untyped-def]
-    """Return the place of each item in tiles of one parity, the even ones first, and how many of each there are."""
+def positions_by_parity(codes):  # type: ignore[no-untyped-def]
+    """Return the position of each item in tiles of one parity, the even ones first, and how many of each there are."""
     odd = np.empty(len(codes), np.int64)
     for i in range(len(codes)):
         folded = np.uint8(0)
@@ -79,41 +79,41 @@ def place_by_parity(codes):  # type: ignore[no-untyped-def]
         odd[i] = (folded ^ folded >> 1) & 1
     odds = odd.sum()
     evens = len(codes) - odds
-    even_place, odd_place = 0, -(-evens // TILE_ITEMS) * TILE_ITEMS
-    places = np.empty(len(codes), np.int64)
+    next_even, next_odd = 0, -(-evens // TILE_ITEMS) * TILE_ITEMS
+    positions = np.empty(len(codes), np.int64)
     for i in range(len(codes)):
-        places[i] = odd_place if odd[i] else even_place
-        odd_place += odd[i]
-        even_place += 1 - odd[i]
-    return places, (evens, odds)
+        positions[i] = next_odd if odd[i] else next_even
+        next_odd += odd[i]
+        next_even += 1 - odd[i]
+    return positions, (evens, odds)
 
 
 def bit_planes(
-    rows: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], tiles: int
+    rows: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64], tiles: int
 ) -> npt.NDArray[np.uint64]:
     """Return ``(n, bytes)`` as planes, uint64 ``(tiles, 8 * bytes, TILE_WORDS)``.
 
-    The planes of a tile of items lie together. Place i of a tile is bit ``i % 64`` of word ``i // 64``; places that no
+    The planes of a tile of items lie together. Position i of a tile is bit ``i % 64`` of word ``i // 64``; positions that no
     item has are 0.
 
     Args:
         rows: Packed bits.
-        places: For each row its place, int64 ``(n,)``: its tile's number times ``TILE_ITEMS``, and its place there.
+        positions: For each row its position, int64 ``(n,)``: its tile's number times ``TILE_ITEMS``, and its position there.
         tiles: How many tiles there are.
     """
     columns = np.zeros((rows.shape[1], tiles * TILE_ITEMS), dtype=np.uint8)
-    put(rows, places, columns)
+    put(rows, positions, columns)
     planes = empty_words((tiles, 8 * len(columns), TILE_WORDS))
     turn(columns.reshape(-1).view(np.uint64), planes.view(FIRST_BITS))
     return planes
 
 
 @compiled
-def put(rows, places, columns):  # type: ignore[no-untyped-def]
-    """Write byte b of row i to ``columns[b, places[i]]``."""
+def put(rows, positions, columns):  # type: ignore[no-untyped-def]
+    """Write byte b of row i to ``columns[b, positions[i]]``."""
     for b in range(rows.shape[1]):
         for i in range(len(rows)):
-            columns[b, places[i]] = rows[i, b]
+            columns[b, positions[i]] = rows[i, b]
 
 
 @compiled

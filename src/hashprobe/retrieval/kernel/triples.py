@@ -52,11 +52,11 @@ def _fill(planes, sums):  # type: ignore[no-untyped-def]
     """Do the work of :func:`sums_of_three`."""
     bits, words = planes.shape[1], planes.shape[2]
     source, target = pointer(planes), pointer(sums)
-    for place in range(sums.shape[0] * sums.shape[1]):
-        tile, triple = divmod(place, sums.shape[1])
+    for index in range(sums.shape[0] * sums.shape[1]):
+        tile, triple = divmod(index, sums.shape[1])
         first, held = advance(source, (tile * bits + 3 * triple) * words), bits - 3 * triple
         for pattern in range(8):
-            entry = advance(target, (place * 8 + pattern) * 2 * words)
+            entry = advance(target, (index * 8 + pattern) * 2 * words)
             mask_a = spread(ALL if pattern & 4 else np.uint64(0))
             mask_b = spread(ALL if pattern & 2 else np.uint64(0))
             mask_c = spread(ALL if pattern & 1 else np.uint64(0))

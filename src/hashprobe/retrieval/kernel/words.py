@@ -146,12 +146,12 @@ def advance(typing_context: Any, start: Any, count: Any) -> Any:
     """Return the pointer to what lies ``count`` numbers behind ``start``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _place(context, builder, signature, arguments)
+        return _address(context, builder, signature, arguments)
 
     return start(start, count), generate
 
 
-def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     index = context.cast(builder, arguments[1], signature.args[1], types.intp)
     return builder.gep(arguments[0], [index])
 
@@ -161,8 +161,8 @@ def load(typing_context: Any, words: Any, index: Any) -> Any:
     """Return the bits of ``words[index]`` to ``words[index + WORDS - 1]``; ``words`` points to uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature, arguments)
-        return builder.load(builder.bitcast(place, _BYTES.as_pointer()), align=8)
+        address = _address(context, builder, signature, arguments)
+        return builder.load(builder.bitcast(address, _BYTES.as_pointer()), align=8)
 
     return bits_type(words, index), generate
 
@@ -172,8 +172,8 @@ def store(typing_context: Any, words: Any, index: Any, bits: Any) -> Any:
     """Write the bits to ``words[index]`` to ``words[index + WORDS - 1]``; ``words`` points to uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, signature, arguments)
-        builder.store(arguments[2], builder.bitcast(place, _BYTES.as_pointer()), align=8)
+        address = _address(context, builder, signature, arguments)
+        builder.store(arguments[2], builder.bitcast(address, _BYTES.as_pointer()), align=8)
         return context.get_dummy_value()
 
     return types.void(words, index, bits), generate
@@ -225,7 +225,7 @@ def low_halves(typing_context: Any, bits: Any) -> Any:
 
 @_operation
 def high_halves(typing_context: Any, bits: Any) -> Any:
-    """Move the upper four bits of each byte to the place of the lower four."""
+    """Move the upper four bits of each byte down to the lower four."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.lshr(arguments[0], ir.Constant(_BYTES, [4] * 8 * WORDS))
@@ -265,8 +265,8 @@ def add_sums(typing_context: Any, numbers: Any, a: Any, b: Any, c: Any, d: Any) 
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums = (_sums_by_lanes if _USES_AVX512 or _USES_AVX2 else _sums_by_reduction)(builder, arguments[1:])
-        place = builder.bitcast(arguments[0], _FOUR.as_pointer())
-        builder.store(builder.add(builder.load(place, align=8), sums), place, align=8)
+        address = builder.bitcast(arguments[0], _FOUR.as_pointer())
+        builder.store(builder.add(builder.load(address, align=8), sums), address, align=8)
         return context.get_dummy_value()
 
     return types.void(numbers, a, b, c, d), generate

@@ -19,7 +19,7 @@ def chance_level(
 ) -> Float64Array:
     """Return the exact expected average precision of a random ranking, for each query.
 
-    A random ranking is one level that holds the whole database. With R relevant items among N the first k places
+    A random ranking is one level that holds the whole database. With R relevant items among N the first k ranks
     give ``R (a k + (1 - a) H(k)) / (N min(R, k))`` where ``a = (R - 1) / (N - 1)`` and H is the harmonic number; k is N
     without ``top_k``, and at most N. It is 0 where R is 0, and 1 where R is N.
 

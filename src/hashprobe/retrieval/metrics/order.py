@@ -1,6 +1,6 @@
 """Rankings whose ties follow the database's order: a second pass instead of a sort.
 
-An item's rank is the number of nearer items plus its place among those equally near. The counts know the
+An item's rank is the number of nearer items plus its position among those equally near. The counts know the
 first, and a pass in database order the second. Nothing of size queries x database is held.
 """
 

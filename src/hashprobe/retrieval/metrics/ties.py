@@ -66,7 +66,7 @@ def precision_gained(counts: LevelCounts, ties: Ties, limit: int | None = None) 
     """Return, for each query and level, the sum of precision@rank over the level's relevant items.
 
     With n items, r of them relevant, behind N items and R relevant ones, a random order puts a relevant item
-    at place j with probability r / n and then (j - 1)(r - 1) / (n - 1) relevant ones before it, so that the
+    at position j with probability r / n and then (j - 1)(r - 1) / (n - 1) relevant ones before it, so that the
     expectation is the sum over j of (r / n) (R + 1 + (j - 1)(r - 1) / (n - 1)) / (N + j).
 
     Args:
@@ -92,14 +92,14 @@ def _gained(items, relevant, expected, optimistic, limit):  # type: ignore[no-un
         for level in range(items.shape[1]):
             n, r = items[q, level], relevant[q, level]
             if r > 0 and behind < limit:
-                places = min(n, limit - behind)
+                ranks = min(n, limit - behind)
                 if expected:
                     slope = (r - 1) / max(n - 1, 1)
                     first = found + 1 - slope * (behind + 1)
-                    gained[q, level] = r / n * (slope * places + first * harmonic_difference(behind, places))
+                    gained[q, level] = r / n * (slope * ranks + first * harmonic_difference(behind, ranks))
                 else:
                     before = 0 if optimistic else n - r
-                    hits = min(max(places - before, 0), r)
+                    hits = min(max(ranks - before, 0), r)
                     offset = behind + before
                     # r relevant items in a row behind `offset` items: the j-th adds (found + j) / (offset + j).
                     gained[q, level] = hits + (found - offset) * harmonic_difference(offset, hits)
@@ -139,7 +139,7 @@ def hits_within(counts: LevelCounts, cuts: Int64Array, ties: Ties) -> Float64Arr
 def precision_at_hits(counts: LevelCounts, wanted: Int64Array, ties: Ties) -> Float64Array:
     """Return the precision at the rank of each query's m-th relevant item; under ``expected``, on average.
 
-    The j-th of r relevant items among n of a level stands at place j at best and at place n - r + j at worst. For the
+    The j-th of r relevant items among n of a level stands at position j at best and at position n - r + j at worst. For the
     mean over the orders see :func:`harmonic_mean_rank`.
 
     Args:
@@ -161,10 +161,10 @@ def _precision_at_hits(items, relevant, wanted, expected, optimistic):  # type: 
     precision = np.zeros(wanted.shape)
     for q in range(len(items)):
         level = behind = found = 0
-        for place in range(wanted.shape[1]):
-            hits = wanted[q, place]
-            if place and hits == wanted[q, place - 1]:
-                precision[q, place] = precision[q, place - 1]
+        for column in range(wanted.shape[1]):
+            hits = wanted[q, column]
+            if column and hits == wanted[q, column - 1]:
+                precision[q, column] = precision[q, column - 1]
                 continue
             while level < items.shape[1] and found + relevant[q, level] < hits:
                 behind += items[q, level]
@@ -174,9 +174,9 @@ def _precision_at_hits(items, relevant, wanted, expected, optimistic):  # type: 
                 break
             n, r, j = items[q, level], relevant[q, level], hits - found
             if expected:
-                precision[q, place] = hits / harmonic_mean_rank(behind, n, r, j)
+                precision[q, column] = hits / harmonic_mean_rank(behind, n, r, j)
             else:
-                precision[q, place] = hits / (behind + (j if optimistic else n - r + j))
+                precision[q, column] = hits / (behind + (j if optimistic else n - r + j))
     return precision
 
 

@@ -1,7 +1,7 @@
 """The code store: codes, labels and ids of a database in one file that is memory-mapped when read.
 
 Layout: a header of 4096 bytes (magic, version, JSON, zeros, SHA-256 of all these), then codes, labels and ids,
-each at a multiple of 64 bytes. The JSON holds the sizes, from which all places follow, and the SHA-256 of what
+each at a multiple of 64 bytes. The JSON holds the sizes, from which all positions follow, and the SHA-256 of what
 follows the header.
 """
 
@@ -34,7 +34,7 @@ ROWS_AT_ONCE = 1 << 16
 _FIXED = struct.Struct("<8sI")  # magic, version
 
 # Where a section begins, its dtype and its shape.
-Place = tuple[int, str, tuple[int, ...]]
+Section = tuple[int, str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Header:
         ):
             raise ValueError("not a header of a code store")
 
-    def places(self) -> tuple[dict[str, Place], int]:
+    def sections(self) -> tuple[dict[str, Section], int]:
         """Return where each section lies, and how long the file is."""
         shapes: dict[str, tuple[str, tuple[int, ...]]] = {
             "codes": ("u1", (self.items, -(-self.bits // 8))),
@@ -68,12 +68,12 @@ class _Header:
             shapes["ids"] = ("<i8", (self.items,))
         if self.ids == "texts":
             shapes |= {"id_ends": ("<i8", (self.items,)), "id_text": ("u1", (self.text_bytes,))}
-        places, start = {}, HEADER_BYTES
+        sections, start = {}, HEADER_BYTES
         for name, (dtype, shape) in shapes.items():
-            places[name] = (start, dtype, shape)
+            sections[name] = (start, dtype, shape)
             start += math.prod(shape) * int(dtype[-1])
             start += -start % ALIGNMENT
-        return places, start
+        return sections, start
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def open_code_store(path: str | Path, *, bits: int | None = None, model: str | N
             holds other codes than expected.
     """
     path = Path(path)
-    header, places = _read_header(path)
+    header, sections = _read_header(path)
     if bits is not None and header.bits != bits:
         raise HashprobeError(f"{path} holds codes of {header.bits} bits, but {bits} bits are wanted.")
     if model is not None and header.model != model:
@@ -244,7 +244,7 @@ def open_code_store(path: str | Path, *, bits: int | None = None, model: str | N
         name: np.memmap(path, dtype, mode="r", offset=start, shape=shape)
         if all(shape)
         else np.zeros(shape, dtype)
-        for name, (start, dtype, shape) in places.items()
+        for name, (start, dtype, shape) in sections.items()
     }
     return CodeStore(
         path,
@@ -259,7 +259,7 @@ def open_code_store(path: str | Path, *, bits: int | None = None, model: str | N
     )
 
 
-def _read_header(path: Path) -> tuple[_Header, dict[str, Place]]:
+def _read_header(path: Path) -> tuple[_Header, dict[str, Section]]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -284,11 +284,11 @@ def _read_header(path: Path) -> tuple[_Header, dict[str, Place]]:
         header = _Header(**json.loads(head[_FIXED.size :].rstrip(b"\0")))
     except (ValueError, TypeError, RecursionError):
         raise HashprobeError(f"{path} has a damaged header. Write it again.") from None
-    places, expected = header.places()
+    sections, expected = header.sections()
     if size != expected:
         what = "is truncated" if size < expected else "has something behind its end"
         raise HashprobeError(f"{path} {what}: {size} bytes instead of {expected}. Write it again.")
-    return header, places
+    return header, sections
 
 
 def _write_sections(
