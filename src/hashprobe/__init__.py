@@ -23,8 +23,10 @@ __all__ = [
     "evaluation",
     "hashing",
     "report",
+    "results",
     "retrieval",
     "targets",
+    "trained",
 ]
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ else:
     def __getattr__(name):
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name == "HashModel":
-            return import_module("hashprobe.hashing").HashModel
+        if name in ("HashModel", "evaluate"):
+            return getattr(
+                import_module(f"hashprobe.{'hashing' if name == 'HashModel' else 'experiments'}"), name
+            )
         return import_module(f"hashprobe.{name}")
 
     def __dir__():

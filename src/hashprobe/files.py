@@ -13,6 +13,9 @@ from typing import Any
 
 from hashprobe.errors import HashprobeError
 
+PART = ".part"
+"""How the name of a file ends while it is written."""
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -26,7 +29,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise write_failed(path, error) from error

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, write_json
+from hashprobe.files import PART, read_json, write_json
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 
@@ -46,6 +46,8 @@ def claimed(directory: str | Path, identity: str) -> Iterator[dict[str, Any]]:
                 f"another hashprobe command is working in {directory}; wait for it, or give another --out."
             ) from None
         held.append(own)
+        for left in directory.rglob(f".*{PART}"):  # by a killed run
+            left.unlink(missing_ok=True)
         return _look(directory, identity)  # once more: the folder may have been taken in between
 
     try:
@@ -84,7 +86,9 @@ def describe(directory: str | Path, identity: str, description: Mapping[str, Any
 
 
 @contextmanager
-def recording(directory: str | Path, identity: str, description: Mapping[str, Any], part: str) -> Iterator[None]:
+def recording(
+    directory: str | Path, identity: str, description: Mapping[str, Any], part: str
+) -> Iterator[None]:
     """Hold a folder, describe it before the work of a block, and again with the seconds that it took.
 
     A block that is killed leaves a folder that the same experiment goes on in. Of work that was done before, the time

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -19,8 +18,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from hashprobe.files import sha256_of
+from hashprobe.plugins import plugin_sha256
 
-NOT_IDENTITY = {"identity": False}
+NOT_IDENTITY: dict[str, Any] = {"identity": False}
 """Metadata of a field that a result does not depend on, as a title (pydantic: ``json_schema_extra``)."""
 
 
@@ -41,8 +41,8 @@ def identity_of(value: Any) -> Any:
     """Return what identifies a value, as JSON holds it.
 
     Settings (pydantic models, dataclasses) become their kind, version and values that differ from the defaults; settings within
-    them always count, since their own defaults may change. A thing with a method ``identity`` says it itself. A path is known by its text: whoever means a file's content passes
-    its fingerprint.
+    them always count, since their own defaults may change. A thing with a method ``identity`` says it itself. A path is known
+    by its text: whoever means a file's content passes its fingerprint.
 
     Raises:
         TypeError: a value that has no identity, as a function.
@@ -52,7 +52,9 @@ def identity_of(value: Any) -> Any:
     if _is_settings(value):
         return settings_identity(value)
     if isinstance(value, Mapping):
-        return {str(name): identity_of(own) for name, own in sorted(value.items(), key=lambda pair: str(pair[0]))}
+        return {
+            str(name): identity_of(own) for name, own in sorted(value.items(), key=lambda pair: str(pair[0]))
+        }
     if isinstance(value, list | tuple):
         return [identity_of(own) for own in value]
     if isinstance(value, Enum):
@@ -81,14 +83,13 @@ def settings_identity(value: Any, **instead: Any) -> dict[str, Any]:
     return {"kind": type(value).__name__, "version": version_of(type(value)), **differing}
 
 
-def version_of(kind: type) -> str:
-    """Return the ``VERSION`` of a class, 1 if it names none; with the fingerprint of its file where that is a plugin's."""
-    source = getattr(sys.modules.get(kind.__module__), "PLUGIN_SHA256", None)
-    version = str(getattr(kind, "VERSION", 1))
+def version_of(kind: Any) -> str:
+    """Return the ``VERSION`` of a class or function, 1 if it names none; of a plugin's with the fingerprint of its file."""
+    source, version = plugin_sha256(kind.__module__), str(getattr(kind, "VERSION", 1))
     return f"{version} {source}" if source else version
 
 
-def defaults_of(kind: type) -> dict[str, Any]:
+def defaults_of(kind: Any) -> dict[str, Any]:
     """Return the default of each field that has one, as JSON holds it; fields that are no identity are left out."""
     if issubclass(kind, BaseModel):
         fields: list[tuple[str, Any]] = [

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from hashprobe.errors import HashprobeError, unknown_name
 
+S = TypeVar("S")
 T = TypeVar("T")
 M = TypeVar("M")
 
@@ -33,21 +34,21 @@ class Registry(Generic[T]):
         self.kind = kind
         self._things: dict[str, T] = {}
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def register(self, name: str) -> Callable[[S], S]:
         """Return a decorator that files its argument under ``name``.
 
         Raises:
             HashprobeError: from the decorator; the name is taken.
         """
 
-        def file(thing: T) -> T:
+        def file(thing: S) -> S:
             if name in self._things:
                 taken = self._things[name]
                 by = f" by {taken.__module__}" if isinstance(taken, type) or inspect.isroutine(taken) else ""
                 raise HashprobeError(
                     f"the {self.kind} {name!r} is registered already{by}; choose another name."
                 )
-            self._things[name] = thing
+            self._things[name] = thing  # type: ignore[assignment]
             return thing
 
         return file

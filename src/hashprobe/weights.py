@@ -47,7 +47,7 @@ def write_tensors(
         try:
             save_file(written, temporary, metadata)
         except SafetensorError as error:  # in place of an OSError
-            raise write_failed(path, error) from error
+            raise write_failed(Path(path), error) from error
 
 
 def check_finite(tensors: Mapping[str, torch.Tensor], consequence: str) -> None:

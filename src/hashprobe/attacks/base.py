@@ -78,11 +78,7 @@ class Attack(ABC):
 
     def described(self) -> str:
         """Return ``repr`` without the :func:`hashprobe.identity.optional` fields that have their default; draws hang on it."""
-        shown = (
-            (field, getattr(self, field.name))
-            for field in dataclasses.fields(self)
-            if field.repr
-        )
+        shown = ((field, getattr(self, field.name)) for field in dataclasses.fields(self) if field.repr)
         numbers = ", ".join(
             f"{field.name}={value!r}"
             for field, value in shown
@@ -177,7 +173,9 @@ class Attack(ABC):
         """Return the goal with labels as uint8, or say what is wrong with it."""
         name = type(self).__name__
         if goal.objective not in self.objectives:
-            raise HashprobeError(f"{name} has no {goal.objective} form; its goal must be {self.objectives[0]}.")
+            raise HashprobeError(
+                f"{name} has no {goal.objective} form; its goal must be {self.objectives[0]}."
+            )
         if goal.codes is not None:
             packed, expected = np.asarray(goal.codes), (images, -(-bits // 8))
             if packed.dtype != np.uint8 or packed.shape != expected:

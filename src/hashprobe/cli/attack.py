@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hashprobe.cli.options import (
+    MODEL_HELP,
+    AsTransfer,
     Attacks,
     Data,
     DataOption,
     Device,
     ImageSize,
-    ModelFolder,
+    Index,
+    Model,
     Out,
-    ProSGANFolder,
     Protocols,
     Seed,
-    identity,
+    TopK,
+    TrainedFolders,
     load_data,
-    load_prosgan,
-    read_attack,
+    load_trained_folders,
+    open_models,
+    read_search,
 )
-from hashprobe.cli.printing import print_rows, say
+from hashprobe.cli.printing import print_rows, said, say
 
 if TYPE_CHECKING:
-    from hashprobe.attacks import ProSGAN
     from hashprobe.evaluation import AttackedPicture
-    from hashprobe.hashing import HashModel
 
 
 def attack(
     pictures: Annotated[list[Path], typer.Argument(help="Image files to attack.")],
     target: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(help="Class that the pictures are to retrieve; may be repeated for a label of several."),
-    ],
-    model: ModelFolder = Path("runs/hash-model"),
+    ] = None,
+    model: Model = "runs/hash-model",
     data: Data = "openmoji",
     kind: Annotated[
         str,
         typer.Option(
-            "--attack", help="An attack's name, with settings after a colon: I-FGSM:steps=20,epsilon=4/255."
+            "--attack",
+            help="An attack's name, with settings after a colon: I-FGSM:steps=20,epsilon=4/255, or I-FGSM:goal=untargeted.",
         ),
     ] = "I-FGSM",
-    prosgan: ProSGANFolder = None,
+    trained: TrainedFolders = None,
+    transfer: AsTransfer = False,
+    index: Index = "scan",
     image_size: ImageSize = 64,
     data_option: DataOption = None,
     out: Out = Path("runs/attack"),
@@ -55,62 +59,68 @@ def attack(
 ) -> None:
     """Attack image files; say what they retrieve before and after.
 
-    They are attacked towards a label of a data set. Each picture is resized and cropped as the data set's are; the
-    adversarial one is written as a PNG of that size.
+    They are attacked towards a label of a data set, or away from what they retrieve (goal=untargeted). Each picture is
+    resized and cropped as the data set's are; the adversarial one is written as a PNG of that size.
 
     Example: hashprobe attack cat.png --target dog --model runs/dpsh-32 --data openmoji --out runs/attack
     """
     import numpy as np
 
     from hashprobe.data import read_image
-    from hashprobe.devices import resolve_device
-    from hashprobe.evaluation import Evaluator, attack_pictures, target_label
+    from hashprobe.errors import HashprobeError
+    from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, check_cells, target_label
+    from hashprobe.experiments import check_trained, how_made
     from hashprobe.files import sha256_of
     from hashprobe.folders import recording
-    from hashprobe.hashing import HashModel
+    from hashprobe.identity import fingerprint
     from hashprobe.main_process import is_main
-    from hashprobe.recipes import how_made
 
-    cell, place = read_attack(kind), resolve_device(device)
-    attacked = HashModel.load(model).to(place)
+    spec = CellSpec.read(kind)
+    spec.check()
+    targeted = spec.goal_kind.objective == "targeted"
+    if targeted != bool(target):
+        wanted = (
+            "name --target" if targeted else "it goes away from what a picture retrieves: give no --target"
+        )
+        raise HashprobeError(f"the goal of {spec.attack} here is {spec.goal_name}; {wanted}.")
+    (attacked,) = open_models([model], device).values()
     images = np.stack([read_image(path, image_size) for path in pictures])
     loaded = load_data(data, image_size, seed, data_option)
-    label = target_label(target, loaded.class_names)
-    trained = load_prosgan(prosgan, attacked, loaded)
-    chosen = cell.build(trained)
-    what = (cell.model_dump(), target, sha256_of(images.tobytes()), _fingerprints(trained))
+    label = target_label(target, loaded.class_names) if target else None
+    given = load_trained_folders(trained)
+    for one in given:
+        check_trained(one, {model: attacked.sha256()}, loaded, transfer=transfer)
+    evaluator = Evaluator(
+        attacked, loaded, seed=seed, trained=given, search=read_search(index, None), progress=True
+    )
+    check_cells([spec], evaluator.trained)
+    evaluator.ranking.check()
+    chosen = spec.build(evaluator.trained)
     facts = {
-        "title": f"{cell.attack} on {len(images)} pictures.",
-        "attack": repr(chosen),
+        "title": f"{spec.attack} on {len(images)} pictures.",
+        "attack": chosen.described(),
         "model": {"bits": attacked.bits, "sha256": attacked.sha256()},
+        "trained": {one.name: one.sha256() for one in given},
         "data": loaded.summary(),
-        **how_made(seed, place),
+        **how_made(seed, attacked.device),
     }
-    with recording(out, identity(*what, attacked.sha256(), loaded.split_sha256, seed), facts, "attack"):
-        evaluator = Evaluator(attacked, loaded, protocol="paper", seed=seed, progress=True)
-        prototypes = trained["ProS-GAN"].prototypes if trained else None
-        goal = evaluator.target_code(cell.code or chosen.code, prototypes)(label[None])
-        found = attack_pictures(
-            attacked,
-            images,
-            chosen,
-            goal,
-            label,
-            loaded.database,
-            evaluator.database_codes,
-            seed=seed,
-            progress=True,
-        )
+    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], evaluator.search, seed)
+    key = fingerprint(*what, attacked.sha256(), loaded.split_sha256)
+    with recording(out, key, facts, "attack"):
+        found = attack_pictures(evaluator, images, spec, label)
         if is_main():
-            _write_pictures(out, pictures, found, target, loaded.database.names)
+            _write_pictures(out, pictures, found, target or [], loaded.database.names)
 
 
 def evaluate(
-    model: ModelFolder = Path("runs/hash-model"),
+    model: Model = "runs/hash-model",
     data: Data = "openmoji",
     attacks: Attacks = ["Noise", "FGSM", "I-FGSM"],  # noqa: B006
     protocols: Protocols = ["paper", "disjoint"],  # noqa: B006
-    prosgan: ProSGANFolder = None,
+    trained: TrainedFolders = None,
+    transfer: AsTransfer = False,
+    index: Index = "scan",
+    top_k: TopK = None,
     gallery: Annotated[int, typer.Option(help="Queries in the report's gallery.", min=0)] = 12,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
@@ -118,104 +128,68 @@ def evaluate(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack all queries of a data set: result rows and report.
+    """Attack all queries of a data set; write result rows and a report.
 
-    Started again, it goes on where it was: a row that is there is not measured again.
+    A row that is there is not measured again.
 
     Example: hashprobe evaluate --model runs/dpsh-32 --attack DHTA:steps=50 --protocol disjoint --out runs/evaluation
     """
-    from hashprobe.devices import resolve_device
-    from hashprobe.evaluation import Table, check_cells
-    from hashprobe.folders import recording
-    from hashprobe.hashing import HashModel
-    from hashprobe.recipes import how_made
-    from hashprobe.report import write_report
-    from hashprobe.targets import PrototypeCode
+    from hashprobe.experiments import evaluate as evaluate_model
 
-    cells, place = [read_attack(text, gallery=gallery > 0) for text in attacks], resolve_device(device)
-    attacked = HashModel.load(model).to(place)
-    loaded = load_data(data, image_size, seed, data_option)
-    trained = load_prosgan(prosgan, attacked, loaded)
-    facts: dict[str, Any] = {
-        "title": f"Attacks on a {attacked.bits}-bit model on {loaded.name}.",
-        "settings": {
-            "attacks": [cell.model_dump() for cell in cells],
-            "protocols": protocols,
-            "gallery": gallery,
-        },
-        "model": {"bits": attacked.bits, "sha256": attacked.sha256(), "folder": str(model)},
-        "data": loaded.summary(),
-        "prosgan": _fingerprints(trained),
-        **how_made(seed, place),
-    }
-    check_cells(cells, trained)
-    what = (facts["settings"], facts["prosgan"], attacked.sha256(), loaded.split_sha256, loaded.image_size)
-    with recording(out, identity(*what, seed), facts, "attacks"):
-        table = Table(
-            out,
-            attacked,
-            loaded,
-            seed=seed,
-            database_codes=attacked.codes(loaded.database.images, progress=True, together=True),
-            codes={"prototype": PrototypeCode(trained["ProS-GAN"].prototypes)} if trained else {},
-            trained=trained,
-            gallery=gallery,
-            progress=True,
-            say=say,
-        )
-        rows = table(cells, protocols)
+    (attacked,) = open_models([model], device).values()
+    rows = evaluate_model(
+        attacked,
+        load_data(data, image_size, seed, data_option),
+        attacks=attacks,
+        protocols=protocols,
+        out=out,
+        trained=load_trained_folders(trained),
+        search=read_search(index, top_k),
+        transfer=transfer,
+        gallery=gallery,
+        seed=seed,
+        command=said(),
+        progress=True,
+        say=say,
+    )
     print_rows(rows)
-    say(f"wrote {out / 'results.jsonl'} and {write_report(out)}")
+    say(f"wrote {out / 'results.jsonl'} and {out / 'report.html'}")
 
 
 def transfer_attacks(
-    models: Annotated[
-        list[Path], typer.Option("--model", help="Folder of a hash model; given at least twice.")
-    ],
+    models: Annotated[list[str], typer.Option("--model", help=f"{MODEL_HELP} Given at least twice.")],
     data: Data = "openmoji",
     attacks: Attacks = ["I-FGSM"],  # noqa: B006
     protocols: Protocols = ["disjoint"],  # noqa: B006
-    prosgan: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of a ProS-GAN against one of the models; may be repeated."),
-    ] = None,
+    trained: TrainedFolders = None,
+    index: Index = "scan",
+    top_k: TopK = None,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
     out: Out = Path("runs/transfer"),
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack every model, score the result on every model.
+    """Attack every model; score the adversarial queries on every model.
 
     Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
     """
-    from hashprobe.devices import resolve_device
-    from hashprobe.evaluation import check_cells, transfer
-    from hashprobe.folders import recording
-    from hashprobe.hashing import HashModel
-    from hashprobe.recipes import how_made
-    from hashprobe.report import write_report
+    from hashprobe.experiments import evaluate as evaluate_models
 
-    cells, place = [read_attack(text, gallery=False) for text in attacks], resolve_device(device)
-    loaded_models = {name: HashModel.load(folder).to(place) for name, folder in _names(models).items()}
-    loaded = load_data(data, image_size, seed, data_option)
-    trained = _trained_against(loaded_models, prosgan or [])
-    facts: dict[str, Any] = {
-        "title": f"Transfer between {len(loaded_models)} models on {loaded.name}.",
-        "settings": {"attacks": [cell.model_dump() for cell in cells], "protocols": protocols},
-        "models": {name: {"bits": one.bits, "sha256": one.sha256()} for name, one in loaded_models.items()},
-        "data": loaded.summary(),
-        "prosgan": {name: _fingerprints(attacks) for name, attacks in trained.items()},
-        **how_made(seed, place),
-    }
-    for name in loaded_models:
-        check_cells(cells, trained.get(name, {}))
-    what = (facts["settings"], facts["models"], facts["prosgan"], loaded.split_sha256, loaded.image_size)
-    with recording(out, identity(*what, seed), facts, "transfer"):
-        rows = transfer(
-            out, loaded_models, loaded, cells, protocols, seed=seed, trained=trained, progress=True, say=say
-        )
-    say(f"wrote {len(rows)} rows to {out / 'results.jsonl'}, and {write_report(out)}")
+    rows = evaluate_models(
+        open_models(models, device),
+        load_data(data, image_size, seed, data_option),
+        attacks=attacks,
+        protocols=protocols,
+        out=out,
+        trained=load_trained_folders(trained),
+        search=read_search(index, top_k),
+        seed=seed,
+        command=said(),
+        progress=True,
+        say=say,
+    )
+    say(f"wrote {len(rows)} rows to {out / 'results.jsonl'}, and {out / 'report.html'}")
 
 
 def _write_pictures(
@@ -236,8 +210,9 @@ def _write_pictures(
         with replacing(picture) as temporary:
             Image.fromarray(result.adversarial.transpose(1, 2, 0)).save(temporary, format="PNG")
         hits = f"{result.hits_before} to {result.hits} of {len(result.nearest)}"
+        what = "hits among the nearest" if target else "of those found before, still among the nearest"
         change = f"L∞ {result.linf * 255:.0f}/255, RMS {result.rms:.4f}"
-        say(f"{path}: hits among the nearest {hits}, {change} → {picture}")
+        say(f"{path}: {what} {hits}, {result.bits_moved} bits moved, {change} → {picture}")
         results.append(
             {
                 "picture": str(path),
@@ -245,45 +220,11 @@ def _write_pictures(
                 "target_label": target,
                 "hits_before": result.hits_before,
                 "hits": result.hits,
+                "bits_moved": result.bits_moved,
+                "questions": result.questions,
                 "linf": result.linf,
                 "rms": result.rms,
                 "nearest": [database_names[row] for row in result.nearest],
             }
         )
     write_json(out / "pictures.json", results)
-
-
-def _fingerprints(trained: Mapping[str, ProSGAN]) -> dict[str, str]:
-    """Return the fingerprint of each trained attack: its settings alone do not tell it from another training."""
-    return {name: attack.sha256() for name, attack in trained.items()}
-
-
-def _names(folders: list[Path]) -> dict[str, Path]:
-    """Name each model after its folder; after the path where two folders have one name."""
-    from hashprobe.errors import HashprobeError
-
-    plain = [folder.name for folder in folders]
-    names = [
-        folder.name if plain.count(folder.name) == 1 else str(folder).replace("/", "_") for folder in folders
-    ]
-    if len(set(names)) < len(names):
-        raise HashprobeError("--model: a folder is given twice; give each model once.")
-    return dict(zip(names, folders, strict=True))
-
-
-def _trained_against(models: dict[str, HashModel], folders: list[Path]) -> dict[str, dict[str, ProSGAN]]:
-    """Return each ProS-GAN under the model that it was trained against, which its folder records."""
-    from hashprobe.attacks import ProSGAN
-    from hashprobe.errors import HashprobeError
-
-    fingerprints = {model.sha256(): name for name, model in models.items()}
-    trained: dict[str, dict[str, ProSGAN]] = {}
-    for folder in folders:
-        attack = ProSGAN.load(folder)
-        name = fingerprints.get(ProSGAN.attacked_model(folder))
-        if name is None:
-            raise HashprobeError(
-                f"{folder} holds a ProS-GAN that was trained against none of the models given."
-            )
-        trained[name] = {"ProS-GAN": attack}
-    return trained

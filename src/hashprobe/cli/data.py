@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from hashprobe.cli.list import list_kind
-from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data, read_pairs
+from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data
 from hashprobe.cli.printing import say
 from hashprobe.cli.verb import add_verb
+from hashprobe.settings_text import read_pairs
 
 Name = Annotated[
     str | None,

@@ -19,7 +19,7 @@ KINDS = {
     "backbones": "hashprobe.hashing:BACKBONES",
     "indexes": "hashprobe.retrieval:INDEXES",
     "defences": "hashprobe.defences:DEFENCES",
-    "recipes": "hashprobe.recipes:RECIPES",
+    "recipes": "hashprobe.experiments:RECIPES",
 }
 """Where the registry of each kind is: its module and its name there."""
 

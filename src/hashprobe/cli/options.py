@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.settings_text import read_pairs
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from hashprobe.attacks import ProSGAN
     from hashprobe.data import RetrievalData
-    from hashprobe.evaluation import AttackCell
+    from hashprobe.evaluation import SearchSettings
     from hashprobe.hashing import HashModel
+    from hashprobe.trained import Trained
 
 Settings = TypeVar("Settings", bound="BaseModel")
 
@@ -32,9 +32,29 @@ DataOption = Annotated[
     list[str] | None,
     typer.Option(help="Option of the data set as NAME=VALUE, for example queries=200; may be repeated."),
 ]
-ModelFolder = Annotated[Path, typer.Option(help="Folder of a hash model, as train-hash wrote it.")]
-ProSGANFolder = Annotated[
-    Path | None, typer.Option("--prosgan", help="Folder of a ProS-GAN, as train-attack wrote it.")
+MODEL_HELP = "Folder of a hash model, as train-hash wrote it, or the name of a model that a plugin registers."
+Model = Annotated[str, typer.Option(help=MODEL_HELP)]
+TrainedFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trained", help="Folder of a trained attack or code, as train-attack wrote it; may be repeated."
+    ),
+]
+AsTransfer = Annotated[
+    bool,
+    typer.Option("--transfer", help="Take trained attacks of another model as well; their rows then say so."),
+]
+Index = Annotated[
+    str,
+    typer.Option(
+        "--index",
+        help="How the database is searched: scan (exactly), or another of 'list indexes', with settings after a colon: "
+        "faiss-hnsw:search_width=64.",
+    ),
+]
+TopK = Annotated[
+    int | None,
+    typer.Option(help="How many of the first items count: MAP@k. All for scan, 1000 otherwise.", min=1),
 ]
 Protocols = Annotated[
     list[str],
@@ -44,8 +64,8 @@ Attacks = Annotated[
     list[str],
     typer.Option(
         "--attack",
-        help="An attack's name, with settings after a colon: I-FGSM, or DHTA:steps=100,epsilon=4/255,code=p2p; "
-        "epsilon=none is unbounded. May be repeated.",
+        help="An attack's name, with settings after a colon: I-FGSM, or DHTA:steps=100,epsilon=4/255,code=p2p, or "
+        "I-FGSM:goal=untargeted; epsilon=none is unbounded. May be repeated.",
     ),
 ]
 Overrides = Annotated[
@@ -54,34 +74,6 @@ Overrides = Annotated[
         "--set", help="A setting of the training as NAME=VALUE, for example epochs=3; may be repeated."
     ),
 ]
-
-
-def read_value(text: str) -> Any:
-    """Read ``none``, a fraction such as ``8/255``, or JSON; what is none of them is a text."""
-    if text.lower() == "none":
-        return None
-    numerator, slash, denominator = text.partition("/")
-    try:
-        return float(numerator) / float(denominator) if slash else json.loads(text)
-    except (ValueError, ZeroDivisionError):
-        return text
-
-
-def read_pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
-    """Read ``NAME=VALUE`` texts.
-
-    Raises:
-        HashprobeError: a text without a name or ``=``, or a name that is given twice.
-    """
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise HashprobeError(f"{option}: expected NAME=VALUE, as in epochs=3; found {text!r}.")
-        if name in values:
-            raise HashprobeError(f"{option}: {name} is given twice; give it once.")
-        values[name] = read_value(value)
-    return values
 
 
 def with_overrides(settings: Settings, texts: Sequence[str] | None, option: str) -> Settings:
@@ -98,19 +90,6 @@ def with_overrides(settings: Settings, texts: Sequence[str] | None, option: str)
     return type(settings)(**(settings.model_dump() | values))
 
 
-def read_attack(text: str, *, gallery: bool = True) -> AttackCell:
-    """Read an attack as ``NAME`` or ``NAME:setting=value,…,code=…``."""
-    from hashprobe.evaluation import AttackCell
-
-    name, _, rest = text.partition(":")
-    values = read_pairs([part for part in rest.split(",") if part], f"--attack {name}")
-    code = values.pop("code", None)
-    for setting, value in values.items():
-        if not isinstance(value, int | float | None):
-            raise HashprobeError(f"--attack {name}: {setting} must be a number or none; found {value!r}.")
-    return AttackCell(attack=name, code=code, settings=values, gallery=gallery)
-
-
 def load_data(data: str, image_size: int, seed: int, options: Sequence[str] | None) -> RetrievalData:
     """Load a data set as the options describe it; of several processes the main one first, which fills the cache."""
     from hashprobe.data import load
@@ -120,22 +99,38 @@ def load_data(data: str, image_size: int, seed: int, options: Sequence[str] | No
     return processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
 
 
-def load_prosgan(folder: Path | None, model: HashModel, data: RetrievalData) -> dict[str, ProSGAN]:
-    """Return the trained attacks of the option ``--prosgan``, by name."""
-    if folder is None:
-        return {}
-    from hashprobe.attacks import ProSGAN
+def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
+    """Return hash models by name, on a device: each a name of ``MODELS``, or a folder, which is named after itself.
 
-    attack = ProSGAN.load(folder, bits=model.bits, classes=data.classes)
-    if attack.image_size != data.image_size:
-        raise HashprobeError(
-            f"{folder} holds a ProS-GAN for images of {attack.image_size} pixels; give --image-size {attack.image_size}."
-        )
-    return {"ProS-GAN": attack}
+    Raises:
+        HashprobeError: one that cannot be opened, or is given twice.
+    """
+    from hashprobe.devices import resolve_device
+    from hashprobe.hashing import open_model
+
+    place = resolve_device(device)
+    plain = [Path(name).name for name in names]
+    own = [
+        short if plain.count(short) == 1 else name.replace("/", "_")
+        for name, short in zip(names, plain, strict=True)
+    ]
+    if len(set(own)) < len(own):
+        raise HashprobeError("--model: a model is given twice; give each once.")
+    return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
 
 
-def identity(*facts: Any) -> str:
-    """Return the fingerprint of everything that a verb's results depend on."""
-    from hashprobe.files import sha256_of
+def load_trained_folders(folders: Sequence[Path] | None) -> list[Trained]:
+    """Return the trained attacks and codes of the option ``--trained``."""
+    import hashprobe.attacks  # registers them  # noqa: F401
+    from hashprobe.trained import load_trained
 
-    return sha256_of(*(json.dumps(fact, sort_keys=True, default=str) for fact in facts))
+    return [load_trained(folder) for folder in folders or ()]
+
+
+def read_search(text: str, top_k: int | None) -> SearchSettings:
+    """Read ``--index`` as ``NAME`` or ``NAME:setting=value,…``."""
+    from hashprobe.evaluation import SearchSettings
+
+    name, _, rest = text.partition(":")
+    settings = read_pairs([part for part in rest.split(",") if part], f"--index {name}")
+    return SearchSettings(index=name, settings=settings, top_k=top_k)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ def say(line: str) -> None:
     """Print a line at once, its control characters made visible; of several processes, the main one prints."""
     if is_main():
         print(plain(line), flush=True)
+
+
+def said() -> str:
+    """Return the command as it was given, for whoever wants to repeat it."""
+    return shlex.join(["hashprobe", *sys.argv[1:]])
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashprobe.cli.options import DataOption, Device, Out, Seed, read_pairs
+from hashprobe.cli.options import DataOption, Device, Out, Seed
 from hashprobe.cli.printing import print_rows, say
+from hashprobe.settings_text import read_pairs
 
 if TYPE_CHECKING:
-    from hashprobe.paper import Catalogue
-    from hashprobe.recipes import Experiment
+    from hashprobe.experiments import Experiment
+    from hashprobe.experiments.paper import Catalogue
 
 EVERYTHING = "all"
 
@@ -21,11 +22,11 @@ EVERYTHING = "all"
 def quickstart(out: Out = Path("runs/quickstart"), seed: Seed = 0, device: Device = "auto") -> None:
     """Walk the whole way on generated pictures, to a report.
 
-    The way: data, hash model, ProS-GAN, baselines, result rows, gallery.
+    The way: data, hash model, a trained attack, baselines, result rows, gallery.
 
     Example: hashprobe quickstart --out runs/quickstart
     """
-    from hashprobe.recipes import RECIPES
+    from hashprobe.experiments import RECIPES
 
     _walk(RECIPES["quickstart"], out, seed, device, f"hashprobe quickstart --out {out} --seed {seed}")
 
@@ -86,8 +87,8 @@ def reproduce(
     from hashprobe.data import DATA_SETS
     from hashprobe.devices import resolve_device
     from hashprobe.errors import HashprobeError, unknown_name
-    from hashprobe.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, Place, grid_size, weights_beside
-    from hashprobe.recipes import RECIPES
+    from hashprobe.experiments import RECIPES, Grid
+    from hashprobe.experiments.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, grid_size, weights_beside
 
     if name != EVERYTHING and name not in EXHIBITS:
         if name not in RECIPES:
@@ -102,7 +103,7 @@ def reproduce(
     backbones = [model.backbone for model in size.models]
     given = weights_beside(source, backbones) if source else {}
     given |= {backbone: Path(str(file)) for backbone, file in read_pairs(weights or (), "--weights").items()}
-    place = Place(
+    grid = Grid(
         folder=out or Path("runs") / f"paper-{data}-{Path(scale).stem}",
         data=str(source) if source else data,
         data_options=read_pairs(data_option or (), "--data-option"),
@@ -113,7 +114,7 @@ def reproduce(
         device=str(resolve_device(device)),
         progress=engine == "here",
     )
-    catalogue = Catalogue(place, size.with_weights(given), data if data in PUBLISHED_BETAS else None)
+    catalogue = Catalogue(grid, size.with_weights(given), data if data in PUBLISHED_BETAS else None)
     options: dict[str, Sequence[object]] = {
         "--source": [source] if source else [],
         "--scale": [scale],
@@ -131,8 +132,8 @@ def reproduce(
 
 def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int | None, command: str) -> None:
     from hashprobe.errors import HashprobeError
-    from hashprobe.grids import open_engine
-    from hashprobe.paper import reproduce as reproduce_exhibits
+    from hashprobe.experiments.engine import open_engine
+    from hashprobe.experiments.paper import reproduce as reproduce_exhibits
 
     with open_engine(engine, workers) as opened:
         outcome = reproduce_exhibits(names, catalogue, opened, command=command, say=say)
@@ -141,14 +142,14 @@ def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int 
     if outcome.failed:
         first = next(iter(outcome.failed.values()))
         raise HashprobeError(
-            f"{len(outcome.failed)} of the grid's tasks failed ({first}); the pages in {catalogue.place.folder} name them."
+            f"{len(outcome.failed)} of the grid's tasks failed ({first}); the pages in {catalogue.grid.folder} name them."
         )
 
 
 def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: int, device: str) -> None:
     from hashprobe.data import DATA_SETS
     from hashprobe.errors import HashprobeError
-    from hashprobe.recipes import RECIPES
+    from hashprobe.experiments import RECIPES
 
     recipe, folder = RECIPES[name], out or Path("runs") / name
     command = f"hashprobe reproduce {name} --out {folder} --seed {seed}"
@@ -160,7 +161,7 @@ def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: in
 
 
 def _walk(experiment: Experiment, out: Path, seed: int, device: str, command: str) -> None:
-    from hashprobe.recipes import Run
+    from hashprobe.experiments import Run
     from hashprobe.report import write_report
 
     say(experiment.title)

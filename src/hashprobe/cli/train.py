@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,15 +11,19 @@ from hashprobe.cli.options import (
     Data,
     DataOption,
     Device,
-    ModelFolder,
+    Model,
     Out,
     Overrides,
     Seed,
-    identity,
+    TrainedFolders,
     load_data,
+    load_trained_folders,
+    open_models,
     with_overrides,
 )
 from hashprobe.cli.printing import say
+from hashprobe.errors import unknown_name
+from hashprobe.settings_text import read_pairs
 
 ScaleName = Annotated[
     str,
@@ -34,6 +38,12 @@ OwnImageSize = Annotated[
 
 def train_hash(
     data: Data = "openmoji",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a model that a plugin registers, in place of a backbone with a hash layer."
+        ),
+    ] = None,
     backbone: Annotated[str, typer.Option(help="Name of the backbone.")] = "efficientnet_lite0",
     weights: Annotated[
         str, typer.Option(help="bundled, pretrained, none, or a safetensors file.")
@@ -41,6 +51,10 @@ def train_hash(
     bits: Annotated[int, typer.Option(help="Code length.", min=1, max=1024)] = 32,
     scale: ScaleName = "cpu",
     overrides: Overrides = None,
+    defence: Annotated[
+        str | None,
+        typer.Option(help="A defence to train with, with settings after a colon; see 'list defences'."),
+    ] = None,
     image_size: OwnImageSize = None,
     data_option: DataOption = None,
     out: Out = Path("runs/hash-model"),
@@ -55,88 +69,112 @@ def train_hash(
     """
     from hashprobe.devices import resolve_device
     from hashprobe.evaluation import Evaluator
-    from hashprobe.folders import claim, recording
+    from hashprobe.experiments import SCALES, AttackedModel, how_made, train_model_into
+    from hashprobe.folders import recording
     from hashprobe.hashing import HashModel
-    from hashprobe.recipes import SCALES, AttackedModel, how_made, parts
+    from hashprobe.identity import fingerprint
 
     training = with_overrides(SCALES[scale].training, overrides, "--set")
-    settings = AttackedModel(backbone=backbone, weights=weights, bits=bits, training=training)
+    against, _, rest = defence.partition(":") if defence else (None, "", "")
+    own_bits = HashModel.named(model).bits if model else bits
+    settings = AttackedModel(
+        named=model,
+        backbone=backbone,
+        weights="none" if model else weights,
+        bits=own_bits,
+        training=training,
+        defence=against,
+        defence_settings=read_pairs([part for part in rest.split(",") if part], f"--defence {against}"),
+    )
+    settings.build(seed)  # says a wrong name or file before the folder is taken
+    settings.hook()
     place = resolve_device(device)
     loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
-    mark = identity(settings.model_dump(), loaded.split_sha256, loaded.image_size, seed)
-    if not claim(out, mark):
-        HashModel.build(backbone, bits=bits, weights=weights)  # says a wrong name before the folder is taken
+    key = fingerprint(settings, loaded.split_sha256, loaded.image_size, seed)
     facts = {
-        "title": f"A {bits}-bit {training.loss} model on {loaded.name}.",
+        "title": f"A {settings.bits}-bit {training.loss} model on {loaded.name}.",
         "settings": settings.model_dump(mode="json"),
         "data": loaded.summary(),
         **how_made(seed, place),
     }
-    with recording(out, mark, facts, "hash model"):
-        model = parts.hash_model(
+    with recording(out, key, facts, "hash model"):
+        made = train_model_into(
             out, settings, loaded, seed=seed, device=place, logs=out / "training", progress=True
         )
-    measured = Evaluator(model, loaded, protocol="disjoint", seed=seed, progress=True)
+    measured = Evaluator(made, loaded, seed=seed, progress=True)
     say(f"MAP {measured.map_benign:.3f} (chance {measured.map_chance:.3f}) on {len(loaded.query)} queries")
     say(f"wrote {out}")
 
 
 def train_attack(
-    model: ModelFolder = Path("runs/hash-model"),
-    data: Data = "openmoji",
-    scale: ScaleName = "cpu",
-    overrides: Overrides = None,
-    prototype: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A setting of PrototypeNet as NAME=VALUE, for example steps=2000; may be repeated."
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A trained attack or target code; the first of 'list attacks' that is trained, if not given."
         ),
     ] = None,
+    model: Model = "runs/hash-model",
+    data: Data = "openmoji",
+    scale: ScaleName = "cpu",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting of the training as NAME=VALUE, for example epochs=3; of something that it requires as "
+            "REQUIRED.NAME=VALUE, for example prototype.steps=2000. May be repeated.",
+        ),
+    ] = None,
+    trained: TrainedFolders = None,
     image_size: OwnImageSize = None,
     data_option: DataOption = None,
-    out: Out = Path("runs/prosgan"),
+    out: Out = Path("runs/trained"),
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train ProS-GAN against a hash model.
+    """Train an attack, or a target code, against a hash model.
 
-    PrototypeNet is trained first, then generator and discriminator; started again, it goes on where it was.
+    What it requires is trained first, or taken from --trained; started again, it goes on where it was.
 
-    Example: hashprobe train-attack --model runs/dpsh-32 --data openmoji --set epochs=3 --out runs/prosgan
+    Example: hashprobe train-attack --model runs/dpsh-32 --data openmoji --set epochs=3 --out runs/trained
     """
-    from hashprobe.devices import resolve_device
+    from hashprobe.attacks import ATTACKS
+    from hashprobe.experiments import SCALES, how_made
     from hashprobe.folders import recording
-    from hashprobe.hashing import HashModel
-    from hashprobe.recipes import SCALES, how_made, parts
+    from hashprobe.identity import fingerprint
+    from hashprobe.trained import TRAINED, TrainingRun, by_name, check_against, train_with_required
 
-    settings = with_overrides(SCALES[scale].prosgan, overrides, "--set")
-    prototype_settings = with_overrides(SCALES[scale].prototype, prototype, "--prototype")
-    place = resolve_device(device)
-    attacked = HashModel.load(model).to(place)
+    chosen = name or next(own for own in ATTACKS if own in TRAINED)
+    given: dict[str, dict[str, Any]] = {}
+    for setting, value in read_pairs(overrides or (), "--set").items():
+        required, dot, own = setting.rpartition(".")
+        given.setdefault(required if dot else chosen, {})[own] = value
+    settings = SCALES[scale].model_copy(update={"trained": given}).settings_of([chosen])
+    for other in given:
+        if other not in settings:
+            raise unknown_name(f"part of {chosen}", other, settings)
+    (attacked,) = open_models([model], device).values()
     loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
-    settings_used = {"prosgan": settings.model_dump(), "prototype": prototype_settings.model_dump()}
-    mark = identity(settings_used, attacked.sha256(), loaded.split_sha256, loaded.image_size, seed)
+    before = by_name(load_trained_folders(trained))
+    for one in before.values():
+        check_against(one, attacked.sha256())
+    key = fingerprint(
+        settings,
+        {part: one.sha256() for part, one in before.items()},
+        attacked.sha256(),
+        loaded.split_sha256,
+        loaded.image_size,
+        seed,
+    )
     facts = {
-        "title": f"ProS-GAN against a {attacked.bits}-bit model on {loaded.name}.",
-        "settings": settings_used,
+        "title": f"{chosen} against a {attacked.bits}-bit model on {loaded.name}.",
+        "settings": {part: own.model_dump(mode="json") for part, own in settings.items()},
         "model": {"bits": attacked.bits, "sha256": attacked.sha256()},
         "data": loaded.summary(),
-        **how_made(seed, place),
+        **how_made(seed, attacked.device),
     }
-    with recording(out, mark, facts, "ProS-GAN"):
-        train_codes = attacked.codes(loaded.train.images, progress=True, together=True)
-        network = parts.prototype_net(
-            out / "prototype",
-            prototype_settings,
-            loaded,
-            train_codes,
-            bits=attacked.bits,
-            seed=seed,
-            device=place,
-            logs=out / "training",
-            progress=True,
-        )
-        parts.prosgan(
-            out, settings, attacked, loaded, network, seed=seed, logs=out / "training", progress=True
-        )
+    run = TrainingRun(
+        model=attacked, data=loaded, seed=seed, logs=out / "training", trained=before, progress=True
+    )
+    with recording(out, key, facts, chosen):
+        train_with_required(chosen, settings, run, out)
     say(f"wrote {out}")

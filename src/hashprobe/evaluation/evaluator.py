@@ -16,12 +16,12 @@ from hashprobe.attacks import Access, Attack, Cost
 from hashprobe.data import RetrievalData
 from hashprobe.devices import versions
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
-from hashprobe.results import ResultRow
 from hashprobe.evaluation.scores import Score, score
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
+from hashprobe.results import ResultRow
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_target_labels
 from hashprobe.trained import Trained, by_name
@@ -217,9 +217,7 @@ class Evaluator:
         together.merge(codes, codes_uint8, *(some for pair in elsewhere for some in pair), kept)
         together.merge(linf, squares, seconds, cost.forward, cost.backward, cost.questions)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
-        return Attacked(
-            codes, codes_uint8, elsewhere, kept, float(linf.max()), rms, _total(seconds), cost
-        )
+        return Attacked(codes, codes_uint8, elsewhere, kept, float(linf.max()), rms, _total(seconds), cost)
 
     def row(
         self,

@@ -102,7 +102,9 @@ def attack_pictures(
             codes = np.concatenate([codes_before, model.codes(adversarial)])
             found = evaluator.ranking.index.search(codes, nearest).ids
             # Without a target what counts is how much of what came before still comes.
-            shares = np.isin(found, found[0]) if target is None else (database.labels[found] & label).any(axis=2)
+            shares = (
+                np.isin(found, found[0]) if label is None else (database.labels[found] & label).any(axis=2)
+            )
             hits = (shares & (found >= 0)).sum(axis=1)
             bits = unpack(codes, model.bits)
             change = (adversarial.astype(np.float64) - image) / 255

@@ -71,6 +71,15 @@ class Ranking:
         """The index, built when it is first asked."""
         return retrieval.open_index(self.search.index, self.codes, bits=self.bits, **self.search.settings)
 
+    def check(self) -> None:
+        """Say what is wrong with the name or the settings of the index, before anything is computed.
+
+        Raises:
+            HashprobeError: an unknown name, or a setting that the index does not have or take.
+        """
+        zeros = np.zeros((64, -(-self.bits // 8)), dtype=np.uint8)
+        retrieval.open_index(self.search.index, zeros, bits=self.bits, **self.search.settings)
+
     @property
     def exact(self) -> bool:
         """Whether every item is compared, so that nothing is missed."""
@@ -107,7 +116,7 @@ class Ranking:
         """Return which share of the nearest items the index finds, over at most 256 queries; ``None`` where all are compared."""
         if self.exact:
             return None
-        if self._recall is None:
+        if self._recall is None and self.top_k is not None:
             rows = np.linspace(0, len(codes) - 1, min(len(codes), RECALL_QUERIES)).astype(np.intp)
             self._recall = float(self.index.recall(codes[rows], self.top_k).mean())
         return self._recall

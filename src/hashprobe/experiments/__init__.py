@@ -1,6 +1,6 @@
 """Experiments: the engine that runs tasks, named recipes, the paper's exhibits, and one call from a model to a report."""
 
-from hashprobe.experiments.evaluate import evaluate
+from hashprobe.experiments.evaluate import check_trained, evaluate
 from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.models import AttackedModel, train_model_into
 from hashprobe.experiments.recipes import RECIPES, Experiment
@@ -16,6 +16,7 @@ __all__ = [
     "Grid",
     "Run",
     "Scale",
+    "check_trained",
     "evaluate",
     "how_made",
     "train_model_into",

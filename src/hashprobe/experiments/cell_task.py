@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
@@ -96,13 +95,14 @@ class Cell(GridTask):
     def make(self) -> None:
         """Attack all queries and keep what was measured."""
         started = time.perf_counter()
+        names = [model.title.replace(" ", "-") for model in (self.model, *self.others)]
         evaluators = [self._evaluator(model) for model in (self.model, *self.others)]
         measured = measure(
             self.spec,
             self.protocol,
             evaluators[0],
-            others={other.title.replace(" ", "-"): evaluator for other, evaluator in zip(self.others, evaluators[1:], strict=True)},
-            name=self.model.title.replace(" ", "-"),
+            others=dict(zip(names[1:], evaluators[1:], strict=True)),
+            name=names[0],
             folder=self.grid.folder,
             pictures=self.pictures,
             row_name=self.row_name,

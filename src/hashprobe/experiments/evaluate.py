@@ -16,7 +16,7 @@ from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.report import write_report
 from hashprobe.targets import PROTOCOLS
-from hashprobe.trained import Trained
+from hashprobe.trained import Trained, check_against
 
 Say = Callable[[str], None]
 
@@ -74,10 +74,11 @@ def evaluate(
     found = SearchSettings(index=search) if isinstance(search, str) else search or SearchSettings()
     given, fingerprints = list(trained), {name: one.sha256() for name, one in models.items()}
     own = {
-        name: [one for one in given if not several or one.attacked_model == fingerprints[name]] for name in models
+        name: [one for one in given if not several or one.attacked_model == fingerprints[name]]
+        for name in models
     }
     for one in given:
-        _check_trained(one, fingerprints, data, transfer=transfer)
+        check_trained(one, fingerprints, data, transfer=transfer)
     evaluators = {
         name: Evaluator(each, data, seed=seed, trained=own[name], search=found, progress=progress)
         for name, each in models.items()
@@ -119,10 +120,20 @@ def evaluate(
     return [row for cell in cells for row in cell.rows]
 
 
-def _check_trained(
+def check_trained(
     trained: Trained, models: Mapping[str, str], data: RetrievalData, *, transfer: bool
 ) -> None:
-    """Say that a trained attack or code is of none of the models, or of other data."""
+    """Say what is wrong with a trained attack or code.
+
+    Args:
+        trained: The attack or code.
+        models: Fingerprints of the models that are attacked, by name.
+        data: What they are attacked on.
+        transfer: Whether it may be one of another model.
+
+    Raises:
+        HashprobeError: it is of other classes, another image size, or none of the models.
+    """
     facts = trained.facts()
     if facts.get("classes", data.classes) != data.classes:
         raise HashprobeError(
@@ -130,11 +141,7 @@ def _check_trained(
         )
     if facts.get("image_size", data.image_size) != data.image_size:
         raise HashprobeError(
-            f"this {trained.name} was trained for images of {facts['image_size']} pixels; give --image-size {facts['image_size']}."
+            f"this {trained.name} was trained for images of {facts['image_size']} pixels; give such images (--image-size)."
         )
     if trained.attacked_model not in models.values() and not transfer:
-        raise HashprobeError(
-            f"this {trained.name} was trained against another model ({trained.attacked_model[:12]}); train one against this one "
-            f"({', '.join(own[:12] for own in models.values())}), or say that it is a transfer (--transfer)."
-        )
-
+        check_against(trained, next(iter(models.values())))

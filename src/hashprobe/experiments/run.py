@@ -107,9 +107,7 @@ class Run:
                 run_tasks(cells, engine, say=self.say, after=after, stop_at_failure=True)
             return [row for cell in cells for row in cell.rows()]
 
-    def _description(
-        self, data: Any, finished: list[GridTask], seconds: dict[str, float]
-    ) -> dict[str, Any]:
+    def _description(self, data: Any, finished: list[GridTask], seconds: dict[str, float]) -> dict[str, Any]:
         """Return what ``experiment.json`` says: what this folder holds and how it is made."""
         settings = self.experiment.model_dump(mode="json")
         model = {"bits": settings["model"]["bits"], "backbone": settings["model"]["backbone"]}

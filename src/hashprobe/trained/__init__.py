@@ -1,5 +1,23 @@
 """Trained attacks and target codes: what they share, and how they are trained once, saved and loaded."""
 
-from hashprobe.trained.base import TRAINED, Trained, TrainingRun, by_name, load_trained, train_into
+from hashprobe.trained.base import (
+    TRAINED,
+    Trained,
+    TrainingRun,
+    by_name,
+    check_against,
+    load_trained,
+    train_into,
+    train_with_required,
+)
 
-__all__ = ["TRAINED", "Trained", "TrainingRun", "by_name", "load_trained", "train_into"]
+__all__ = [
+    "TRAINED",
+    "Trained",
+    "TrainingRun",
+    "by_name",
+    "check_against",
+    "load_trained",
+    "train_into",
+    "train_with_required",
+]

@@ -129,7 +129,9 @@ class Trained(ABC):
     def sha256(self) -> str:
         """Return the fingerprint of what it computes: its kind, facts, tensors, and those of its parts."""
         own = [weights_sha256(network) for _, network in sorted(self.networks().items())]
-        return sha256_of(self.name, self.facts(), *own, *(part.sha256() for _, part in sorted(self.parts().items())))
+        return sha256_of(
+            self.name, self.facts(), *own, *(part.sha256() for _, part in sorted(self.parts().items()))
+        )
 
     def save(self, directory: Path | str) -> None:
         """Write the networks, the parts and ``trained.json``, which comes last, into a folder."""
@@ -226,3 +228,35 @@ def train_into(name: str, settings: BaseModel, run: TrainingRun, folder: Path) -
         trained.save(folder)
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return trained
+
+
+def train_with_required(
+    name: str, settings: Mapping[str, BaseModel], run: TrainingRun, folder: Path
+) -> Trained:
+    """Return the trained attack or code of a folder; what it requires and the run does not hold is trained in folders within.
+
+    Args:
+        name: A name of ``TRAINED``.
+        settings: How it and what it requires is trained, by name.
+        run: Against what and from what.
+        folder: Where it is, or will be.
+    """
+    known = dict(run.trained)
+    for needed in TRAINED[name].requires:
+        if needed not in known:
+            within = replace(run, trained=known)
+            known[needed] = train_with_required(needed, settings, within, folder / needed)
+    return train_into(name, settings[name], replace(run, trained=known), folder)
+
+
+def check_against(trained: Trained, model: str) -> None:
+    """Say that something was trained against another model than the one of a fingerprint.
+
+    Raises:
+        HashprobeError: it was.
+    """
+    if trained.attacked_model != model:
+        raise HashprobeError(
+            f"this {trained.name} was trained against another model ({trained.attacked_model[:12]}, not {model[:12]}); train one "
+            "against this model, or say that it is a transfer (--transfer)."
+        )

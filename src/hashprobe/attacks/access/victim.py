@@ -84,13 +84,17 @@ class Victim:
         """
         self._allow(Access.RANKING, "rankings")
         if self._search is None:
-            raise HashprobeError("this attack asks what images retrieve; give run(search=…) a database to search.")
+            raise HashprobeError(
+                "this attack asks what images retrieve; give run(search=…) a database to search."
+            )
         return self._search(self._answer(pictures, rows), k)
 
     def labels_of(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return the labels of items that were found, ``(…, C)``; zeros for -1. Who sees a picture sees what it shows."""
         if self._database_labels is None:
-            raise HashprobeError("this attack reads the labels of what it finds; give run(database_labels=…).")
+            raise HashprobeError(
+                "this attack reads the labels of what it finds; give run(database_labels=…)."
+            )
         found: npt.NDArray[np.uint8] = self._database_labels[np.maximum(ids, 0)] * (ids >= 0)[..., None]
         return found.astype(np.uint8)
 
@@ -139,4 +143,6 @@ class Victim:
     def _count_passes(self, outputs: torch.Tensor, rows: npt.NDArray[np.intp]) -> None:
         np.add.at(self.cost.forward, rows, 1)
         if outputs.requires_grad:
-            outputs.register_hook(lambda gradient: np.add.at(self.cost.backward, rows, 1))
+            outputs.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: np.add.at(self.cost.backward, rows, 1)
+            )

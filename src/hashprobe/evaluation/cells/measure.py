@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.cells.measured import Measured
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator
@@ -16,7 +15,7 @@ from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.scores import Score
 from hashprobe.results import ResultRow
 from hashprobe.retrieval import pack, unpack
-from hashprobe.trained import Trained
+from hashprobe.trained import Trained, check_against
 
 
 def measure(
@@ -69,11 +68,8 @@ def measure(
         return Measured([row], [{"row": row.row, **score.curve}], codes)
     attack = spec.build(evaluator.trained)
     trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
-    if trained_on != evaluator.model_sha256 and not transfer:
-        raise HashprobeError(
-            f"{spec.attack} was trained against another model ({trained_on[:12]}, not {evaluator.model_sha256[:12]}); "
-            "train one against this model, or say that it is a transfer (--transfer)."
-        )
+    if isinstance(attack, Trained) and not transfer:
+        check_against(attack, evaluator.model_sha256)
     keep = np.empty(0, dtype=np.intp)
     if spec.gallery and folder is not None:
         keep = choose_queries(evaluator, pictures)

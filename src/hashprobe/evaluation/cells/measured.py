@@ -72,7 +72,11 @@ class CellStore:
             codes = np.frombuffer(bytes.fromhex(found["codes"]), np.uint8)
             rows = [ResultRow(**row) for row in found["rows"]]
             return Measured(
-                rows, found["curves"], codes.reshape(rows[0].queries or 0, -1), found["gallery"], found["links"]
+                rows,
+                found["curves"],
+                codes.reshape(rows[0].queries or 0, -1),
+                found["gallery"],
+                found["links"],
             )
         except (TypeError, KeyError, ValueError, IndexError):
             raise HashprobeError(f"{path} is damaged; delete it, and the cell is measured again.") from None
@@ -92,11 +96,12 @@ class CellStore:
             write_json(self.path(name, key), cell)
 
     def write_results(self, cells: Sequence[Measured], image_size: int) -> None:
-        """Write what a report reads: ``results.jsonl``, ``curves.jsonl``, the gallery, ``transfer.jsonl`` if there is transfer."""
+        """Write what a report reads: ``results.jsonl``, ``curves.jsonl``, and what there is of gallery and transfer."""
         if not is_main():
             return
         write_json_lines(
-            self.folder / "results.jsonl", [row.model_dump(mode="json") for cell in cells for row in cell.rows]
+            self.folder / "results.jsonl",
+            [row.model_dump(mode="json") for cell in cells for row in cell.rows],
         )
         write_json_lines(self.folder / "curves.jsonl", [curve for cell in cells for curve in cell.curves])
         if links := [link for cell in cells for link in cell.links]:

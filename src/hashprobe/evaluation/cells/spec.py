@@ -85,7 +85,7 @@ class CellSpec(BaseModel):
         """What a table calls it: the attack, ``Original``, or the target code."""
         if self.attack is not None:
             return self.attack
-        return ORIGINAL if self.code is None else CODES[self.code].title
+        return ORIGINAL if self.code is None else CODES[self.code].heading
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class CellSpec(BaseModel):
         try:
             if not issubclass(kind, Trained):
                 return kind(**self.settings)  # type: ignore[arg-type]
-            if name not in trained:
+            if name is None or name not in trained:
                 raise HashprobeError(
                     f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
                 )
@@ -154,9 +154,7 @@ class CellSpec(BaseModel):
         }
         if kind is not None:
             defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-            differing = {
-                name: value for name, value in self.settings.items() if not (value == defaults.get(name))
-            }
+            differing = {name: value for name, value in self.settings.items() if value != defaults.get(name)}
             own |= {"attack": [self.attack, version_of(kind)], "settings": differing}
         return own
 

@@ -50,7 +50,10 @@ def measure_table(
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
         codes = [name for name in ("p2p", "anchor", *first.trained) if name in CODES]
-        planned = [(spec, protocol, *next(iter(models.items()))) for spec, protocol in cells_under(specs, protocols, codes)]
+        planned = [
+            (spec, protocol, *next(iter(models.items())))
+            for spec, protocol in cells_under(specs, protocols, codes)
+        ]
     else:
         under = [pair for pair in cells_under(specs, protocols) if pair[0].attack]
         planned = [(*pair, *model) for pair in under for model in models.items()]
@@ -81,8 +84,8 @@ def measure_table(
         done[number] = measured = _in_order(measured, name, list(models))
         store.keep(*names[number], measured)
         store.write_results([done[place] for place in sorted(done)], first.data.image_size)
-        for row, target in zip(measured.rows, models, strict=True):
-            say(f"{row.row}: {row.said}" if len(models) == 1 else f"{row.row} ({target}): {row.said}")
+        for own in measured.rows:
+            say(f"{own.row}: {own.score_name} {own.score:.3f} (chance {own.score_chance:.3f})")
     cells = [done[number] for number in sorted(done)]
     store.write_results(cells, first.data.image_size)
     return cells

@@ -9,8 +9,8 @@ from typing import Any
 from hashprobe.evaluation import CellSpec
 from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.grid import Grid
-from hashprobe.experiments.paper.sizes import GridSize
 from hashprobe.experiments.models import AttackedModel
+from hashprobe.experiments.paper.sizes import GridSize
 
 PROTOCOLS = ("paper", "disjoint")
 GALLERY = 8

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from hashprobe.results import ResultRow
-from hashprobe.experiments.paper.catalogue import Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import Catalogue
 from hashprobe.experiments.paper.records import Record
 from hashprobe.registry import Registry
+from hashprobe.results import ResultRow
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.methods import HEADINGS
 from hashprobe.experiments.paper.records import Record, record_of, without_numbers

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hashprobe.experiments.paper.catalogue import GENERATOR, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import GENERATOR, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.records import Record
 from hashprobe.report import plots

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.methods import HEADINGS
 from hashprobe.experiments.paper.records import markdown_table, percent, pivot, record_of, with_interval

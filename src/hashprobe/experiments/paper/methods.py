@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hashprobe.experiments.paper.catalogue import PROTOCOLS
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import PROTOCOLS
 from hashprobe.experiments.paper.exhibits import Results
 from hashprobe.experiments.paper.records import (
     MEASURED,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
-from hashprobe.results import ResultRow
 from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.models import AttackedModel
+from hashprobe.results import ResultRow
 
 Record = dict[str, Any]
 

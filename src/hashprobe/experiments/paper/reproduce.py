@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from hashprobe.files import read_json, write_json_lines, write_text
-from hashprobe.identity import fingerprint
-from hashprobe.folders import claimed, describe
+from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.engine import Engine, Outcome, run_tasks, with_needs
 from hashprobe.experiments.paper.catalogue import GENERATOR, Catalogue
-from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.records import to_csv
 from hashprobe.experiments.tasks import GridTask, how_made
+from hashprobe.files import read_json, write_json_lines, write_text
+from hashprobe.folders import claimed, describe
+from hashprobe.identity import fingerprint
 from hashprobe.report.figures import save_figure
 
 Say = Callable[[str], None]
@@ -135,8 +134,8 @@ def _how_made(cells: Sequence[Cell], results: Results, command: str) -> list[str
         f"{data.name}, {len(data.query):,} queries, database of {len(data.database):,}, {len(data.train):,} training images "
         f"of {grid.image_size}×{grid.image_size}, seed {grid.seed}. Hash models: {training.epochs} epochs unless said "
         f"otherwise; PrototypeNet: {prototype['steps']:,} steps; {GENERATOR}: {generator['epochs']} epochs, β "
-        f"{generator['reconstruction']:g}; P2P and DHTA: {size.steps} iterations unless said otherwise. Its cells, and the trained "
-        f"parts that they share with other pages, took {minutes:.0f} minutes of work."
+        f"{generator['reconstruction']:g}; P2P and DHTA: {size.steps} iterations unless said otherwise. Its cells, and the "
+        f"trained parts that they share with other pages, took {minutes:.0f} minutes of work."
     )
     return ([f"`{command}`", ""] if command else []) + [said]
 

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
+from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
 
 # The paper's data sets, by the names of ``hashprobe data build``, with its β for each.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hashprobe.experiments.paper.catalogue import GENERATOR, PROTOCOLS, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import GENERATOR, PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.methods import HEADINGS
 from hashprobe.experiments.paper.records import (
@@ -26,7 +26,9 @@ HEADER = [
     "Seconds an image",
 ]
 HOW_TO_READ = (
-    "All gradient attacks aim at the anchor code within ε = 8/255. " + GENERATOR + " has no bound as published; "
+    "All gradient attacks aim at the anchor code within ε = 8/255. "
+    + GENERATOR
+    + " has no bound as published; "
     "the same generator clipped to 8/255 is a row of its own. Perceptibility is the root of the "
     "mean squared change in [0, 1] units. The time is that of the attack alone, a batch of 32 at a time, on the device that the "
     "records name; the paper's counts the decoding of the image and is that of a TITAN RTX."

@@ -6,12 +6,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hashprobe.experiments.paper.catalogue import GENERATOR, PROTOCOLS, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.models import AttackedModel
+from hashprobe.experiments.paper.catalogue import GENERATOR, PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.methods import HEADINGS
 from hashprobe.experiments.paper.records import Record, markdown_table, percent, pivot, published, record_of
-from hashprobe.experiments.models import AttackedModel
 from hashprobe.report import RunRecord, plots
 
 METHODS = ("DHTA", GENERATOR)

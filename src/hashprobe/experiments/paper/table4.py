@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.methods import HOW_TO_READ, measured, methods_by_bits
 from hashprobe.experiments.paper.records import published

@@ -2,7 +2,12 @@
 
 from hashprobe.targets.codes.base import CODES, TargetCode, check_labels
 from hashprobe.targets.codes.own import OwnCode
-from hashprobe.targets.codes.prototype import PrototypeCode, PrototypeNet, PrototypeSettings, train_prototype_net
+from hashprobe.targets.codes.prototype import (
+    PrototypeCode,
+    PrototypeNet,
+    PrototypeSettings,
+    train_prototype_net,
+)
 from hashprobe.targets.codes.sampled import AnchorCode, P2PCode, SampledCode
 
 __all__ = [

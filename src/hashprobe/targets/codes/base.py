@@ -18,11 +18,11 @@ class TargetCode(ABC):
 
     Attributes:
         name: What rows and draws call it.
-        title: What a table calls a row in which these codes themselves are the queries.
+        heading: What a table calls a row in which these codes themselves are the queries.
     """
 
     name: ClassVar[str]
-    title: ClassVar[str]
+    heading: ClassVar[str]
 
     @classmethod
     @abstractmethod
@@ -41,5 +41,7 @@ def check_labels(labels: npt.NDArray[Any], classes: int, whose: str) -> Labels:
     """Return labels as uint8, or say that they are not multi-hot over so many classes."""
     wanted = np.asarray(labels)
     if wanted.ndim != 2 or wanted.shape[1] != classes:
-        raise HashprobeError(f"target labels must have shape (n, {classes}), as {whose}; found {wanted.shape}.")
+        raise HashprobeError(
+            f"target labels must have shape (n, {classes}), as {whose}; found {wanted.shape}."
+        )
     return wanted.astype(np.uint8)

@@ -22,7 +22,7 @@ class OwnCode(TargetCode):
     """
 
     name = "own"
-    title = "Own code"
+    heading = "Own code"
 
     codes: Codes
 

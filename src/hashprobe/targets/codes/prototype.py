@@ -91,12 +91,12 @@ class PrototypeCode(TargetCode, Trained):
     """
 
     name = "prototype"
-    title = "Prototype code"
+    heading = "Prototype code"
     Settings = PrototypeSettings
     presets: ClassVar[Mapping[str, BaseModel]] = {"cpu": PrototypeSettings(steps=1000, learning_rate=5e-4)}
 
     network: PrototypeNet = field(repr=False)
-    settings: PrototypeSettings = PrototypeSettings()
+    settings: PrototypeSettings = field(default_factory=PrototypeSettings)
     attacked_model: str = ""
 
     @classmethod

@@ -72,7 +72,7 @@ class P2PCode(SampledCode):
     """Point-to-point: the code of one random database image that carries the target label (Bai et al., ECCV 2020)."""
 
     name = "p2p"
-    title = "P2P code"
+    heading = "P2P code"
 
     images: int = 1
 
@@ -83,6 +83,6 @@ class AnchorCode(SampledCode):
     """DHTA's anchor code: the sign of the sum of the codes of n_t = 9 such images (Bai et al., ECCV 2020)."""
 
     name = "anchor"
-    title = "Anchor code"
+    heading = "Anchor code"
 
     images: int = 9

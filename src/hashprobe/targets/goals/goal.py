@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from hashprobe.errors import HashprobeError
@@ -47,11 +48,13 @@ class Goal:
             HashprobeError: the goal has no codes.
         """
         if self.codes is None:
-            raise HashprobeError("this attack needs the code that it is to reach or to leave; its goal has none.")
+            raise HashprobeError(
+                "this attack needs the code that it is to reach or to leave; its goal has none."
+            )
         signs = torch.from_numpy(unpack(self.codes, bits).astype(np.float32)).to(like.device, like.dtype)
         return signs if self.objective == "targeted" else -signs
 
-    def wanted(self, items: Labels) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def wanted(self, items: Labels) -> npt.NDArray[np.bool_]:
         """Say of each image's items, labels ``(n, k, C)``, whether it shares a label with the goal's, ``(n, k)``.
 
         Raises:
@@ -59,4 +62,5 @@ class Goal:
         """
         if self.labels is None:
             raise HashprobeError("this attack needs the labels of its goal; they are not known here.")
-        return (items & self.labels[:, None, :]).any(axis=2)
+        shared: npt.NDArray[np.bool_] = np.any(items & self.labels[:, None, :], axis=2)
+        return shared
