@@ -54,7 +54,7 @@ Index = Annotated[
 ]
 TopK = Annotated[
     int | None,
-    typer.Option(help="How many of the first items count: MAP@k. All for scan, 1000 otherwise.", min=1),
+    typer.Option(help="How many of the first items count: MAP@k. All for scan, 100 otherwise.", min=1),
 ]
 Protocols = Annotated[
     list[str],

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hashprobe import retrieval
 from hashprobe.targets import Codes
 
-FOUND = 1000
+FOUND = 100
 """How many items an index is asked for, where nobody says."""
 RECALL_QUERIES = 256
 
@@ -25,7 +25,7 @@ class SearchSettings(BaseModel):
     Attributes:
         index: A name of ``INDEXES``; ``scan`` compares every item.
         settings: Of the index, by name.
-        top_k: How many items are looked at: MAP@k. By default all of them for ``scan``, and 1,000 for another index.
+        top_k: How many items are looked at: MAP@k. By default all of them for ``scan``, and 100 for another index.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -19,8 +19,8 @@ from hashprobe.targets.context import Codes, Context, Labels
 class SampledCode(TargetCode):
     """Codes from ``images`` random database images that carry the target label.
 
-    An image carries the target label when its label vector equals it; where no image's does (a single class may never
-    occur alone), when it has all of the target's classes. With fewer than ``images`` such images all of them are used,
+    An image carries the label when its label vector equals it; where no image's does (a single class may never occur alone),
+    when it has all of its classes; and where none has, when none shares more classes with it. With fewer than ``images`` such images all of them are used,
     as in 62 % of FLICKR-25K's unique label vectors, which belong to one image each.
 
     Attributes:
@@ -57,13 +57,13 @@ class SampledCode(TargetCode):
 
 
 def _carriers(database_labels: Labels, label: Labels) -> npt.NDArray[np.intp]:
-    exact = np.flatnonzero((database_labels == label).all(axis=1))
-    found = exact if len(exact) else np.flatnonzero((database_labels >= label).all(axis=1))
-    if len(found) == 0 or not label.any():
+    shared = (database_labels & label).sum(axis=1)
+    if not shared.any():
         raise HashprobeError(
-            f"no database image has all classes of the target label {np.flatnonzero(label).tolist()}."
+            f"no database image shares a class with the label {np.flatnonzero(label).tolist()}."
         )
-    return found
+    exact = np.flatnonzero((database_labels == label).all(axis=1))
+    return exact if len(exact) else np.flatnonzero(shared == shared.max())
 
 
 @CODES.register("p2p")
