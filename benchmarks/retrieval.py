@@ -4,6 +4,7 @@ python benchmarks/retrieval.py nuswide     # 2,100 queries x 193,734 items, 32 b
 python benchmarks/retrieval.py coco        # 5,000 queries x 117,218 items, 48 bits, 80 classes
 python benchmarks/retrieval.py scale       # 100 queries x 10^5 ... 10^7 items from a memory-mapped file
 python benchmarks/retrieval.py sets        # five query sets in one pass and in five
+python benchmarks/retrieval.py kernel      # the counting kernel beside a loop over bytes and a plain count, one thread
 python benchmarks/retrieval.py search      # exact and approximate search of 200,000 items
 """
 
@@ -19,11 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from hashprobe import retrieval
 from hashprobe.retrieval import levels
 from hashprobe.retrieval.bench import make_inputs, run_retrieval_benchmark
-from hashprobe.retrieval.kernel import planes
+from hashprobe.retrieval.kernel import blocks, counting, database_order, planes
+from hashprobe.retrieval.kernel.plain import count_plainly
 from hashprobe.retrieval.memory import watch_memory
 
 SIZES = {
@@ -37,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("case", choices=[*SIZES, "scale", "store", "sets", "search"])
+    parser.add_argument("case", choices=[*SIZES, "scale", "store", "sets", "kernel", "search"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--largest", type=int, default=10_000_000, help="Items of the last row of scale.")
     parser.add_argument("--path", type=Path, help="Where store writes.")
@@ -51,6 +54,8 @@ def main() -> None:
         write_store(options.path, options.items)
     elif options.case == "sets":
         sets(options.repeats)
+    elif options.case == "kernel":
+        kernel(options.repeats)
     else:
         search(options.repeats)
 
@@ -145,6 +150,51 @@ def items_read(work: Callable[[], None]) -> int:
     finally:
         levels.arrange_tiles = original
     return count
+
+
+@njit(nogil=True)
+def count_by_bytes(query_codes, query_labels, codes, labels, counted):
+    """Count in the obvious way: distances byte by byte, which LLVM makes vector instructions of, then one item at a time."""
+    shared, keys = np.empty(database_order.TILE, np.uint8), np.empty(database_order.TILE, np.uint16)
+    for start in range(0, codes.shape[1], database_order.TILE):
+        stop = min(start + database_order.TILE, codes.shape[1])
+        for q in range(len(query_codes)):
+            database_order.fill_keys(
+                query_codes[q], query_labels[q], codes, labels, start, stop, keys, shared
+            )
+            for i in range(stop - start):
+                counted[q, keys[i]] += 1
+
+
+def kernel(repeats: int) -> None:
+    """100 queries and one block of 65,536 items, 21 classes, without threads and without the pass around it."""
+    print("| bits | arrange a block, ms | count it, ms | loop over bytes, ms | plain count, ms |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for bits in (16, 32, 64, 128):
+        given = make_inputs(queries=100, database=blocks.BLOCK_ITEMS, bits=bits, classes=21, seed=0)
+        own, theirs = (
+            retrieval.pack_labels(labels).packed for labels in (given.query_labels, given.database_labels)
+        )
+        rows = blocks.in_order(given.database, theirs, 0)
+        terms = counting.arrange_queries(given.queries, own)
+        tiles = planes.arrange_tiles(given.database, theirs)
+        sums = [counting.empty_sums(100, bits) for _ in range(2)]
+        counted = np.zeros((100, 2 * bits + 2), dtype=np.int64)
+        works = (
+            lambda given=given, theirs=theirs: planes.arrange_tiles(given.database, theirs),
+            lambda terms=terms, tiles=tiles, sums=sums: counting.count_items(terms, tiles, *sums),
+            lambda own=own, rows=rows, counted=counted, given=given: count_by_bytes(
+                given.queries, own, rows.codes, rows.labels, counted
+            ),
+            lambda own=own, theirs=theirs, given=given, bits=bits: count_plainly(
+                given.queries, own, given.database, theirs, bits
+            ),
+        )
+        for work in works:
+            work()  # compiles
+        taken = [[seconds(work) for work in works] for _ in range(repeats)]
+        medians = 1000 * np.median(taken, axis=0)
+        print(f"| {bits} | {' | '.join(f'{median:.2f}' for median in medians)} |")
 
 
 def search(repeats: int) -> None:
