@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hashprobe.main_process import is_main
 from hashprobe.report.rows import score_heading
-from hashprobe.results import ResultRow
+from hashprobe.results import TARGETED, UNTARGETED, ResultRow
 
 
 def say(line: str) -> None:
@@ -22,15 +22,21 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
     """Print result rows as a table."""
     score = score_heading(rows)
     table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
-    untargeted = any(row.is_untargeted for row in rows)
-    for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
+    goals = {row.goal for row in rows}
+    heads = [
+        *(["goal"] if UNTARGETED in goals else []),
+        *(["protocol"] if TARGETED in goals else []),
+        *("attack", "code", "budget"),
+    ]
+    for heading in heads:
         table.add_column(heading)
     for heading in (score, "interval", "chance", "RMS"):
         table.add_column(heading, justify="right")
     for row in rows:
         low, high = row.score_low, row.score_high
         table.add_row(
-            f"targeted, {row.group}" if untargeted and not row.is_untargeted else row.group,
+            *([row.goal] if UNTARGETED in goals else []),
+            *([row.protocol or "–"] if TARGETED in goals else []),
             row.attack,
             row.code,
             "–" if row.linf is None else row.budget,

@@ -12,7 +12,15 @@ from typing import Any
 from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
-from hashprobe.report.rows import Setting, best_rows, groups, row_names, setting_names, setting_of
+from hashprobe.report.rows import (
+    Setting,
+    best_rows,
+    differences,
+    groups,
+    row_names,
+    setting_names,
+    setting_of,
+)
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
 
@@ -170,10 +178,9 @@ def _attack_names(entries: Sequence[Entry], rows: Sequence[ResultRow]) -> dict[s
     """Name the attack of each row in a gallery: with its code and budget, and its setting if there are several."""
     wanted = {entry.row for entry in entries}
     shown = [row for row in rows if row.row in wanted]
-    settings = setting_names(shown)
+    settings = differences(shown)
     names = {}
     for row in shown:
-        parts = [row.attack, row.code if row.code != "none" else ""]
-        parts += [settings[setting_of(row)]] if len(settings) > 1 else []
+        parts = [row.attack, row.code if row.code != "none" else "", settings[setting_of(row)]]
         names[row.row] = plain(f"{', '.join(part for part in parts if part)} ({row.budget})")
     return names
