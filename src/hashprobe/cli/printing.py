@@ -9,7 +9,7 @@ from rich.table import Table
 
 from hashprobe.main_process import is_main
 from hashprobe.report.rows import score_heading
-from hashprobe.results import TARGETED, UNTARGETED, ResultRow
+from hashprobe.results import ResultRow
 
 
 def say(line: str) -> None:
@@ -19,24 +19,24 @@ def say(line: str) -> None:
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
-    """Print result rows as a table."""
-    score = score_heading(rows)
-    table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
-    goals = {row.goal for row in rows}
-    heads = [
-        *(["goal"] if UNTARGETED in goals else []),
-        *(["protocol"] if TARGETED in goals else []),
-        *("attack", "code", "budget"),
-    ]
-    for heading in heads:
+    """Print result rows, a table for each goal."""
+    if is_main():
+        for goal in dict.fromkeys(row.goal for row in rows):
+            Console().print(_table([row for row in rows if row.goal == goal]))
+
+
+def _table(rows: Sequence[ResultRow]) -> Table:
+    score, untargeted = score_heading(rows), rows[0].is_untargeted
+    said = f"{score} in percent, with its 95 % interval; chance is a random ranking's"
+    table = Table(title=f"Untargeted: {said}; less is stronger" if untargeted else said)
+    for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
         table.add_column(heading)
     for heading in (score, "interval", "chance", "RMS"):
         table.add_column(heading, justify="right")
     for row in rows:
         low, high = row.score_low, row.score_high
         table.add_row(
-            *([row.goal] if UNTARGETED in goals else []),
-            *([row.protocol or "–"] if TARGETED in goals else []),
+            row.group,
             row.attack,
             row.code,
             "–" if row.linf is None else row.budget,
@@ -45,5 +45,4 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
             f"{row.score_chance * 100:.1f}",
             "–" if row.rms is None else f"{row.rms:.4f}",
         )
-    if is_main():
-        Console().print(table)
+    return table
