@@ -43,6 +43,11 @@ _DERIVED = (
 )
 """What a row says of itself beside its fields."""
 
+_LEFT_OUT = {"versions", "chance", "map_low", "map_high", "map_png"} | {
+    name for name in ResultRow.model_fields if name.startswith("t_map")
+}
+"""Fields that the page does not show: what its scores are made of, and the versions, which stand at its foot."""
+
 _HIDDEN_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -74,9 +79,7 @@ def table(rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the rows by column; texts, which recur, as places in a list of the different ones."""
     best = best_rows(rows)
     columns: dict[str, Any] = {}
-    for name in (*ResultRow.model_fields, *_DERIVED):
-        if name == "versions":
-            continue  # of all rows together, at the foot of the page
+    for name in (*(name for name in ResultRow.model_fields if name not in _LEFT_OUT), *_DERIVED):
         values = [getattr(row, name) for row in rows]
         texts = any(isinstance(value, str) for value in values)
         # more digits than are shown, so that nothing rounds twice

@@ -60,13 +60,15 @@ def short(value: Any) -> Any:
 
 
 def remarks(row: ResultRow) -> list[str]:
-    """Say what sets a row apart from a white-box attack on an exact search: transfer, questions, another index."""
+    """Say what sets a row apart from a white-box attack on an exact search: transfer, another index, fewer places, questions."""
     said = []
     if row.attacked_model is not None:
         said.append(f"transfer: made against another model, {short(row.attacked_model)}")
     if row.index != SCAN:
         recall = "" if row.index_recall is None else f", recall {100 * row.index_recall:.1f} %"
         said.append(f"searched by {row.index}{recall}")
+    if row.top_k is not None:
+        said.append(f"the first {row.top_k:,} places count")
     if row.questions:
         said.append(f"{row.questions:,.10g} questions an image")
     if row.training_seed is not None:
