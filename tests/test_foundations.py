@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-<<<<<<< HEAD
 from enum import Enum
-=======
 from functools import partial
->>>>>>> hashing-rooms
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +25,8 @@ from hashprobe.images import as_images, to_uint8
 from hashprobe.progress import progress_bar
 from hashprobe.registry import Registry
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
-<<<<<<< HEAD
 from hashprobe.text import plain
-=======
 from hashprobe.weights import save_weights, weights_identity, weights_sha256
->>>>>>> hashing-rooms
 
 
 class TestErrors:
