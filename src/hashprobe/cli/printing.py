@@ -45,9 +45,9 @@ def _table(rows: Sequence[ResultRow]) -> Table:
     title = f"{score} in percent, with its 95 % interval; chance is a random ranking's"
     table = Table(title=f"Untargeted: {title}; less is stronger" if untargeted else title)
     for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in (score, "interval", "chance", "RMS"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         low, high = row.score_low, row.score_high
         table.add_row(
