@@ -28,7 +28,9 @@ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--plugin", action="append", default=[], help="a Python file whose attacks are tested too")
+    parser.addoption(
+        "--plugin", action="append", default=[], help="a Python file whose attacks are tested too"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

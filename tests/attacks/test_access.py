@@ -52,7 +52,9 @@ class TestAccess:
         assert torch.equal(one.relaxed(IMAGES, 0.3), model.relaxed(IMAGES, 0.3))
         assert np.array_equal(one.codes(IMAGES), model.codes(IMAGES))
         asked = []
-        seen = victim(Access.RANKING, model, search=lambda codes, k: asked.append((codes, k)) or np.zeros((3, k), int))
+        seen = victim(
+            Access.RANKING, model, search=lambda codes, k: asked.append((codes, k)) or np.zeros((3, k), int)
+        )
         assert seen.ranked(IMAGES, 2).shape == (COUNT, 2)
         assert np.array_equal(asked[0][0], model.codes(IMAGES))
         assert asked[0][1] == 2
@@ -100,10 +102,15 @@ class TestCost:
 
     def test_a_network_of_the_attacks_own_is_counted_inside_the_block_alone(self) -> None:
         one, own = victim(Access.NOTHING), torch.nn.Conv2d(3, 3, 1)
-        with pytest.raises(ZeroDivisionError), one.counting(own):
-            own(IMAGES).sum().backward()
-            own(IMAGES)
-            raise ZeroDivisionError
+
+        def failing() -> None:
+            with one.counting(own):
+                own(IMAGES).sum().backward()
+                own(IMAGES)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            failing()
         own(IMAGES)
         assert one.cost.forward.tolist() == [2] * COUNT
         assert one.cost.backward.tolist() == [1] * COUNT

@@ -53,7 +53,9 @@ class TestContext:
         given = context(training=lambda: (asked.append(1) or codes, EYE[[0, 1, 2, 0]]))
         assert not asked
         assert given.training_set()[0] is codes
-        with pytest.raises(HashprobeError, match="needs the codes of training images, and none are known here"):
+        with pytest.raises(
+            HashprobeError, match="needs the codes of training images, and none are known here"
+        ):
             context().training_set()
 
 
@@ -127,13 +129,17 @@ class TestGoals:
             assert np.array_equal(direction.numpy(), opposite(goal.codes))
 
     @pytest.mark.parametrize("kind", GOALS)
-    def test_every_goal_has_codes_by_itself_and_none_for_an_attack_that_looks_at_none(self, kind: str) -> None:
+    def test_every_goal_has_codes_by_itself_and_none_for_an_attack_that_looks_at_none(
+        self, kind: str
+    ) -> None:
         goal_kind = GOALS[kind]()
         assert goal_kind.build(context(), goal_kind.code).codes.shape == (QUERIES, 2)
         blind = goal_kind.build(context(), NO_CODE)
         assert blind.codes is None
         assert blind.objective == goal_kind.objective
-        with pytest.raises(HashprobeError, match="needs the code that it is to reach or to leave; its goal has none"):
+        with pytest.raises(
+            HashprobeError, match="needs the code that it is to reach or to leave; its goal has none"
+        ):
             FGSM().run(linear_model(BITS), random_images(QUERIES), blind)
 
     def test_labels_that_are_not_known_are_said_only_where_they_are_needed(self) -> None:
@@ -157,5 +163,7 @@ class TestGoals:
 
     def test_what_shares_a_label_with_it_is_wanted(self) -> None:
         goal = Goal(labels=np.array([[1, 1, 0], [0, 0, 1]], dtype=np.uint8))
-        items = np.array([[[1, 0, 0], [0, 0, 1], [0, 0, 0]], [[1, 1, 1], [0, 1, 0], [0, 0, 1]]], dtype=np.uint8)
+        items = np.array(
+            [[[1, 0, 0], [0, 0, 1], [0, 0, 0]], [[1, 1, 1], [0, 1, 0], [0, 0, 1]]], dtype=np.uint8
+        )
         assert goal.wanted(items).tolist() == [[True, False, False], [True, False, True]]

@@ -143,7 +143,9 @@ class TestSampledCodes:
     @pytest.mark.parametrize("label", [[1, 0, 0], [0, 0, 0]])
     def test_a_label_of_which_no_image_has_a_class_is_an_error(self, label: list[int]) -> None:
         classes = str(np.flatnonzero(label).tolist()).replace("[", r"\[").replace("]", r"\]")
-        with pytest.raises(HashprobeError, match=f"no database image shares a class with the label {classes}"):
+        with pytest.raises(
+            HashprobeError, match=f"no database image shares a class with the label {classes}"
+        ):
             P2PCode(**database_of([[0, 1, 0], [0, 1, 1]]))(np.array([label]))
 
     @pytest.mark.parametrize("labels", [np.ones((2, 4)), np.ones(3)])

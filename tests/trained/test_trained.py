@@ -29,7 +29,15 @@ from hashprobe.trained import (
     train_into,
     train_with_required,
 )
-from helpers import conv_model, random_codes, random_images, same_tensors, tiny_data, tiny_settings, train_tiny
+from helpers import (
+    conv_model,
+    random_codes,
+    random_images,
+    same_tensors,
+    tiny_data,
+    tiny_settings,
+    train_tiny,
+)
 
 BITS, COUNT = 12, 2
 LABELS = np.eye(3, dtype=np.uint8)[:COUNT]
@@ -118,7 +126,8 @@ class TestEveryTrained:
             content = path.read_bytes()
             path.unlink()
             with pytest.raises(
-                HashprobeError, match=r"holds nothing that was trained \(trained\.json is missing\); give a folder"
+                HashprobeError,
+                match=r"holds nothing that was trained \(trained\.json is missing\); give a folder",
             ):
                 load_trained(saved)
             path.write_bytes(content)
@@ -129,11 +138,15 @@ class TestEveryTrained:
             damaged = bytearray(whole)
             damaged[8 + int.from_bytes(whole[:8], "little")] ^= 1  # the first byte behind the header
             path.write_bytes(damaged)
-            with pytest.raises(HashprobeError, match=r"is damaged: its tensors are not those that trained\.json"):
+            with pytest.raises(
+                HashprobeError, match=r"is damaged: its tensors are not those that trained\.json"
+            ):
                 load_trained(saved)
             for content in (whole[:-10], pickle.dumps({})):
                 path.write_bytes(content)
-                with pytest.raises(HashprobeError, match=r"is not a whole safetensors file .*a pickle is never"):
+                with pytest.raises(
+                    HashprobeError, match=r"is not a whole safetensors file .*a pickle is never"
+                ):
                     load_trained(saved)
             path.write_bytes(whole)
         load_trained(saved)
@@ -157,7 +170,9 @@ class TestEveryTrained:
         check_against(own, conv_model(BITS).sha256())
         other = conv_model(BITS, seed=1).sha256()
         found = f"{own.attacked_model[:12]}, not {other[:12]}"
-        with pytest.raises(HashprobeError, match=rf"this {name} was trained against another model \({found}\)"):
+        with pytest.raises(
+            HashprobeError, match=rf"this {name} was trained against another model \({found}\)"
+        ):
             check_against(own, other)
 
 
@@ -186,10 +201,12 @@ class TestByName:
 
 
 def test_a_fingerprint_is_of_tensors_and_parts_and_not_of_the_way_there(
-    trained: Callable[[str], Trained]
+    trained: Callable[[str], Trained],
 ) -> None:
     assert code(0).sha256() == code(0, attacked_model="other").sha256() != code(1).sha256()
     attack: Any = trained("ProS-GAN")
     assert replace(attack, prototype=code(0)).sha256() != attack.sha256()
-    assert fingerprint(replace(attack, epsilon=0.1)) != fingerprint(attack), "the budget it is used with counts"
+    assert fingerprint(replace(attack, epsilon=0.1)) != fingerprint(attack), (
+        "the budget it is used with counts"
+    )
     assert replace(attack, epsilon=0.1).sha256() == attack.sha256()

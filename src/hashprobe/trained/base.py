@@ -78,7 +78,8 @@ class Trained(ABC):
 
     Attributes:
         name: What it is registered as.
-        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones.
+        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones. A changed default, or a
+            training that computes something else, raises its ``VERSION``.
         presets: Settings by the name of a scale, where they differ from the defaults.
         requires: Names of what must be trained before it; :meth:`train` finds them in its run.
         settings: How this one was trained.
