@@ -327,7 +327,15 @@ def test_without_a_database_there_is_nothing_to_look_at(name: str, made: Callabl
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if issubclass(ATTACKS[name], IterativeAttack)])
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"step_size": 0.0}, {"step_size": -1.0}])
-def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float]) -> None:
-    with pytest.raises(HashprobeError, match="steps must be at least 1 and step_size positive"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number of at least 1; found 0"),
+        ({"steps": 2.5}, "steps must be a whole number of at least 1; found 2.5"),
+        ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
+        ({"step_size": float("nan")}, "step_size must be positive; found nan"),
+    ],
+)
+def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(HashprobeError, match=message):
         ATTACKS[name](**wrong)
