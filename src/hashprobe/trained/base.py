@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from torch import nn
 
 from hashprobe.data import RetrievalData
@@ -78,7 +78,8 @@ class Trained(ABC):
 
     Attributes:
         name: What it is registered as.
-        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones.
+        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones. A changed default, or a
+            training that computes something else, raises its ``VERSION``.
         presets: Settings by the name of a scale, where they differ from the defaults.
         requires: Names of what must be trained before it; :meth:`train` finds them in its run.
         settings: How this one was trained.
@@ -181,8 +182,11 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
         raise HashprobeError(f"{directory} holds {found['kind']}; {kind} was expected.")
     own = TRAINED[found["kind"]]
     parts = {name: load_trained(directory / name, kind=name) for name in found["parts"]}
-    settings = own.Settings(**found["settings"])
-    trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
+    try:
+        settings = own.Settings(**found["settings"])
+        trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise HashprobeError(f"{path} is not of this version of {own.name}; train it again.") from error
     for name, network in trained.networks().items():
         load_weights(network, directory / f"{name}.safetensors", fits="description")
         network.requires_grad_(False).eval()

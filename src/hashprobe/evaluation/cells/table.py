@@ -11,8 +11,8 @@ from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.evaluator import Evaluator
-from hashprobe.identity import fingerprint, identity_of
-from hashprobe.targets import CODES
+from hashprobe.identity import fingerprint, identity_of, version_of
+from hashprobe.targets import CODES, PROTOCOLS
 from hashprobe.trained import Trained
 
 Say = Callable[[str], None]
@@ -104,7 +104,7 @@ def _key(
     code = evaluator.trained.get(spec.code_name)
     return fingerprint(
         spec,
-        protocol,
+        [protocol, version_of(PROTOCOLS[protocol])] if protocol else None,
         {"name": name, "models": {other: own.model_sha256 for other, own in models.items()}},
         evaluator.data.split_sha256,
         list(evaluator.data.query.images.shape),

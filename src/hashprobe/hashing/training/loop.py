@@ -28,6 +28,7 @@ from hashprobe.hashing.training.parameters import (
     set_learning_rate,
 )
 from hashprobe.hashing.training.settings import HashTrainingSettings
+from hashprobe.identity import fingerprint, version_of
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
@@ -83,7 +84,7 @@ def train_hash_model(
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES.make(settings.loss, settings.loss_settings)
     identity = sha256_of(
-        settings.model_dump(),
+        fingerprint(settings, version_of(type(loss))),
         data.split_sha256,
         str(seed),
         str(train.images.shape),
