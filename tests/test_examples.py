@@ -7,9 +7,15 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+
+import hashprobe
+from hashprobe.defences import DEFENCES
+from hashprobe.hashing import BACKBONES, MODELS, HashModel
+from helpers import tiny_data
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "wrap_your_own.py"
 
@@ -35,6 +41,25 @@ def scores(
 
     yield run
     torch.set_num_threads(threads)
+
+
+def test_the_page_on_hash_models_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it shows of backbones, models, transforms and defences of one's own, from top to bottom; the rest needs weights."""
+    page = (EXAMPLE.parents[1] / "docs" / "hash-models.md").read_text(encoding="utf-8")
+    own = page[page.index("A backbone of one's own") :]
+    blocks = re.findall(r"^```python\n(.*?)^```", own, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    for registry in (BACKBONES, MODELS, DEFENCES):
+        monkeypatch.setattr(registry, "_things", dict(registry._things))
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType("hash_models_page")
+    module.__dict__.update(hp=hashprobe, data=tiny_data())
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in blocks:
+        exec(compile(block, "<docs/hash-models.md>", "exec"), module.__dict__)
+    assert HashModel.load("runs/tiny").built_by == "tiny"
+    assert BACKBONES["pooled"]("none").features == 64
+    assert module.model.training is False
 
 
 def test_wrap_your_own_fits_on_a_page() -> None:

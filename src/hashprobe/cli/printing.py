@@ -11,6 +11,8 @@ from hashprobe.main_process import is_main
 from hashprobe.text import plain
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hashprobe.results import ResultRow
 
 
@@ -26,23 +28,30 @@ def said() -> str:
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
-    """Print result rows as a table."""
-    from rich.console import Console
+    """Print result rows, a table for each goal."""
+    if is_main():
+        from rich.console import Console
+
+        for goal in dict.fromkeys(row.goal for row in rows):
+            Console().print(_table([row for row in rows if row.goal == goal]))
+
+
+def _table(rows: Sequence[ResultRow]) -> Table:
     from rich.table import Table
 
     from hashprobe.report.rows import score_heading
 
-    score = score_heading(rows)
-    table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
-    untargeted = any(row.is_untargeted for row in rows)
+    score, untargeted = score_heading(rows), rows[0].is_untargeted
+    title = f"{score} in percent, with its 95 % interval; chance is a random ranking's"
+    table = Table(title=f"Untargeted: {title}; less is stronger" if untargeted else title)
     for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in (score, "interval", "chance", "RMS"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         low, high = row.score_low, row.score_high
         table.add_row(
-            f"targeted, {row.group}" if untargeted and not row.is_untargeted else row.group,
+            row.group,
             row.attack,
             row.code,
             "–" if row.linf is None else row.budget,
@@ -51,5 +60,4 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
             f"{row.score_chance * 100:.1f}",
             "–" if row.rms is None else f"{row.rms:.4f}",
         )
-    if is_main():
-        Console().print(table)
+    return table

@@ -74,7 +74,10 @@ def train_hash(
     from hashprobe.hashing import HashModel
     from hashprobe.identity import fingerprint
 
-    training = with_overrides(SCALES[scale].training, overrides, "--set")
+    base = SCALES[scale].training
+    if model:  # of any structure, of which a scale cannot know a hash layer
+        base = base.model_copy(update={"start": "random"})
+    training = with_overrides(base, overrides, "--set")
     against, _, rest = defence.partition(":") if defence else (None, "", "")
     own_bits = HashModel.named(model).bits if model else bits
     settings = AttackedModel(

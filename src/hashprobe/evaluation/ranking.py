@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe import retrieval
+from hashprobe.identity import settings_identity, version_of
 from hashprobe.targets import Codes
 
 FOUND = 100
@@ -33,6 +34,10 @@ class SearchSettings(BaseModel):
     index: str = "scan"
     settings: dict[str, int | float | str | None] = Field(default_factory=dict)
     top_k: int | None = Field(None, ge=1)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it, with the version of the index."""
+        return {**settings_identity(self), "found": version_of(retrieval.INDEXES[self.index])}
 
 
 @dataclass(frozen=True)

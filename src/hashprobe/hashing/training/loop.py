@@ -88,7 +88,7 @@ def train_hash_model(
         str(seed),
         str(train.images.shape),
         model.sha256(),
-        *([described(hook)] if hook else []),
+        *(() if hook is None else (described(hook),)),
     )
     bank = torch.zeros(len(train), model.bits, device=model.device)
     optimizer = make_optimizer(model.network, settings)
@@ -141,7 +141,7 @@ def train_hash_model(
                     generator=torch_generator(seed, "defence", number),
                     together=together,
                 )
-                relaxed, added = hook(batch) if hook else (batch.relaxed(batch.images), None)
+                relaxed, added = (batch.relaxed(batch.images), None) if hook is None else hook(batch)
                 bank[rows] = relaxed.detach()
                 value = loss(relaxed, bank, batch.similarity, done)
                 if added is not None:

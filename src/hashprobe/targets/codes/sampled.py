@@ -20,8 +20,8 @@ class SampledCode(TargetCode):
     """Codes from ``images`` random database images that carry the target label.
 
     An image carries the label when its label vector equals it; where no image's does (a single class may never occur alone),
-    when it has all of its classes; and where none has, when none shares more classes with it. With fewer than ``images`` such images all of them are used,
-    as in 62 % of FLICKR-25K's unique label vectors, which belong to one image each.
+    when it has all of its classes; and where none has, when none shares more classes with it. With fewer than ``images`` such
+    images all of them are used, as in 62 % of FLICKR-25K's unique label vectors, which belong to one image each.
 
     Attributes:
         codes: Packed database codes ``(N, ceil(K / 8))``.
