@@ -68,7 +68,7 @@ def attack(
 
     from hashprobe.data import read_image
     from hashprobe.errors import HashprobeError
-    from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, check_cells, target_label
+    from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, check_cells, picture_goal, target_label
     from hashprobe.experiments import check_trained, how_made
     from hashprobe.files import sha256_of
     from hashprobe.folders import recording
@@ -79,10 +79,11 @@ def attack(
     spec.check()
     targeted = spec.goal_kind.objective == "targeted"
     if targeted != bool(target):
-        wanted = (
-            "name --target" if targeted else "it goes away from what a picture retrieves: give no --target"
+        raise HashprobeError(
+            f"{spec.attack} is targeted here: say with --target what the pictures are to retrieve, or give goal=untargeted."
+            if targeted
+            else f"{spec.attack} is untargeted here, away from what a picture retrieves: give no --target."
         )
-        raise HashprobeError(f"the goal of {spec.attack} here is {spec.goal_name}; {wanted}.")
     (attacked,) = open_models([model], device).values()
     images = np.stack([read_image(path, image_size) for path in pictures])
     loaded = load_data(data, image_size, seed, data_option)
@@ -90,11 +91,11 @@ def attack(
     given = load_trained_folders(trained)
     for one in given:
         check_trained(one, {model: attacked.sha256()}, loaded, transfer=transfer)
-    evaluator = Evaluator(
-        attacked, loaded, seed=seed, trained=given, search=read_search(index, None), progress=True
-    )
+    search = read_search(index, None)
+    search.check(attacked.bits)
+    evaluator = Evaluator(attacked, loaded, seed=seed, trained=given, search=search, progress=True)
     check_cells([spec], evaluator.trained)
-    evaluator.ranking.check()
+    picture_goal(evaluator, spec, attacked.codes(images[:1]), label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
     facts = {
         "title": f"{spec.attack} on {len(images)} pictures.",
@@ -104,7 +105,7 @@ def attack(
         "data": loaded.summary(),
         **how_made(seed, attacked.device),
     }
-    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], evaluator.search, seed)
+    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], search, seed)
     key = fingerprint(*what, attacked.sha256(), loaded.split_sha256)
     with recording(out, key, facts, "attack"):
         found = attack_pictures(evaluator, images, spec, label)

@@ -26,30 +26,36 @@ def said() -> str:
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
-    """Print result rows as a table."""
+    """Print result rows: a table of what was scored by target labels, and one of what was scored by the queries' own."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    from hashprobe.report.rows import score_heading
-
-    score = score_heading(rows)
-    table = Table(title=f"{score} in percent, with its 95 % interval; chance is a random ranking's")
-    untargeted = any(row.is_untargeted for row in rows)
-    for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
-        table.add_column(heading)
-    for heading in (score, "interval", "chance", "RMS"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        low, high = row.score_low, row.score_high
-        table.add_row(
-            f"targeted, {row.group}" if untargeted and not row.is_untargeted else row.group,
-            row.attack,
-            row.code,
-            "–" if row.linf is None else row.budget,
-            f"{row.score * 100:.1f}",
-            "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
-            f"{row.score_chance * 100:.1f}",
-            "–" if row.rms is None else f"{row.rms:.4f}",
+    for untargeted in (False, True):
+        own = [row for row in rows if row.is_untargeted is untargeted]
+        if not own or not is_main():
+            continue
+        score = own[0].score_name
+        table = Table(
+            title=f"{score} in percent; chance is a random ranking's",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=0,
         )
-    if is_main():
+        for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
+            table.add_column(heading, overflow="fold")
+        for heading in (score, "interval", "chance", "RMS"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in own:
+            low, high = row.score_low, row.score_high
+            table.add_row(
+                row.group,
+                row.attack,
+                row.code,
+                "–" if row.linf is None else row.budget,
+                f"{row.score * 100:.1f}",
+                "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
+                f"{row.score_chance * 100:.1f}",
+                "–" if row.rms is None else f"{row.rms:.4f}",
+            )
         Console().print(table)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe import retrieval
+from hashprobe.identity import settings_identity, version_of
 from hashprobe.targets import Codes
 
 FOUND = 100
@@ -33,6 +34,22 @@ class SearchSettings(BaseModel):
     index: str = "scan"
     settings: dict[str, int | float | str | None] = Field(default_factory=dict)
     top_k: int | None = Field(None, ge=1)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it; a plugin's index by its file as well."""
+        return {**settings_identity(self), "found": version_of(retrieval.INDEXES[self.index])}
+
+    def check(self, bits: int) -> None:
+        """Say what is wrong with the name or the settings of the index, before anything is computed.
+
+        Args:
+            bits: Code length K of the database.
+
+        Raises:
+            HashprobeError: an unknown name, or a setting that the index does not have or take.
+        """
+        zeros = np.zeros((64, -(-bits // 8)), dtype=np.uint8)
+        retrieval.open_index(self.index, zeros, bits=bits, **self.settings)
 
 
 @dataclass(frozen=True)
@@ -70,15 +87,6 @@ class Ranking:
     def index(self) -> retrieval.SearchIndex:
         """The index, built when it is first asked."""
         return retrieval.open_index(self.search.index, self.codes, bits=self.bits, **self.search.settings)
-
-    def check(self) -> None:
-        """Say what is wrong with the name or the settings of the index, before anything is computed.
-
-        Raises:
-            HashprobeError: an unknown name, or a setting that the index does not have or take.
-        """
-        zeros = np.zeros((64, -(-self.bits // 8)), dtype=np.uint8)
-        retrieval.open_index(self.search.index, zeros, bits=self.bits, **self.search.settings)
 
     @property
     def exact(self) -> bool:

@@ -85,7 +85,7 @@ def evaluate(
     }
     for evaluator in evaluators.values():
         check_cells(specs, evaluator.trained)
-        evaluator.ranking.check()
+        found.check(evaluator.model.bits)
         for protocol in protocols:
             if any(spec.goal_kind.objective == "targeted" for spec in specs):
                 evaluator.target_labels(protocol)

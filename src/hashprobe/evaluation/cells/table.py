@@ -11,8 +11,9 @@ from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.evaluator import Evaluator
-from hashprobe.identity import fingerprint, identity_of
-from hashprobe.targets import CODES
+from hashprobe.hashing import MODELS
+from hashprobe.identity import fingerprint, identity_of, version_of
+from hashprobe.targets import CODES, PROTOCOLS
 from hashprobe.trained import Trained
 
 Say = Callable[[str], None]
@@ -104,8 +105,8 @@ def _key(
     code = evaluator.trained.get(spec.code_name)
     return fingerprint(
         spec,
-        protocol,
-        {"name": name, "models": {other: own.model_sha256 for other, own in models.items()}},
+        protocol and [protocol, version_of(PROTOCOLS[protocol])],
+        {"name": name, "models": {other: _computes(own) for other, own in models.items()}},
         evaluator.data.split_sha256,
         list(evaluator.data.query.images.shape),
         evaluator.seed,
@@ -114,6 +115,12 @@ def _key(
         code.sha256() if code else None,
         pictures if spec.gallery else 0,
     )
+
+
+def _computes(evaluator: Evaluator) -> list[str]:
+    """Return what identifies what a model computes: its tensors, and the file of the plugin that builds it, if one does."""
+    name = evaluator.model.built_by
+    return [evaluator.model_sha256, *([version_of(MODELS[name])] if name in MODELS else [])]
 
 
 def _in_order(measured: Measured, source: str, names: list[str]) -> Measured:
