@@ -14,7 +14,7 @@ from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
-from hashprobe.trained import Trained
+from hashprobe.trained import TRAINED, Trained
 
 ORIGINAL = "Original"
 
@@ -209,11 +209,17 @@ def cells_under(
     return cells
 
 
-def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained]) -> None:
+def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained], model: str) -> None:
     """Say what is wrong with attacks before anything is computed.
 
+    Args:
+        specs: The attacks.
+        trained: What was trained, by name.
+        model: Fingerprint of the attacked model.
+
     Raises:
-        HashprobeError: an unknown name or setting, something that must be trained first, or the same attack twice.
+        HashprobeError: an unknown name or setting, something that must be trained first, a trained code of another model, or
+            the same attack twice.
     """
     names: set[str] = set()
     for spec in specs:
@@ -224,6 +230,12 @@ def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained]) -> No
                 raise HashprobeError(
                     f"{needed} has to be trained first; give the folder that train-attack wrote (--trained)."
                 )
+        code = trained.get(spec.code_name)
+        if code is not None and spec.attack not in TRAINED and code.attacked_model != model:
+            raise HashprobeError(
+                f"{spec.attack}: the code {code.name!r} was trained on another model ({code.attacked_model[:12]}, not "
+                f"{model[:12]}), whose codes mean nothing to this one; train one with train-attack {code.name}."
+            )
         if name in names:
             raise HashprobeError(f"{spec.attack or name} is given twice with the same settings; give it once.")
         names.add(name)

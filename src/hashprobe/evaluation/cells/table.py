@@ -47,10 +47,11 @@ def measure_table(
         The cells in the order of the table.
     """
     for evaluator in models.values():
-        check_cells(specs, evaluator.trained)
+        check_cells(specs, evaluator.trained, evaluator.model_sha256)
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
-        codes = [name for name in ("p2p", "anchor", *first.trained) if name in CODES]
+        own = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
+        codes = [name for name in ("p2p", "anchor", *own) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))
             for spec, protocol in cells_under(specs, protocols, codes)
