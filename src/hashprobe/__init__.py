@@ -32,7 +32,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hashprobe import attacks, data, defences, evaluation, experiments, hashing, report, results, retrieval, targets, trained
+    from hashprobe import (
+        attacks,
+        data,
+        defences,
+        evaluation,
+        experiments,
+        hashing,
+        report,
+        results,
+        retrieval,
+        targets,
+        trained,
+    )
     from hashprobe.experiments import evaluate
     from hashprobe.hashing import HashModel
 else:

@@ -38,10 +38,14 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["train-hash", "--set", "epoch=3"], "did you mean 'epochs'?"),
         (["train-hash", "--set", "epochs=many"], "epochs: Input should be a valid integer"),
         (["train-hash", "--set", "loss=nope", "--weights", "none"], "no hash loss is named 'nope'"),
+        (["train-hash", "--set", 'loss_settings={"eda": 1}', "--weights", "none"], "has no setting 'eda'"),
         (["train-hash", "--scale", "cpus"], "did you mean 'cpu'?"),
         (["train-hash", "--model", "own"], "no model is named 'own'. None is registered; see --plugin."),
         (["train-hash", "--weights", "none", "--defence", "nope"], "no defence is named 'nope'"),
-        (["train-hash", "--weights", "none", "--device", "nonsense"], "device 'nonsense' cannot be used here"),
+        (
+            ["train-hash", "--weights", "none", "--device", "nonsense"],
+            "device 'nonsense' cannot be used here",
+        ),
         (
             ["train-hash", "--backbone", "efficientnet_lite00", "--weights", "none", *SCENES],
             "efficientnet_lite0",
@@ -101,9 +105,15 @@ def test_bad_input_is_one_sentence(
         (["--attack", "FGSM", "--attack", "FGSM:goal=targeted"], "FGSM is given twice"),
         (["--attack", "FGSM:code=prototype"], "prototype has to be trained first"),
         (["--attack", "ProS-GAN"], "ProS-GAN has to be trained first"),
-        (["--attack", "ProS-GAN:goal=untargeted"], "ProS-GAN has no untargeted form; its goal must be targeted."),
+        (
+            ["--attack", "ProS-GAN:goal=untargeted"],
+            "ProS-GAN has no untargeted form; its goal must be targeted.",
+        ),
         (["--index", "faiss-hsnw"], "no search index is named 'faiss-hsnw'; did you mean 'faiss-hnsw'?"),
-        (["--index", "faiss-hnsw:width=3"], "the search index 'faiss-hnsw' has no setting 'width'; it has links"),
+        (
+            ["--index", "faiss-hnsw:width=3"],
+            "the search index 'faiss-hnsw' has no setting 'width'; it has links",
+        ),
         (["--index", "faiss-hnsw:links=many"], "links must be a whole number from 2 to 1024; found 'many'."),
         (["--index", "scan:links=3"], "the search index 'scan' has no setting 'links'; it has none."),
         (["--top-k", "0"], "--top-k"),
@@ -234,7 +244,10 @@ def test_a_killed_command_leaves_no_lock(
         (["--target", "dog", "--index", "nope"], "no search index is named 'nope'"),
         (["--target", "dog", "--attack", "ProS-GAN"], "ProS-GAN has to be trained first"),
         (["--target", "dog", "--attack", "FGSM:code=prototype"], "prototype has to be trained first"),
-        (["--attack", "FGSM:goal=untargeted,code=anchor"], "needs the labels of the queries, which are not known"),
+        (
+            ["--attack", "FGSM:goal=untargeted,code=anchor"],
+            "needs the labels of the queries, which are not known",
+        ),
     ],
 )
 def test_attack_refuses_before_it_takes_the_folder(
@@ -254,9 +267,7 @@ def test_transfer_needs_two_models(walked: Path, tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_cell_is_named(
-    walked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_cell_is_named(walked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["evaluate", *SCENES, "--model", walked / "bits8", "--attack", "FGSM", "--gallery", 0]
     command += ["--protocol", "paper", "--out", tmp_path]
     assert call(*command) == 0

@@ -132,7 +132,9 @@ def test_an_index_searches_in_place_of_the_scan(walked: Path, tmp_path: Path) ->
     # So few items are all linked with each other: the graph finds what the scan finds, but for equal distances.
     assert all(row.index_recall == 1 for row in found)
     assert found[-1].score_name == exact[-1].score_name == "t-MAP@10"
-    assert call(*command, "--index", "faiss-hnsw", "--out", tmp_path / "hnsw") == 2, "it is another experiment"
+    assert call(*command, "--index", "faiss-hnsw", "--out", tmp_path / "hnsw") == 2, (
+        "it is another experiment"
+    )
 
 
 def test_without_a_gallery_no_picture_is_written(walked: Path, tmp_path: Path) -> None:
@@ -173,7 +175,9 @@ def test_a_killed_evaluation_goes_on_with_the_same_command(
     assert lines == sorted(lines)
     assert without_times(rows_of(out)) == without_times(rows_of(tmp_path / "whole"))
     took = read_json(out / "experiment.json")["seconds"]
-    assert call(*command, "--out", out) == 0  # there is nothing left to do, and the time that it took is still said
+    assert (
+        call(*command, "--out", out) == 0
+    )  # there is nothing left to do, and the time that it took is still said
     assert len(calls) == 4
     assert read_json(out / "experiment.json")["seconds"]["attacks"] >= took["attacks"]
 

@@ -68,7 +68,14 @@ def attack(
 
     from hashprobe.data import read_image
     from hashprobe.errors import HashprobeError
-    from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, check_cells, picture_goal, target_label
+    from hashprobe.evaluation import (
+        CellSpec,
+        Evaluator,
+        attack_pictures,
+        check_cells,
+        picture_goal,
+        target_label,
+    )
     from hashprobe.experiments import check_trained, how_made
     from hashprobe.files import sha256_of
     from hashprobe.folders import recording
@@ -129,7 +136,7 @@ def evaluate(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack all queries of a data set; write result rows and a report.
+    """Attack all queries of a data set; write rows and a report.
 
     A row that is there is not measured again.
 
@@ -171,7 +178,7 @@ def transfer_attacks(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack every model; score the adversarial queries on every model.
+    """Attack each model; score every attack on every model.
 
     Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
     """

@@ -37,7 +37,9 @@ def check_settings(kind: type[Attack], name: str, settings: Mapping[str, Any]) -
         if setting not in fields:
             raise unknown_name(f"setting of {name}", setting, fields)
     if missing := sorted(needed - settings.keys()):
-        raise HashprobeError(f"{name} needs the setting {missing[0]}; give it after a colon, {name}:{missing[0]}=….")
+        raise HashprobeError(
+            f"{name} needs the setting {missing[0]}; give it after a colon, {name}:{missing[0]}=…."
+        )
     hints = typing.get_type_hints(kind)
     for setting, value in settings.items():
         try:

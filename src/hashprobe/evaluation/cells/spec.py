@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe.attacks import ATTACKS, Access, Attack
-from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
@@ -169,7 +169,7 @@ class CellSpec(BaseModel):
             )
         if self.code == "own" and objective == "targeted":
             raise HashprobeError(
-                f"{self.title}: code=own is where a query is already, which can only be left; give goal=untargeted, or another code."
+                f"{self.title}: code=own is where a query is already, so it can only be left: give goal=untargeted, or another code."
             )
         blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
         if self.code == NO_CODE and not blind:
@@ -237,5 +237,7 @@ def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained], model
                 f"{model[:12]}), whose codes mean nothing to this one; train one with train-attack {code.name}."
             )
         if name in names:
-            raise HashprobeError(f"{spec.attack or name} is given twice with the same settings; give it once.")
+            raise HashprobeError(
+                f"{spec.attack or name} is given twice with the same settings; give it once."
+            )
         names.add(name)

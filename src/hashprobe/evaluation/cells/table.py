@@ -50,8 +50,8 @@ def measure_table(
         check_cells(specs, evaluator.trained, evaluator.model_sha256)
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
-        own = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
-        codes = [name for name in ("p2p", "anchor", *own) if name in CODES]
+        fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
+        codes = [name for name in ("p2p", "anchor", *fitting) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))
             for spec, protocol in cells_under(specs, protocols, codes)
@@ -121,7 +121,10 @@ def _key(
 def _computes(evaluator: Evaluator) -> list[str]:
     """Return what identifies what a model computes: its tensors, and the file of the plugin that builds it, if one does."""
     name = evaluator.model.built_by
-    return [evaluator.model_sha256, *([version_of(MODELS[name])] if name in MODELS else [])]
+    return [
+        evaluator.model_sha256,
+        *([version_of(MODELS[name])] if name is not None and name in MODELS else []),
+    ]
 
 
 def _in_order(measured: Measured, source: str, names: list[str]) -> Measured:
