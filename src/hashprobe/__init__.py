@@ -20,7 +20,9 @@ __all__ = [
     "attacks",
     "data",
     "defences",
+    "evaluate",
     "evaluation",
+    "experiments",
     "hashing",
     "report",
     "results",
@@ -30,7 +32,20 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hashprobe import attacks, data, defences, evaluation, hashing, report, retrieval, targets
+    from hashprobe import (
+        attacks,
+        data,
+        defences,
+        evaluation,
+        experiments,
+        hashing,
+        report,
+        results,
+        retrieval,
+        targets,
+        trained,
+    )
+    from hashprobe.experiments import evaluate
     from hashprobe.hashing import HashModel
 else:
 

@@ -27,7 +27,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> HashprobeErro
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
     hint = f"; did you mean {by_lower[close[0]]!r}?" if close else "."
-    return HashprobeError(f"no {kind} is named {name!r}{hint} Known: {', '.join(names)}.")
+    listed = f"Known: {', '.join(names)}." if names else "None is registered; see --plugin."
+    return HashprobeError(f"no {kind} is named {name!r}{hint} {listed}")
 
 
 def check_whole_number(name: str, value: Any, *, least: int, most: int | None = None, also: str = "") -> int:

@@ -68,7 +68,14 @@ def attack(
 
     from hashprobe.data import read_image
     from hashprobe.errors import HashprobeError
-    from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, check_cells, target_label
+    from hashprobe.evaluation import (
+        CellSpec,
+        Evaluator,
+        attack_pictures,
+        check_cells,
+        picture_goal,
+        target_label,
+    )
     from hashprobe.experiments import check_trained, how_made
     from hashprobe.files import sha256_of
     from hashprobe.folders import recording
@@ -79,10 +86,11 @@ def attack(
     spec.check()
     targeted = spec.goal_kind.objective == "targeted"
     if targeted != bool(target):
-        wanted = (
-            "name --target" if targeted else "it goes away from what a picture retrieves: give no --target"
+        raise HashprobeError(
+            f"{spec.attack} is targeted here: say with --target what the pictures are to retrieve, or give goal=untargeted."
+            if targeted
+            else f"{spec.attack} is untargeted here, away from what a picture retrieves: give no --target."
         )
-        raise HashprobeError(f"the goal of {spec.attack} here is {spec.goal_name}; {wanted}.")
     (attacked,) = open_models([model], device).values()
     images = np.stack([read_image(path, image_size) for path in pictures])
     loaded = load_data(data, image_size, seed, data_option)
@@ -90,11 +98,11 @@ def attack(
     given = load_trained_folders(trained)
     for one in given:
         check_trained(one, {model: attacked.sha256()}, loaded, transfer=transfer)
-    evaluator = Evaluator(
-        attacked, loaded, seed=seed, trained=given, search=read_search(index, None), progress=True
-    )
-    check_cells([spec], evaluator.trained)
-    evaluator.ranking.check()
+    search = read_search(index, None)
+    search.check(attacked.bits)
+    evaluator = Evaluator(attacked, loaded, seed=seed, trained=given, search=search, progress=True)
+    check_cells([spec], evaluator.trained, evaluator.model_sha256)
+    picture_goal(evaluator, spec, attacked.codes(images[:1]), label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
     facts = {
         "title": f"{spec.attack} on {len(images)} pictures.",
@@ -104,7 +112,7 @@ def attack(
         "data": loaded.summary(),
         **how_made(seed, attacked.device),
     }
-    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], evaluator.search, seed)
+    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], search, seed)
     key = fingerprint(*what, attacked.sha256(), loaded.split_sha256)
     with recording(out, key, facts, "attack"):
         found = attack_pictures(evaluator, images, spec, label)
@@ -128,7 +136,7 @@ def evaluate(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack all queries of a data set; write result rows and a report.
+    """Attack all queries of a data set; write rows and a report.
 
     A row that is there is not measured again.
 
@@ -170,7 +178,7 @@ def transfer_attacks(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Attack every model; score the adversarial queries on every model.
+    """Attack each model; score every attack on every model.
 
     Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
     """

@@ -106,7 +106,7 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
         HashprobeError: one that cannot be opened, or is given twice.
     """
     from hashprobe.devices import resolve_device
-    from hashprobe.hashing import open_model
+    from hashprobe.hashing import MODELS, open_model
 
     place = resolve_device(device)
     plain = [Path(name).name for name in names]
@@ -114,7 +114,8 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
         short if plain.count(short) == 1 else name.replace("/", "_")
         for name, short in zip(names, plain, strict=True)
     ]
-    if len(set(own)) < len(own):
+    places = {name if name in MODELS else str(Path(name).resolve()) for name in names}
+    if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
 

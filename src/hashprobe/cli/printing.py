@@ -11,8 +11,6 @@ from hashprobe.main_process import is_main
 from hashprobe.text import plain
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hashprobe.results import ResultRow
 
 
@@ -28,36 +26,36 @@ def said() -> str:
 
 
 def print_rows(rows: Sequence[ResultRow]) -> None:
-    """Print result rows, a table for each goal."""
-    if is_main():
-        from rich.console import Console
-
-        for goal in dict.fromkeys(row.goal for row in rows):
-            Console().print(_table([row for row in rows if row.goal == goal]))
-
-
-def _table(rows: Sequence[ResultRow]) -> Table:
+    """Print result rows: a table of what was scored by target labels, and one of what was scored by the queries' own."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
     from rich.table import Table
 
-    from hashprobe.report.rows import score_heading
-
-    score, untargeted = score_heading(rows), rows[0].is_untargeted
-    title = f"{score} in percent, with its 95 % interval; chance is a random ranking's"
-    table = Table(title=f"Untargeted: {title}; less is stronger" if untargeted else title)
-    for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
-        table.add_column(heading, overflow="fold")
-    for heading in (score, "interval", "chance", "RMS"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        low, high = row.score_low, row.score_high
-        table.add_row(
-            row.group,
-            row.attack,
-            row.code,
-            "–" if row.linf is None else row.budget,
-            f"{row.score * 100:.1f}",
-            "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
-            f"{row.score_chance * 100:.1f}",
-            "–" if row.rms is None else f"{row.rms:.4f}",
+    for untargeted in (False, True):
+        own = [row for row in rows if row.is_untargeted is untargeted]
+        if not own or not is_main():
+            continue
+        score = own[0].score_name
+        table = Table(
+            title=f"{score} in percent; chance is a random ranking's",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=0,
         )
-    return table
+        for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
+            table.add_column(heading, overflow="fold")
+        for heading in (score, "interval", "chance", "RMS"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in own:
+            low, high = row.score_low, row.score_high
+            table.add_row(
+                row.group,
+                row.attack,
+                row.code,
+                "–" if row.linf is None else row.budget,
+                f"{row.score * 100:.1f}",
+                "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
+                f"{row.score_chance * 100:.1f}",
+                "–" if row.rms is None else f"{row.rms:.4f}",
+            )
+        Console().print(table)

@@ -41,7 +41,8 @@ def train_hash(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Name of a model that a plugin registers, in place of a backbone with a hash layer."
+            help="Name of a model that a plugin registers, in place of a backbone with a hash layer; bits and first weights "
+            "are its own."
         ),
     ] = None,
     backbone: Annotated[str, typer.Option(help="Name of the backbone.")] = "efficientnet_lite0",
@@ -71,27 +72,31 @@ def train_hash(
     from hashprobe.evaluation import Evaluator
     from hashprobe.experiments import SCALES, AttackedModel, how_made, train_model_into
     from hashprobe.folders import recording
-    from hashprobe.hashing import HashModel
+    from hashprobe.hashing import HASH_LOSSES, HashModel
+    from hashprobe.hashing.training.parameters import halves, parameter_groups
     from hashprobe.identity import fingerprint
 
-    base = SCALES[scale].training
-    if model:  # of any structure, of which a scale cannot know a hash layer
-        base = base.model_copy(update={"start": "random"})
-    training = with_overrides(base, overrides, "--set")
+    place = resolve_device(device)
+    named, training = HashModel.named(model) if model else None, SCALES[scale].training
+    if named is not None and halves(named.network) is None:
+        training = training.model_copy(
+            update={"start": "random"}
+        )  # it has no hash layer that labels could start
+    training = with_overrides(training, overrides, "--set")
     against, _, rest = defence.partition(":") if defence else (None, "", "")
-    own_bits = HashModel.named(model).bits if model else bits
     settings = AttackedModel(
         named=model,
         backbone=backbone,
         weights="none" if model else weights,
-        bits=own_bits,
+        bits=named.bits if named else bits,
         training=training,
         defence=against,
         defence_settings=read_pairs([part for part in rest.split(",") if part], f"--defence {against}"),
     )
-    settings.build(seed)  # says a wrong name or file before the folder is taken
+    # What is wrong with names, files or settings is said before the folder is taken.
+    HASH_LOSSES.make(training.loss, training.loss_settings)
+    parameter_groups(settings.build(seed).network, training)
     settings.hook()
-    place = resolve_device(device)
     loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
     key = fingerprint(settings, loaded.split_sha256, loaded.image_size, seed)
     facts = {

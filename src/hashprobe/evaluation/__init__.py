@@ -7,7 +7,7 @@ from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Attacked, Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
-from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, target_label
+from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, picture_goal, target_label
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
 from hashprobe.evaluation.scores import Score, score
 from hashprobe.results import ResultRow
@@ -32,6 +32,7 @@ __all__ = [
     "gallery_entries",
     "measure",
     "measure_table",
+    "picture_goal",
     "score",
     "target_label",
 ]

@@ -16,7 +16,7 @@ from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import unpack
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import NO_CODE
+from hashprobe.targets import NO_CODE, Codes, Goal
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,26 @@ def target_label(names: list[str], class_names: tuple[str, ...]) -> npt.NDArray[
     return np.array([name in names for name in class_names], dtype=np.uint8)
 
 
+def picture_goal(
+    evaluator: Evaluator, spec: CellSpec, codes: Codes, label: npt.NDArray[np.uint8] | None
+) -> Goal:
+    """Return what an attack on one picture is to reach.
+
+    Args:
+        evaluator: The attacked model, the database that is searched, and what was trained.
+        spec: The attack, its goal and code.
+        codes: Packed code of the picture ``(1, ceil(K / 8))``.
+        label: The target label ``(C,)``, for a targeted goal.
+
+    Raises:
+        HashprobeError: a goal that needs the picture's own label, which nobody knows, or a label that no code stands for.
+    """
+    target = None if label is None else label[None]
+    context = replace(evaluator.context(), query_codes=codes, query_labels=None, target_labels=target)
+    blind = spec.kind is not None and spec.kind.access is Access.NOTHING
+    return spec.goal_kind.build(context, NO_CODE if blind else spec.code_name)
+
+
 def attack_pictures(
     evaluator: Evaluator,
     images: npt.NDArray[np.uint8],
@@ -76,24 +96,18 @@ def attack_pictures(
         label: The target label ``(C,)``, for a targeted goal.
         nearest: How many database images are looked at.
     """
-    model, database, kind = evaluator.model, evaluator.data.database, spec.goal_kind
+    model, database = evaluator.model, evaluator.data.database
     attack, together = spec.build(evaluator.trained), processes(evaluator.model.device)
     results = []
     own = range(len(images))[together.index :: together.count]
     with progress_bar("pictures", len(own), show=evaluator.progress) as advance:
         for number in own:
             image = images[number : number + 1]
-            target = None if label is None else label[None]
             codes_before = model.codes(image)
-            context = replace(
-                evaluator.context(), query_codes=codes_before, query_labels=None, target_labels=target
-            )
-            blind = attack.access is Access.NOTHING
-            goal = kind.build(context, NO_CODE if blind else spec.code_name)
             result = attack.run(
                 model,
                 as_images(image, model.device),
-                goal,
+                picture_goal(evaluator, spec, codes_before, label),
                 generator=torch_generator(evaluator.seed, "picture", attack.described(), number),
                 search=evaluator.ranking.ids,
                 database_labels=database.labels,

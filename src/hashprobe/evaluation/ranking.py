@@ -45,6 +45,18 @@ class SearchSettings(BaseModel):
         index = [self.index, version_of(retrieval.INDEXES[self.index])]
         return {"index": index, "settings": self.settings, "top_k": self.places}
 
+    def check(self, bits: int) -> None:
+        """Say what is wrong with the name or the settings of the index, before anything is computed.
+
+        Args:
+            bits: Code length K of the database.
+
+        Raises:
+            HashprobeError: an unknown name, or a setting that the index does not have or take.
+        """
+        zeros = np.zeros((64, -(-bits // 8)), dtype=np.uint8)
+        retrieval.open_index(self.index, zeros, bits=bits, **self.settings)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -79,15 +91,6 @@ class Ranking:
     def index(self) -> retrieval.SearchIndex:
         """The index, built when it is first asked."""
         return retrieval.open_index(self.search.index, self.codes, bits=self.bits, **self.search.settings)
-
-    def check(self) -> None:
-        """Say what is wrong with the name or the settings of the index, before anything is computed.
-
-        Raises:
-            HashprobeError: an unknown name, or a setting that the index does not have or take.
-        """
-        zeros = np.zeros((64, -(-self.bits // 8)), dtype=np.uint8)
-        retrieval.open_index(self.search.index, zeros, bits=self.bits, **self.search.settings)
 
     @property
     def exact(self) -> bool:

@@ -90,8 +90,8 @@ def evaluate(
         for name, each in models.items()
     }
     for evaluator in evaluators.values():
-        check_cells(specs, evaluator.trained)
-        evaluator.ranking.check()
+        check_cells(specs, evaluator.trained, evaluator.model_sha256)
+        found.check(evaluator.model.bits)
         for protocol in protocols:
             if any(spec.goal_kind.objective == "targeted" for spec in specs):
                 evaluator.target_labels(protocol)
@@ -122,7 +122,7 @@ def evaluate(
             folder, evaluators, specs, protocols, pictures=gallery, transfer=transfer, say=say
         )
         if report:
-            write_report(folder)
+            write_report(folder, progress=progress)
     return [row for cell in cells for row in cell.rows]
 
 

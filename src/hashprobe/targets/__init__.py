@@ -13,7 +13,16 @@ from hashprobe.targets.codes import (
     train_prototype_net,
 )
 from hashprobe.targets.context import Codes, Context
-from hashprobe.targets.goals import GOALS, NO_CODE, Goal, GoalKind, Objective, codes_of
+from hashprobe.targets.goals import (
+    GOALS,
+    NO_CODE,
+    Goal,
+    GoalKind,
+    Objective,
+    Targeted,
+    Untargeted,
+    codes_of,
+)
 from hashprobe.targets.protocols import PROTOCOLS, draw_target_labels, unique_labels
 
 __all__ = [
@@ -34,6 +43,8 @@ __all__ = [
     "PrototypeSettings",
     "SampledCode",
     "TargetCode",
+    "Targeted",
+    "Untargeted",
     "codes_of",
     "draw_target_labels",
     "train_prototype_net",

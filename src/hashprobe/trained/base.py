@@ -170,7 +170,8 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
     path = directory / SPEC_FILE
     if not path.exists():
         raise HashprobeError(
-            f"{directory} holds nothing that was trained ({SPEC_FILE} is missing); give a folder that train-attack wrote."
+            f"{directory} holds nothing that was trained ({SPEC_FILE} is missing); give a folder that train-attack wrote "
+            "(what an earlier version wrote has to be trained again)."
         )
     found = read_json(path)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -262,5 +263,5 @@ def check_against(trained: Trained, model: str) -> None:
     if trained.attacked_model != model:
         raise HashprobeError(
             f"this {trained.name} was trained against another model ({trained.attacked_model[:12]}, not {model[:12]}); train one "
-            "against this model, or say that it is a transfer (--transfer)."
+            "against this model, or evaluate it as a transfer (evaluate --transfer)."
         )

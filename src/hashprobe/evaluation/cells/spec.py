@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hashprobe.attacks import ATTACKS, Attack
+from hashprobe.attacks import ATTACKS, Access, Attack
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
-from hashprobe.trained import Trained
+from hashprobe.trained import TRAINED, Trained
 
 ORIGINAL = "Original"
 
@@ -47,13 +48,15 @@ class CellSpec(BaseModel):
         """
         name, _, rest = text.partition(":")
         values = read_pairs([part for part in rest.split(",") if part], f"--attack {name}")
-        goal, code = values.pop("goal", None), values.pop("code", None)
-        for setting, value in values.items():
+        goal, code = (  # "none" is read as no value, but is the name of no code
+            str(NO_CODE if values[own] is None else values[own]) if own in values else None
+            for own in ("goal", "code")
+        )
+        settings = {setting: value for setting, value in values.items() if setting not in ("goal", "code")}
+        for setting, value in settings.items():
             if not isinstance(value, int | float | str | None):
-                raise HashprobeError(
-                    f"--attack {name}: {setting} must be a number, a text or none; found {value!r}."
-                )
-        return cls(attack=name, goal=goal, code=code, settings=values, gallery=gallery)
+                raise HashprobeError(f"{name}: {setting} must be one value; found {value!r}.")
+        return cls(attack=name, goal=goal, code=code, settings=settings, gallery=gallery)
 
     @property
     def kind(self) -> type[Attack] | None:
@@ -107,23 +110,16 @@ class CellSpec(BaseModel):
         """
         kind, name = self.kind, self.attack
         assert kind is not None
-        known = [field.name for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING]
-        known = [setting for setting in known if setting != "attacked_model"]
-        for setting in self.settings:
-            if setting not in known:
-                raise unknown_name(f"setting of {name}", setting, known)
-        try:
-            if not issubclass(kind, Trained):
-                return kind(**self.settings)  # type: ignore[arg-type]
-            if name is None or name not in trained:
-                raise HashprobeError(
-                    f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
-                )
-            made = trained[name]
-            assert isinstance(made, Attack)
-            return dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise HashprobeError(f"--attack {name}: {error}.") from None
+        check_settings(kind, str(name), self.settings)
+        if not issubclass(kind, Trained):
+            return kind(**self.settings)  # type: ignore[arg-type]
+        if name is None or name not in trained:
+            raise HashprobeError(
+                f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
+            )
+        made = trained[name]
+        assert isinstance(made, Attack)
+        return dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
 
     def row_name(self, attack: Attack | None, protocol: str | None) -> str:
         """Name this cell's row after what tells it from others: attack, goal, code, budget, settings, protocol."""
@@ -171,6 +167,15 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{self.attack} has no {objective} form; its goal must be {' or '.join(self.kind.objectives)}."
             )
+        if self.code == "own" and objective == "targeted":
+            raise HashprobeError(
+                f"{self.title}: code=own is where a query is, so it can only be left: give goal=untargeted or another code."
+            )
+        blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
+        if self.code == NO_CODE and not blind:
+            raise HashprobeError(
+                f"{self.attack} needs a code to reach or to leave; give code= one of {', '.join(CODES)}."
+            )
 
 
 def cells_under(
@@ -204,11 +209,17 @@ def cells_under(
     return cells
 
 
-def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained]) -> None:
+def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained], model: str) -> None:
     """Say what is wrong with attacks before anything is computed.
 
+    Args:
+        specs: The attacks.
+        trained: What was trained, by name.
+        model: Fingerprint of the attacked model.
+
     Raises:
-        HashprobeError: an unknown name or setting, something that must be trained first, or the same attack twice.
+        HashprobeError: an unknown name or setting, something that must be trained first, a trained code of another model, or
+            the same attack twice.
     """
     names: set[str] = set()
     for spec in specs:
@@ -219,6 +230,14 @@ def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained]) -> No
                 raise HashprobeError(
                     f"{needed} has to be trained first; give the folder that train-attack wrote (--trained)."
                 )
+        code = trained.get(spec.code_name)
+        if code is not None and spec.attack not in TRAINED and code.attacked_model != model:
+            raise HashprobeError(
+                f"{spec.attack}: the code {code.name!r} was trained on another model ({code.attacked_model[:12]}, not "
+                f"{model[:12]}), whose codes mean nothing to this one; train one with train-attack {code.name}."
+            )
         if name in names:
-            raise HashprobeError(f"the attack {name} is given twice; give it once.")
+            raise HashprobeError(
+                f"{spec.attack or name} is given twice with the same settings; give it once."
+            )
         names.add(name)

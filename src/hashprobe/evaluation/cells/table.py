@@ -11,6 +11,7 @@ from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.hashing import MODELS
 from hashprobe.identity import fingerprint, identity_of, version_of
 from hashprobe.targets import CODES, PROTOCOLS
 from hashprobe.trained import Trained
@@ -46,10 +47,11 @@ def measure_table(
         The cells in the order of the table.
     """
     for evaluator in models.values():
-        check_cells(specs, evaluator.trained)
+        check_cells(specs, evaluator.trained, evaluator.model_sha256)
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
-        codes = [name for name in ("p2p", "anchor", *first.trained) if name in CODES]
+        fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
+        codes = [name for name in ("p2p", "anchor", *fitting) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))
             for spec, protocol in cells_under(specs, protocols, codes)
@@ -105,7 +107,7 @@ def _key(
     return fingerprint(
         spec,
         [protocol, version_of(PROTOCOLS[protocol])] if protocol else None,
-        {"name": name, "models": {other: own.model_sha256 for other, own in models.items()}},
+        {"name": name, "models": {other: _computes(own) for other, own in models.items()}},
         evaluator.data.split_sha256,
         list(evaluator.data.query.images.shape),
         evaluator.seed,
@@ -114,6 +116,15 @@ def _key(
         code.sha256() if code else None,
         pictures if spec.gallery else 0,
     )
+
+
+def _computes(evaluator: Evaluator) -> list[str]:
+    """Return what identifies what a model computes: its tensors, and the file of the plugin that builds it, if one does."""
+    name = evaluator.model.built_by
+    return [
+        evaluator.model_sha256,
+        *([version_of(MODELS[name])] if name is not None and name in MODELS else []),
+    ]
 
 
 def _in_order(measured: Measured, source: str, names: list[str]) -> Measured:
