@@ -4,6 +4,7 @@ from hashprobe.attacks.access import Access, Cost, Search, Victim
 from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, project
 from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.fgsm import FGSM
+from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
@@ -13,6 +14,7 @@ __all__ = [
     "ATTACKS",
     "DHTA",
     "FGSM",
+    "HAG",
     "IFGSM",
     "P2P",
     "Access",
