@@ -9,6 +9,7 @@ from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
+from hashprobe.attacks.random_search import RandomSearch
 
 __all__ = [
     "ATTACKS",
@@ -24,6 +25,7 @@ __all__ = [
     "IterativeAttack",
     "Noise",
     "ProSGAN",
+    "RandomSearch",
     "Search",
     "Victim",
     "descend",
