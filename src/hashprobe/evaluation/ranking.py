@@ -60,7 +60,7 @@ class SearchSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Found:
-    """What a query set found.
+    """What the queries of a set found, and how well.
 
     Attributes:
         counts: Items and relevant items at each distance.

@@ -31,7 +31,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """Against what, from what and where something is trained.
+    """All that a training needs beside its settings: the attacked model, the data, a seed, and where it is kept.
 
     Attributes:
         model: The attacked model; left as it was.
@@ -97,7 +97,7 @@ class Trained(ABC):
     @classmethod
     @abstractmethod
     def train(cls, settings: Any, run: TrainingRun) -> Self:
-        """Train one; goes on from the run's checkpoint if that is there."""
+        """Train one; go on from the run's checkpoint, if one was left there."""
 
     @abstractmethod
     def networks(self) -> Mapping[str, nn.Module]:
@@ -105,14 +105,17 @@ class Trained(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return what :meth:`assemble` needs beside the settings, as JSON holds it; ``bits`` and ``classes`` among it."""
+        """Return what :meth:`assemble` needs beside the settings, as JSON holds it.
+
+        ``classes`` and ``image_size``, where they are among it, must be those of the data that it is used on.
+        """
 
     @classmethod
     @abstractmethod
     def assemble(
         cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
     ) -> Self:
-        """Build one whose networks are loaded afterwards."""
+        """Build one from its settings, facts and loaded parts; the tensors of its networks are loaded into it afterwards."""
 
     def parts(self) -> Mapping[str, Trained]:
         """Return what it requires and holds, by name."""
