@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 import hashprobe
+from hashprobe.plugins import load_plugins
 from hashprobe.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,8 +216,9 @@ CONTRIBUTIONS = re.findall(r"^## How to add (.*)$", CONTRIBUTING, re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", range(len(CONTRIBUTIONS)), ids=CONTRIBUTIONS)
-def test_each_how_to_add_is_whole(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its file registers and its test passes; what it registered is forgotten afterwards."""
+@pytest.mark.usefixtures("_no_plugins")
+def test_each_how_to_add_is_whole(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file, used as a plugin, registers and its test passes; what it registered is forgotten afterwards."""
     from hashprobe import attacks, data, defences, experiments, hashing, retrieval, targets, trained
     from hashprobe.experiments import paper
 
@@ -237,10 +239,14 @@ def test_each_how_to_add_is_whole(number: int, monkeypatch: pytest.MonkeyPatch) 
     ]  # type: ignore[list-item]
     for registry in registries:
         monkeypatch.setattr(registry, "_things", dict(registry._things))
+    known = sum(len(registry) for registry in registries)
     blocks = python_blocks(ROOT / "CONTRIBUTING.md")
     assert len(blocks) == len(CONTRIBUTIONS)
-    module = run_as_module(f"contribution_{number}", blocks[number], monkeypatch)
-    tests = [value for name, value in vars(module).items() if name.startswith("test_")]
+    file = tmp_path / "contribution.py"
+    file.write_text(blocks[number], encoding="utf-8")
+    (name,) = load_plugins([file])
+    assert sum(len(registry) for registry in registries) > known, "it registers something"
+    tests = [value for own, value in vars(sys.modules[name]).items() if own.startswith("test_")]
     assert len(tests) == 1
     tests[0]()
 
