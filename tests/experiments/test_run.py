@@ -20,7 +20,7 @@ import hashprobe as hp
 from hashprobe.attacks.prosgan import training
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, ResultRow
-from hashprobe.experiments import RECIPES, SCALES
+from hashprobe.experiments import RECIPES, SCALES, Run
 from hashprobe.files import read_json, read_json_lines, write_json
 from hashprobe.report import write_report
 from helpers import Interrupted, interrupt_after, launch
@@ -327,6 +327,22 @@ def test_the_picture_in_the_gallery_has_the_code_that_it_says(walked: Walked) ->
 def test_the_report_is_written(walked: Walked, tmp_path: Path) -> None:
     folder = copied(walked[0], tmp_path / "out")
     assert "ProS-GAN" in write_report(folder).read_text(encoding="utf-8")
+
+
+def test_a_recipe_s_settings_go_before_those_of_its_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SCALES, "_things", dict(SCALES._things))
+    own = {"prototype": {"steps": 7}, "ProS-GAN": {"epochs": 3}}
+    SCALES.register("mine")(SCALES["cpu"].model_copy(update={"trained": own}))
+    update = {"scale": "mine", "trained": {"prototype": {"steps": 8}}}
+    (cell, *_) = (
+        cell
+        for cell in Run(SMALL.model_copy(update=update), tmp_path, device="cpu").cells
+        if cell.spec.attack == "ProS-GAN"
+    )
+    assert cell.trained["prototype"] == SCALES["cpu"].settings("prototype", steps=8)
+    assert cell.trained["ProS-GAN"] == SCALES["cpu"].settings("ProS-GAN", epochs=3)
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
