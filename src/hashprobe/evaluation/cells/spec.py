@@ -169,7 +169,7 @@ class CellSpec(BaseModel):
             )
         if self.code == "own" and objective == "targeted":
             raise HashprobeError(
-                f"{self.title}: code=own is where a query is already, so it can only be left: give goal=untargeted, or another code."
+                f"{self.title}: code=own is where a query is; it can only be left: give goal=untargeted or another code."
             )
         blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
         if self.code == NO_CODE and not blind:
