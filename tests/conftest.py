@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from hashprobe import plugins
+from hashprobe.trained import Trained
+from helpers import train_tiny
 
 REAL_DATA = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -22,6 +25,22 @@ settings.load_profile("unhurried")
 # What a job system sets for programs of several processes; the tests start their own.
 for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
     os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--plugin", action="append", default=[], help="a Python file whose attacks are tested too"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    plugins.load_plugins(config.getoption("--plugin"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """Returns what is registered in ``TRAINED`` under a name, trained for a moment, once."""
+    return cache(lambda name: train_tiny(name, tmp_path_factory.mktemp("trained") / name))
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
 from torch import nn
 
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.hashing import HashModel
 from hashprobe.seeds import torch_generator
+from hashprobe.trained import TRAINED, Trained, TrainingRun, train_with_required
 
 SIZE = 32
+TINY = {"epochs": 1, "steps": 3, "batch_size": 4, "width": 8, "discriminator_width": 2, "hidden": 16}
+"""What makes a training tiny, where it has such a setting."""
 
 
 class Interrupted(Exception):
@@ -24,17 +29,20 @@ class Interrupted(Exception):
 def interrupt_after(
     monkeypatch: pytest.MonkeyPatch, optimizer: type[torch.optim.Optimizer], steps: int
 ) -> None:
-    """Make a class of optimizers raise in place of step ``steps + 1``, counted over all its instances."""
+    """Make a class of optimizers raise in place of step ``steps + 1``, counted over all its instances, not its subclasses'."""
     original: Callable[..., Any] = optimizer.step
     done = 0
 
     def step(self: torch.optim.Optimizer, closure: Any = None) -> Any:
         nonlocal done
-        if done == steps:
-            raise Interrupted
-        done += 1
+        if type(self) is optimizer:
+            if done == steps:
+                raise Interrupted
+            done += 1
         return original(self, closure)
 
+    # Else torch wraps the step of each subclass, which nothing would undo.
+    step.hooked = True  # type: ignore[attr-defined]
     monkeypatch.setattr(optimizer, "step", step)
 
 
@@ -101,6 +109,20 @@ def tiny_data(
     return RetrievalData(
         name="tiny", class_names=tuple(f"class {column}" for column in range(classes)), **parts
     )
+
+
+def tiny_settings(name: str) -> dict[str, BaseModel]:
+    """Settings of a trained attack or code, and of what it requires, by name."""
+    own, found = TRAINED[name].Settings, dict[str, BaseModel]()
+    for needed in TRAINED[name].requires:
+        found |= tiny_settings(needed)
+    return found | {name: own(**{one: value for one, value in TINY.items() if one in own.model_fields})}
+
+
+def train_tiny(name: str, folder: Path, *, bits: int = 12) -> Trained:
+    """A trained attack or code of ``tiny_data()`` against ``conv_model(bits)``."""
+    run = TrainingRun(model=conv_model(bits), data=tiny_data(), seed=0)
+    return train_with_required(name, tiny_settings(name), run, folder)
 
 
 def same_tensors(first: nn.Module, second: nn.Module) -> bool:

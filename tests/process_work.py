@@ -19,7 +19,7 @@ from hashprobe.attacks import IFGSM, Noise
 from hashprobe.attacks.prosgan import ProSGANSettings, train_generator, training
 from hashprobe.evaluation import Attacked, Evaluator, attack_pictures
 from hashprobe.files import write_json
-from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
+from hashprobe.hashing import Batch, HashModel, HashTrainingSettings, frozen, train_hash_model
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
 from hashprobe.targets import PrototypeNet
@@ -39,6 +39,7 @@ HASH_TRAININGS = {
     )
     for loss, settings in (("dpsh", {"eta": 1.0}), ("hashnet", {}))
 }
+HASH_TRAININGS["defended"] = HASH_TRAININGS["dpsh"]
 GENERATOR = ProSGANSettings(
     width=8, discriminator_width=2, discriminator_every=2, epochs=2, batch_size=5, reconstruction=1.0
 )
@@ -61,11 +62,22 @@ def plain_model(*, seed: int) -> HashModel:
     return HashModel(network, bits=BITS, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
+def shaken(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """A defence in small: noise and a step along the gradient, of this process's images, and an added loss of all."""
+    noise = torch.rand(len(batch.rows), *batch.images.shape[1:], generator=batch.generator)[batch.share.rows]
+    moved = (0.9 * batch.images + 0.1 * noise).requires_grad_()
+    with frozen(batch.model) as model:
+        (gradient,) = torch.autograd.grad(model.logits(moved).square().sum(), moved)
+    relaxed = batch.relaxed(batch.images)
+    return relaxed, (batch.relaxed((moved.detach() + gradient).clamp(0, 1)) - relaxed).square().mean()
+
+
 def hash_training(loss: str, checkpoint: Path | None = None) -> tuple[HashModel, list[dict[str, float]]]:
     """Train a plain model; only the main process starts from the weights that count."""
     model = plain_model(seed=processes(CPU).index)
+    hook = shaken if loss == "defended" else None
     records = train_hash_model(
-        model, tiny_data(train=13), HASH_TRAININGS[loss], seed=3, checkpoint=checkpoint
+        model, tiny_data(train=13), HASH_TRAININGS[loss], seed=3, hook=hook, checkpoint=checkpoint
     )
     return model, records
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import nn
 
 from hashprobe import progress as progress_module
 from hashprobe.checkpoint import Checkpoint
+from hashprobe.described import described
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.files import read_json, read_json_lines, replacing, sha256_of, write_json, write_json_lines
 from hashprobe.images import as_images, to_uint8
@@ -23,6 +26,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.registry import Registry
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 from hashprobe.text import plain
+from hashprobe.weights import save_weights, weights_identity, weights_sha256
 
 
 class TestErrors:
@@ -55,6 +59,20 @@ class TestRegistry:
             HashprobeError, match=r"no shape is named 'sqare'; did you mean 'square'\? Known: square\."
         ):
             shapes["sqare"]
+
+    def test_makes_things_of_their_settings(self) -> None:
+        colours: Registry[type[complex]] = Registry("colour")
+
+        class Colour(complex):
+            def __new__(cls, real: float, imag: float = 0.0) -> Colour:
+                return super().__new__(cls, real, imag)
+
+        colours.register("grey")(Colour)
+        assert colours.make("grey", {"real": 2.0}) == 2
+        with pytest.raises(HashprobeError, match="the colour 'grey' has no setting 'x'; it has real, imag"):
+            colours.make("grey", {"real": 1.0, "x": 2})
+        with pytest.raises(HashprobeError, match="the colour 'grey' needs the setting 'real'"):
+            colours.make("grey", {})
 
     def test_a_name_is_given_once(self) -> None:
         shapes: Registry[int] = Registry("shape")
@@ -215,6 +233,73 @@ class TestFiles:
         assert sha256_of("ab", "c") != sha256_of("a", "bc")
         assert sha256_of({"a": 1, "b": 2}) == sha256_of({"b": 2, "a": 1})
         assert sha256_of("a") == sha256_of(b"a")
+
+
+class TestWeights:
+    def test_a_fingerprint_is_over_facts_names_and_bytes_in_any_precision(self) -> None:
+        module = nn.Linear(2, 1)
+        with torch.no_grad():
+            module.weight.copy_(torch.tensor([[1.0, 2.0]]))
+            module.bias.copy_(torch.tensor([3.0]))
+        one, rest = np.array([3], dtype=np.float32), np.array([1, 2], dtype=np.float32)
+        content = b"facts" + b"bias" + one.tobytes() + b"weight" + rest.tobytes()
+        assert weights_sha256(module, "facts") == hashlib.sha256(content).hexdigest()
+        prints = {
+            weights_sha256(module.to(dtype)) for dtype in (torch.float32, torch.bfloat16, torch.float16)
+        }
+        assert len(prints) == 3
+
+    def test_a_file_is_known_by_its_bytes_wherever_it_lies(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / name).write_bytes(b"weights")
+        found = {weights_identity(str(tmp_path / name)) for name in ("a", "b")}
+        assert found == {hashlib.sha256(b"weights").hexdigest()}
+        (tmp_path / "b").write_bytes(b"other weights")
+        assert weights_identity(str(tmp_path / "b")) not in found
+        assert [weights_identity(name) for name in ("none", "bundled", "pretrained")] == [
+            "none",
+            "bundled",
+            "pretrained",
+        ]
+
+    def test_a_file_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            HashprobeError,
+            match=r"weights '.*absent' are neither 'none', 'bundled', 'pretrained' nor a file\.",
+        ):
+            weights_identity(str(tmp_path / "absent"))
+
+    @pytest.mark.parametrize("limit", [0, 4096])
+    def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(self, tmp_path: Path, limit: int) -> None:
+        """The operating system refuses, as it does on a full disk: a limit on the size of files."""
+        resource = pytest.importorskip("resource")
+        _state(tmp_path / "c", "id", seed=1)[0].save({})
+        before = (tmp_path / "c").read_bytes()
+        large = Checkpoint(tmp_path / "c", "id", {"m": nn.Linear(100, 100)}, {})
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        for write in (lambda: large.save({}), lambda: save_weights(nn.Linear(100, 100), tmp_path / "c")):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            try:
+                with pytest.raises(HashprobeError) as caught:
+                    write()
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            said = str(caught.value)
+            assert said.startswith(f"could not write {tmp_path / 'c'}: ")
+            assert said.endswith("; what was there before is unchanged.")
+        assert (tmp_path / "c").read_bytes() == before
+        assert list(tmp_path.iterdir()) == [tmp_path / "c"]
+
+
+class TestDescribed:
+    def test_says_a_functions_full_name_or_what_an_object_prints(self) -> None:
+        assert described(unknown_name) == "hashprobe.errors.unknown_name"
+        assert described(nn.Linear(2, 3)) == "Linear(in_features=2, out_features=3, bias=True)"
+
+    @pytest.mark.parametrize("thing", [lambda: None, object(), partial(unknown_name, "attack")])
+    def test_what_says_nothing_is_refused(self, thing: object) -> None:
+        with pytest.raises(HashprobeError, match="does not say what it is"):
+            described(thing)
 
 
 def _state(

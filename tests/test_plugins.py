@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hashprobe.errors import HashprobeError
+from hashprobe.experiments.engine import open_engine, run_tasks
 from hashprobe.files import sha256_of
-from hashprobe.grids import open_engine, run_tasks
 from hashprobe.plugins import load_installed_plugins, load_plugins, loaded_plugins, plugin_sha256
 
 TASK = '''

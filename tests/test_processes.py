@@ -67,7 +67,7 @@ def assert_same_network(path: Path, expected: Path) -> None:
 
 
 class TestTraining:
-    @pytest.mark.parametrize("name", ["dpsh", "hashnet", "generator"])
+    @pytest.mark.parametrize("name", ["dpsh", "hashnet", "defended", "generator"])
     def test_equals_that_of_one_process(self, name: str, folders: tuple[Path, Path]) -> None:
         one, two = folders
         assert_same_network(two / f"{name}.safetensors", one / f"{name}.safetensors")

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hashprobe.attacks import DHTA, FGSM, IFGSM, P2P, Noise, project
+from hashprobe.attacks import DHTA, FGSM, IFGSM, P2P, Noise, Victim, project
 from hashprobe.attacks.dhta import sharpening
 from hashprobe.hashing import HashModel
 from hashprobe.retrieval import pack, unpack
+from hashprobe.targets import Goal
 from helpers import linear_model, random_codes, random_images
 
 STD = 0.25
@@ -97,6 +98,15 @@ class TestManyBits:
         noisy = agreement(Noise()(model, images, codes))
         assert agreement(attack(model, images, codes)) > max(noisy, agreement(images)) + 0.2
 
+    @pytest.mark.parametrize("attack", [FGSM(), IFGSM(steps=20), DHTA(steps=40)], ids=repr)
+    def test_away_from_a_code_is_towards_its_opposite(self, attack: IFGSM) -> None:
+        model, images, codes = linear_model(16), random_images(6), random_codes(6, 16)
+        away = attack.run(model, images, Goal(objective="untargeted", codes=codes)).images
+        assert torch.equal(away, attack(model, images, ~codes))
+        own = model.codes(images)
+        left = attack.run(model, images, Goal(objective="untargeted", codes=own)).images
+        assert (unpack(model.codes(left), 16) != unpack(own, 16)).mean() > 0.5
+
     def test_a_saturated_model_moves_nothing_and_makes_no_nan(self) -> None:
         model, images = linear_model(1), random_images(1)
         with torch.no_grad():
@@ -112,12 +122,11 @@ class TestSharpening:
         assert [sharpening(step / 2000) for step in range(2000)] == published
 
     def test_reaches_the_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        model, seen = linear_model(8), []
-        relaxed = model.relaxed
+        seen, relaxed = [], Victim.relaxed
         monkeypatch.setattr(
-            model, "relaxed", lambda images, alpha=1.0: (seen.append(alpha), relaxed(images, alpha))[1]
+            Victim, "relaxed", lambda own, images, alpha: (seen.append(alpha), relaxed(own, images, alpha))[1]
         )
-        DHTA(steps=20)(model, random_images(1), random_codes(1, 8))
+        DHTA(steps=20)(linear_model(8), random_images(1), random_codes(1, 8))
         assert seen == [0.1] * 10 + [0.2] * 2 + [0.3] * 2 + [0.5] * 2 + [0.7] * 2 + [1.0] * 2
 
 

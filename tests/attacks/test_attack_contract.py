@@ -1,131 +1,214 @@
-"""What every attack promises: one grid over all registered ones, and ProS-GAN with random networks."""
+"""What every attack promises: a grid over all that are registered, which chooses by properties and never by name.
+
+A plugin's attacks are tested by ``pytest tests/attacks/test_attack_contract.py --plugin FILE.py``.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-import hashprobe.attacks
-from hashprobe.attacks import ATTACKS, DHTA, FGSM, IFGSM, Attack, Noise, ProSGAN
-from hashprobe.attacks.prosgan import Generator, ProSGANSettings
+from hashprobe.attacks import ATTACKS, Access, Attack, AttackResult, IterativeAttack
 from hashprobe.errors import HashprobeError
-from hashprobe.targets import PrototypeNet
+from hashprobe.hashing import HashModel
+from hashprobe.retrieval import open_index
+from hashprobe.targets import CODES, GOALS, NO_CODE, Goal
+from hashprobe.trained import TRAINED, Trained
 from helpers import SIZE, conv_model, random_codes, random_images
 
-BITS = 12
-CLASSES = 4
-COUNT = 3
+BITS, CLASSES, COUNT = 12, 3, 3
+IMAGES, CLEAN_LABELS = random_images(COUNT), np.eye(CLASSES, dtype=np.uint8)
+DATABASE = open_index("scan", random_codes(40, BITS, seed=1), bits=BITS)
+SEARCH = {
+    "search": lambda codes, k: DATABASE.search(codes, k).ids,
+    "database_labels": np.eye(CLASSES, dtype=np.uint8)[np.arange(40) % CLASSES],
+}
+FEW = {"steps": 4, "questions": 24}
+"""What makes an attack short, where it has such a number."""
 
 
-def of_numbers(name: str, **changes: Any) -> Attack:
-    """A registered attack with few steps."""
-    kind = ATTACKS[name]
-    if "steps" in {field.name for field in dataclasses.fields(kind)}:
-        changes = {"steps": 4, **changes}
-    return kind(**changes)
-
-
-def prosgan(*, epsilon: float | None = 8 / 255, seed: int = 0) -> ProSGAN:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator, prototypes = Generator(SIZE, width=8), PrototypeNet(CLASSES, BITS, hidden=16)
-    settings = ProSGANSettings(width=8)
-    return ProSGAN(
-        epsilon=epsilon, generator=generator, prototypes=prototypes, settings=settings, image_size=SIZE
-    )
-
-
-EVERY = [*ATTACKS, "ProS-GAN"]
-OF_GRADIENTS = [name for name in ATTACKS if name != "Noise"]
-
-
-def made(name: str, **changes: Any) -> Attack:
-    return prosgan(**changes) if name == "ProS-GAN" else of_numbers(name, **changes)
+def of(**wanted: Any) -> list[str]:
+    """Names of the attacks that have certain properties."""
+    return [
+        name for name in ATTACKS if all(getattr(ATTACKS[name], own) == value for own, value in wanted.items())
+    ]
 
 
 @pytest.fixture
-def arguments() -> dict[str, Any]:
-    labels = np.eye(CLASSES, dtype=np.uint8)[:COUNT]
-    return {"images": random_images(COUNT), "codes": random_codes(COUNT, BITS), "labels": labels}
+def made(trained: Callable[[str], Trained]) -> Callable[..., Any]:
+    """Makes an attack by name, with few steps or questions; one that is trained has been trained for a moment."""
+
+    def make(name: str, **changes: Any) -> Attack:
+        kind = ATTACKS[name]
+        numbers = {field.name for field in dataclasses.fields(kind)}
+        changes = {own: value for own, value in FEW.items() if own in numbers} | changes
+        return dataclasses.replace(trained(name), **changes) if issubclass(kind, Trained) else kind(**changes)
+
+    return make
 
 
-def test_all_are_there() -> None:
-    assert {"Noise", "P2P", "DHTA", "FGSM", "I-FGSM"} <= set(ATTACKS)
+def goal_of(attack: Attack | type[Attack], model: HashModel, objective: str = "") -> Goal:
+    """A goal that the attack can take: random codes to reach, or the images' own to leave."""
+    objective = objective or attack.objectives[0]
+    codes = random_codes(COUNT, BITS) if objective == "targeted" else model.codes(IMAGES)
+    return Goal(objective=objective, codes=codes, labels=CLEAN_LABELS)
 
 
-@pytest.mark.parametrize("name", EVERY)
+def run(attack: Attack, model: HashModel, images: Any = IMAGES, **given: Any) -> AttackResult:
+    goal = given.pop("goal", None) or goal_of(attack, model)
+    return attack.run(model, images, goal, **{**SEARCH, **given})
+
+
+class Watch:
+    """Counts the images that a network sees, those that a gradient comes back for, and the outputs that could have one."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        self.forward = self.backward = self.differentiable = 0
+        for network in networks:
+            network.register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, given: Any, outputs: torch.Tensor) -> None:
+        self.forward += len(outputs)
+        if outputs.requires_grad:
+            self.differentiable += len(outputs)
+            outputs.register_hook(self.came_back)
+
+    def came_back(self, gradient: torch.Tensor) -> None:
+        self.backward += len(gradient)
+
+
+def test_the_published_ones_are_there() -> None:
+    assert {"Noise", "P2P", "DHTA", "FGSM", "I-FGSM", "ProS-GAN"} <= set(ATTACKS)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
 class TestEveryAttack:
-    @pytest.mark.parametrize("epsilon", [8 / 255, 0.5])
-    def test_holds_its_budget_and_leaves_its_input(
-        self, name: str, epsilon: float, arguments: dict[str, Any]
-    ) -> None:
-        images, before = arguments["images"], arguments["images"].clone()
-        codes_before = arguments["codes"].copy()
-        adversarial = made(name, epsilon=epsilon)(conv_model(BITS), **arguments)
-        assert adversarial.shape == images.shape
-        assert adversarial.dtype == images.dtype
-        assert (adversarial - images).abs().max() <= epsilon + 1e-6
-        assert adversarial.min() >= 0
-        assert adversarial.max() <= 1
-        assert torch.equal(images, before)
-        assert np.array_equal(arguments["codes"], codes_before)
-        assert not torch.equal(adversarial, images)
+    def test_says_what_it_is(self, name: str) -> None:
+        kind = ATTACKS[name]
+        assert kind.objectives
+        assert set(kind.objectives) <= {"targeted", "untargeted"}
+        assert GOALS[kind.goal].objective in kind.objectives
+        assert kind.code is None or kind.code == NO_CODE or kind.code in CODES
+        assert isinstance(kind.access, Access)
+        assert kind.VERSION >= 1
+        assert len(ATTACKS.describe(name)) > 20
+        if issubclass(kind, Trained):
+            assert TRAINED[name] is kind
+            assert kind.name == name
+            assert set(kind.requires) <= set(TRAINED)
 
-    def test_restores_mode_parameters_and_weights(self, name: str, arguments: dict[str, Any]) -> None:
+    @pytest.mark.parametrize("epsilon", [8 / 255, 0.5])
+    def test_holds_its_budget_under_each_objective_and_leaves_its_input(
+        self, name: str, epsilon: float, made: Callable[..., Any]
+    ) -> None:
+        for objective in ATTACKS[name].objectives:
+            attack, model = made(name, epsilon=epsilon), conv_model(BITS)
+            images, goal = IMAGES.clone(), goal_of(attack, model, objective)
+            before = goal.codes.copy(), goal.labels.copy()
+            adversarial = run(attack, model, images, goal=goal).images
+            assert adversarial.shape == images.shape
+            assert adversarial.dtype == images.dtype
+            assert (adversarial - images).abs().max() <= epsilon + 1e-6
+            assert adversarial.min() >= 0
+            assert adversarial.max() <= 1
+            assert torch.equal(images, IMAGES)
+            assert np.array_equal(goal.codes, before[0])
+            assert np.array_equal(goal.labels, before[1])
+            if attack.questions is None:  # so few answers may not lead anywhere
+                assert not torch.equal(adversarial, images)
+
+    def test_an_objective_that_it_lacks_is_refused(self, name: str, made: Callable[..., Any]) -> None:
+        attack, model = made(name), conv_model(BITS)
+        for objective in {"targeted", "untargeted"} - set(attack.objectives):
+            with pytest.raises(HashprobeError, match=f"has no {objective} form; its goal must be "):
+                run(attack, model, goal=goal_of(attack, model, objective))
+
+    def test_restores_mode_parameters_and_weights(self, name: str, made: Callable[..., Any]) -> None:
         model = conv_model(BITS)
         model.network.backbone[1].eval()
         model.network.hash_layer.bias.requires_grad_(False)
         state = {key: value.clone() for key, value in model.state_dict().items()}
         modes = [module.training for module in model.modules()]
         wanted = [parameter.requires_grad for parameter in model.parameters()]
-        made(name)(model, **arguments)
-        assert [module.training for module in model.modules()] == modes
-        assert [parameter.requires_grad for parameter in model.parameters()] == wanted
-        assert all(parameter.grad is None for parameter in model.parameters())
-        assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
-    def test_the_generator_decides(self, name: str, arguments: dict[str, Any]) -> None:
+        def is_restored() -> bool:
+            return (
+                [module.training for module in model.modules()] == modes
+                and [parameter.requires_grad for parameter in model.parameters()] == wanted
+                and all(parameter.grad is None for parameter in model.parameters())
+                and all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+            )
+
+        run(made(name), model)
+        assert is_restored()
+        failing = model.network.register_forward_hook(lambda *_: 1 / 0)
+        if ATTACKS[name].access is not Access.NOTHING:
+            with pytest.raises(ZeroDivisionError):
+                run(made(name), model, goal=Goal(codes=random_codes(COUNT, BITS), labels=CLEAN_LABELS))
+        failing.remove()
+        assert is_restored()
+
+    def test_the_generator_alone_decides(self, name: str, made: Callable[..., Any]) -> None:
         model, attack = conv_model(BITS), made(name)
-        first, second = (
-            attack(model, **arguments, generator=torch.Generator().manual_seed(5)) for _ in range(2)
-        )
-        assert torch.equal(first, second)
-        assert torch.equal(attack(model, **arguments), attack(model, **arguments))
+        generators = [torch.Generator().manual_seed(seed) for seed in (5, 5, 6)]
+        start = [generator.get_state() for generator in generators]
+        torch.manual_seed(0)
+        everywhere = torch.random.get_rng_state()
+        first, again, other = (run(attack, model, generator=one).images for one in generators)
+        assert torch.equal(first, again)
+        drew = not torch.equal(generators[0].get_state(), start[0])
+        assert attack.stochastic == (drew or not torch.equal(first, other))
+        assert torch.equal(run(attack, model).images, run(attack, model).images)
+        assert torch.equal(torch.random.get_rng_state(), everywhere)
 
-    def test_uint8_and_arrays_are_taken(self, name: str, arguments: dict[str, Any]) -> None:
+    def test_uint8_arrays_and_float64_are_taken(self, name: str, made: Callable[..., Any]) -> None:
+        model, attack = conv_model(BITS), made(name, epsilon=8 / 255)
+        images = (IMAGES * 255).round().to(torch.uint8)
+        expected = run(attack, model, images.float() / 255).images
+        assert torch.equal(run(attack, model, images).images, expected)
+        assert torch.equal(run(attack, model, images.numpy()).images, expected)
+        precise = run(attack, model, IMAGES.double()).images
+        assert precise.dtype == torch.float64
+        assert (precise - IMAGES).abs().max() <= 8 / 255 + 1e-9
+
+    def test_no_gradient_leaves_or_is_needed(self, name: str, made: Callable[..., Any]) -> None:
         model, attack = conv_model(BITS), made(name)
-        images = (arguments.pop("images") * 255).round().to(torch.uint8)
-        expected = attack(model, images.float() / 255, **arguments)
-        assert torch.equal(attack(model, images, **arguments), expected)
-        assert torch.equal(attack(model, images.numpy(), **arguments), expected)
-
-    def test_float64_images_are_taken(self, name: str, arguments: dict[str, Any]) -> None:
-        images = arguments.pop("images").double()
-        adversarial = made(name)(conv_model(BITS), images, **arguments)
-        assert adversarial.dtype == torch.float64
-        assert (adversarial - images).abs().max() <= 8 / 255 + 1e-9
-
-    def test_no_gradient_leaves_or_is_needed(self, name: str, arguments: dict[str, Any]) -> None:
-        model, attack = conv_model(BITS), made(name)
-        expected = attack(model, **arguments)
-        images = arguments.pop("images").clone().requires_grad_(True)
-        adversarial = attack(model, images, **arguments)
+        expected, images = run(attack, model).images, IMAGES.clone().requires_grad_(True)
+        adversarial = run(attack, model, images).images
         assert not adversarial.requires_grad
         assert images.grad is None
         with torch.no_grad():
-            assert torch.equal(attack(model, images, **arguments), expected)
+            assert torch.equal(run(attack, model, images).images, expected)
 
-    def test_no_image_gives_no_image(self, name: str) -> None:
-        empty = {
-            "images": torch.zeros(0, 3, SIZE, SIZE),
-            "codes": np.zeros((0, 2), np.uint8),
-            "labels": np.zeros((0, CLASSES)),
-        }
-        assert made(name)(conv_model(BITS), **empty).shape == (0, 3, SIZE, SIZE)
+    def test_no_image_gives_no_image(self, name: str, made: Callable[..., Any]) -> None:
+        nothing = goal_of(ATTACKS[name], conv_model(BITS))[:0]
+        result = run(made(name), conv_model(BITS), torch.zeros(0, 3, SIZE, SIZE), goal=nothing)
+        assert result.images.shape == (0, 3, SIZE, SIZE)
+        assert result.cost.questions.shape == (0,)
+
+    def test_what_it_cost_is_what_the_networks_saw(self, name: str, made: Callable[..., Any]) -> None:
+        """No pass is forgotten, none is counted twice, and nothing is seen that its access does not allow."""
+        model, attack = conv_model(BITS), made(name)
+        goal = goal_of(attack, model)
+        attacked, own = (
+            Watch(model.network),
+            Watch(*(attack.networks().values() if isinstance(attack, Trained) else ())),
+        )
+        cost = run(attack, model, goal=goal).cost
+        assert attacked.forward + own.forward == cost.forward.sum() + cost.questions.sum()
+        assert attacked.backward + own.backward == cost.backward.sum()
+        assert [counts.shape for counts in (cost.forward, cost.backward, cost.questions)] == [(COUNT,)] * 3
+        if attack.access is Access.NOTHING:
+            assert attacked.forward == 0
+        elif attack.access is not Access.GRADIENTS:
+            assert attacked.forward == cost.questions.sum() > 0
+            assert attacked.differentiable == 0
 
     @pytest.mark.parametrize(
         ("images", "message"),
@@ -137,134 +220,122 @@ class TestEveryAttack:
         ids=["range", "nan", "shape"],
     )
     def test_what_is_no_image_is_refused(
-        self, name: str, images: torch.Tensor, message: str, arguments: dict[str, Any]
+        self, name: str, images: torch.Tensor, message: str, made: Callable[..., Any]
     ) -> None:
         with pytest.raises(HashprobeError, match=message):
-            made(name)(conv_model(BITS), **{**arguments, "images": images})
+            run(made(name), conv_model(BITS), images)
 
     @pytest.mark.parametrize(
-        "codes",
+        ("changes", "message"),
         [
-            random_codes(COUNT, BITS).astype(np.int64),
-            random_codes(COUNT, 16)[:, :1],
-            random_codes(COUNT + 1, BITS),
-            np.ones((COUNT, BITS)),
+            ({"codes": random_codes(COUNT, BITS).astype(np.int64)}, "found int64 of shape (3, 2)"),
+            ({"codes": random_codes(COUNT, 16)[:, :1]}, "found uint8 of shape (3, 1)"),
+            ({"codes": random_codes(COUNT + 1, BITS)}, "found uint8 of shape (4, 2)"),
+            ({"codes": np.ones((COUNT, BITS))}, "found float64 of shape (3, 12)"),
+            ({"labels": np.arange(COUNT)}, "labels must be multi-hot, of shape (n, C); found (3,)"),
+            ({"labels": 2 * CLEAN_LABELS}, "labels must be multi-hot, of shape (n, C)"),
         ],
-        ids=["type", "bits", "count", "signs"],
+        ids=["type", "bits", "count", "signs", "class numbers", "twos"],
     )
-    def test_codes_of_another_form_are_refused(
-        self, name: str, codes: np.ndarray, arguments: dict[str, Any]
+    def test_codes_and_labels_of_another_form_are_refused(
+        self, name: str, changes: dict[str, Any], message: str, made: Callable[..., Any]
     ) -> None:
-        with pytest.raises(
-            HashprobeError,
-            match=r"target codes must be packed uint8 of shape \(3, 2\) \(3 images, 12 bits\); found",
-        ):
-            made(name)(conv_model(BITS), **{**arguments, "codes": codes})
-
-    def test_restores_the_model_after_an_error(self, name: str, arguments: dict[str, Any]) -> None:
-        model = conv_model(BITS)
-        with pytest.raises(HashprobeError):
-            made(name)(model, **{**arguments, "images": torch.full((COUNT, 3, SIZE, SIZE), 2.0)})
-        assert model.training
-        assert all(parameter.requires_grad for parameter in model.parameters())
+        goal = dataclasses.replace(goal_of(ATTACKS[name], conv_model(BITS)), **changes)
+        with pytest.raises(HashprobeError) as raised:
+            run(made(name), conv_model(BITS), goal=goal)
+        assert message in str(raised.value)
+        if "codes" in changes:
+            assert "must be packed uint8 of shape (3, 2) (3 images, 12 bits)" in str(raised.value)
 
     @pytest.mark.parametrize("epsilon", [0.0, -0.1, 1.5, float("nan")])
-    def test_a_budget_out_of_range_is_refused(self, name: str, epsilon: float) -> None:
-        with pytest.raises(
-            HashprobeError, match=r"epsilon must be in \(0, 1\], as 8/255, or None for unbounded; found"
-        ):
+    def test_a_budget_out_of_range_is_refused(
+        self, name: str, epsilon: float, made: Callable[..., Any]
+    ) -> None:
+        with pytest.raises(HashprobeError, match=r"epsilon must be in \(0, 1\], as 8/255, or None for unbou"):
             made(name, epsilon=epsilon)
 
-    def test_is_frozen(self, name: str) -> None:
+    def test_unbounded_it_stays_an_image_or_says_that_it_cannot(
+        self, name: str, made: Callable[..., Any]
+    ) -> None:
+        def adversarial_or_error() -> torch.Tensor | str:
+            try:
+                return run(made(name, epsilon=None), conv_model(BITS)).images
+            except HashprobeError as error:
+                return str(error)
+
+        adversarial = adversarial_or_error()
+        if isinstance(adversarial, str):
+            assert "unbounded" in adversarial
+            return
+        assert adversarial.min() >= 0
+        assert adversarial.max() <= 1
+
+    def test_is_frozen_and_says_what_it_is(self, name: str, made: Callable[..., Any]) -> None:
+        attack, kind = made(name), ATTACKS[name]
         with pytest.raises(dataclasses.FrozenInstanceError):
-            made(name).epsilon = 1.0  # type: ignore[misc]
+            attack.epsilon = 1.0
+        assert attack.described().startswith(f"{kind.__name__}(epsilon=")
+        if not issubclass(kind, Trained):
+            for one in (kind(), attack):
+                assert eval(repr(one), {kind.__name__: kind}) == one
 
 
-@pytest.mark.parametrize("name", [*OF_GRADIENTS, "ProS-GAN"])
-def test_an_image_is_attacked_alike_in_a_batch_of_any_size(name: str, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", of(stochastic=False))
+def test_an_image_is_attacked_alike_in_a_batch_of_any_size(name: str, made: Callable[..., Any]) -> None:
     """In float64, where no gradient's sign hangs on the order of a sum."""
-    model, attack = conv_model(BITS).double(), made(name)
-    if isinstance(attack, ProSGAN):
-        attack.generator.double()
-        attack.prototypes.float()
-    images, codes, labels = arguments["images"].double(), arguments["codes"], arguments["labels"]
-    together = attack(model, images, codes, labels=labels)
-    alone = [
-        attack(model, images[row : row + 1], codes[row : row + 1], labels=labels[row : row + 1])
-        for row in range(COUNT)
-    ]
-    torch.testing.assert_close(together, torch.cat(alone), atol=1e-6, rtol=0)
+    model, attack, images = conv_model(BITS).double(), made(name), IMAGES.double()
+    goal = goal_of(attack, model)
+    together = run(attack, model, images, goal=goal)
+    alone = [run(attack, model, images[[row]], goal=goal[row : row + 1]) for row in range(COUNT)]
+    torch.testing.assert_close(together.images, torch.cat([one.images for one in alone]), atol=1e-5, rtol=0)
+    for counts in ("forward", "backward", "questions"):
+        whole = getattr(together.cost, counts)
+        assert np.array_equal(whole, np.concatenate([getattr(one.cost, counts) for one in alone]))
 
 
-@pytest.mark.parametrize("name", list(ATTACKS))
-def test_repr_is_the_attack(name: str) -> None:
-    for attack in (ATTACKS[name](), of_numbers(name, epsilon=0.25)):
-        assert eval(repr(attack), vars(hashprobe.attacks)) == attack
-
-
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "FGSM"])
-def test_unbounded_stays_an_image(name: str, arguments: dict[str, Any]) -> None:
-    changes = (
-        {"step_size": 0.2} if name == "I-FGSM" else {"step_size": 20.0} if name in ("DHTA", "P2P") else {}
-    )
-    adversarial = of_numbers(name, epsilon=None, **changes)(conv_model(BITS), **arguments)
-    assert (adversarial - arguments["images"]).abs().max() > 8 / 255
-    assert adversarial.min() >= 0
-    assert adversarial.max() <= 1
-
-
-def test_fgsm_has_no_unbounded_form() -> None:
-    with pytest.raises(HashprobeError, match="FGSM steps by epsilon, so it has no unbounded form"):
-        FGSM(epsilon=None)
-
-
-@pytest.mark.parametrize(
-    ("attack", "passes"),
-    [(Noise(), 0), (FGSM(), 1), (IFGSM(steps=7), 7), (DHTA(), 2000)],
-    ids=["noise", "fgsm", "ifgsm", "dhta"],
-)
-def test_passes_are_counted(
-    attack: Attack, passes: int, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
-) -> None:
-    assert (attack.forward_passes, attack.backward_passes) == (passes, passes)
-    if passes <= 7:
-        model, calls = conv_model(BITS), []
-        model.network.register_forward_hook(lambda *_: calls.append(1))
-        attack(model, **arguments)
-        assert len(calls) == passes
-
-
-class TestProSGANInput:
-    @pytest.mark.parametrize("labels", [None, np.eye(CLASSES)[:2]])
-    def test_labels_must_be_given(self, labels: np.ndarray | None, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", of(needs_labels=True))
+class TestNeedsLabels:
+    @pytest.mark.parametrize("labels", [None, CLEAN_LABELS[:2]])
+    def test_labels_must_be_given(
+        self, name: str, labels: np.ndarray | None, made: Callable[..., Any]
+    ) -> None:
+        goal = dataclasses.replace(goal_of(ATTACKS[name], conv_model(BITS)), labels=labels)
         found = "none" if labels is None else 2
-        with pytest.raises(
-            HashprobeError,
-            match=rf"ProSGAN reads target labels: give labels=, one row an image \(3; found {found}\)",
-        ):
-            prosgan()(conv_model(BITS), **{**arguments, "labels": labels})
-
-    def test_other_classes_are_refused(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(HashprobeError, match="this ProS-GAN knows 4 classes; the target labels have 5"):
-            prosgan()(conv_model(BITS), **{**arguments, "labels": np.eye(5)[:COUNT]})
-
-    def test_class_numbers_are_refused(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(HashprobeError, match=r"labels must be multi-hot.*found \(3,\)"):
-            prosgan()(conv_model(BITS), **{**arguments, "labels": np.arange(COUNT)})
-
-    def test_another_image_size_is_refused(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(HashprobeError, match="this ProS-GAN takes images of 32×32; found 64×64"):
-            prosgan()(conv_model(BITS), **{**arguments, "images": random_images(COUNT, size=64)})
-
-    def test_the_target_code_is_not_looked_at_and_the_label_is(self, arguments: dict[str, Any]) -> None:
-        attack, model = prosgan(epsilon=None), conv_model(BITS)
-        adversarial = attack(model, **arguments)
-        assert torch.equal(adversarial, attack(model, **{**arguments, "codes": ~arguments["codes"] & 0xF0}))
-        assert not torch.equal(adversarial, attack(model, **{**arguments, "labels": 1 - arguments["labels"]}))
+        with pytest.raises(HashprobeError, match=rf"give labels=, one row an image \(3; found {found}\)"):
+            run(made(name), conv_model(BITS), goal=goal)
 
 
-@pytest.mark.parametrize("name", ["P2P", "DHTA", "I-FGSM"])
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"step_size": 0.0}, {"step_size": -1.0}])
-def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float]) -> None:
-    with pytest.raises(HashprobeError, match="steps must be at least 1 and step_size positive"):
+ASKING = [
+    name for name in ATTACKS if "questions" in {field.name for field in dataclasses.fields(ATTACKS[name])}
+]
+
+
+@pytest.mark.parametrize("questions", [10, 40])
+@pytest.mark.parametrize("name", ASKING)
+def test_no_image_is_asked_about_more_often_than_allowed(
+    name: str, questions: int, made: Callable[..., Any]
+) -> None:
+    cost = run(made(name, questions=questions), conv_model(BITS)).cost
+    assert 0 < cost.questions.max() <= questions
+    assert cost.backward.sum() == 0 or ATTACKS[name].access is Access.GRADIENTS
+
+
+@pytest.mark.parametrize("name", of(access=Access.RANKING))
+def test_without_a_database_there_is_nothing_to_look_at(name: str, made: Callable[..., Any]) -> None:
+    with pytest.raises(HashprobeError, match=r"give run\(search=…\) a database to search"):
+        run(made(name), conv_model(BITS), search=None)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if issubclass(ATTACKS[name], IterativeAttack)])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number of at least 1; found 0"),
+        ({"steps": 2.5}, "steps must be a whole number of at least 1; found 2.5"),
+        ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
+        ({"step_size": float("nan")}, "step_size must be positive; found nan"),
+    ],
+)
+def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(HashprobeError, match=message):
         ATTACKS[name](**wrong)

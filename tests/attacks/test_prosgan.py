@@ -1,9 +1,8 @@
-"""ProS-GAN: networks, losses, training that resumes, and files that come back or are refused."""
+"""ProS-GAN: networks, losses, training that resumes, and what the attack takes and makes."""
 
 from __future__ import annotations
 
-import json
-import pickle
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,12 @@ import torch
 from pydantic import ValidationError
 
 from hashprobe.attacks import ProSGAN
-from hashprobe.attacks.prosgan import (
-    PROSGAN_SETTINGS,
-    Discriminator,
-    Generator,
-    ProSGANSettings,
-    train_generator,
-    training,
-)
+from hashprobe.attacks.prosgan import Discriminator, Generator, ProSGANSettings, train_generator, training
 from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, read_json_lines
-from hashprobe.targets import PrototypeNet
+from hashprobe.files import read_json_lines
+from hashprobe.targets import PrototypeCode, PrototypeNet
+from hashprobe.trained import TrainingRun, load_trained, train_with_required
 from helpers import (
     SIZE,
     Interrupted,
@@ -34,6 +27,7 @@ from helpers import (
     random_images,
     same_tensors,
     tiny_data,
+    tiny_settings,
 )
 
 BITS = 12
@@ -152,8 +146,8 @@ class TestLosses:
 
 class TestSettings:
     def test_the_named_ones(self) -> None:
-        assert PROSGAN_SETTINGS["paper"] == ProSGANSettings()
-        assert PROSGAN_SETTINGS["released"] == ProSGANSettings(hamming=5.0)
+        assert ProSGAN.Settings is ProSGANSettings
+        assert ProSGAN.presets["released"] == ProSGANSettings(hamming=5.0)
         assert (ProSGANSettings().reconstruction, ProSGANSettings().epochs, ProSGANSettings().batch_size) == (
             100,
             100,
@@ -262,62 +256,66 @@ class TestTraining:
             train_generator(other, data, prototypes, settings, seed=0, checkpoint=tmp_path / "state")
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    generator, prototypes = networks(residual=True, epsilon=0.2)
+def prosgan(*, epsilon: float | None = None, bound: float | None = None) -> ProSGAN:
+    generator, prototypes = networks(residual=bound is not None, epsilon=bound)
     torch.nn.init.normal_(generator.output.weight, generator=torch.Generator().manual_seed(0))
-    settings = SMALL.model_copy(update={"residual": True, "epsilon": 0.2})
-    attack = ProSGAN(generator=generator, prototypes=prototypes, settings=settings, image_size=SIZE)
-    attack.save(tmp_path / "attack", attacked="abc")
-    return tmp_path / "attack"
+    return ProSGAN(
+        epsilon=epsilon,
+        generator=generator.eval(),
+        prototype=PrototypeCode(network=prototypes),
+        settings=SMALL.model_copy(update={"residual": bound is not None, "epsilon": bound}),
+        image_size=SIZE,
+    )
 
 
-class TestFiles:
-    def test_comes_back(self, saved: Path) -> None:
-        loaded = ProSGAN.load(saved, epsilon=0.05, bits=BITS, classes=CLASSES)
-        generator, prototypes = networks(residual=True, epsilon=0.2)
-        torch.nn.init.normal_(generator.output.weight, generator=torch.Generator().manual_seed(0))
-        assert same_tensors(loaded.generator, generator)
-        assert same_tensors(loaded.prototypes, prototypes)
-        assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (0.05, SIZE, 0.2)
-        assert not any(parameter.requires_grad for parameter in loaded.generator.parameters())
-        images, labels = random_images(2), np.eye(CLASSES)[:2]
-        unbounded = ProSGAN.load(saved)(conv_model(BITS), images, random_codes(2, BITS), labels=labels)
+class TestAttack:
+    def test_is_what_the_generator_makes_of_the_label_clipped_to_the_budget(self, tmp_path: Path) -> None:
+        prosgan(epsilon=0.05, bound=0.2).save(tmp_path / "saved")
+        loaded: Any = load_trained(tmp_path / "saved", kind="ProS-GAN")
+        assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (None, SIZE, 0.2)
+        images, labels, own = random_images(2), np.eye(CLASSES)[:2], prosgan(bound=0.2)
         with torch.no_grad():
-            semantics, _, _ = prototypes(torch.from_numpy(labels).float())
-            expected = (generator(images * 2 - 1, semantics) + 1) / 2
-        torch.testing.assert_close(unbounded, expected.clamp(0, 1))
-        assert 0.05 < (unbounded - images).abs().max() <= 0.2 + 1e-6
-        assert read_json(saved / "prosgan.json")["attacked_model_sha256"] == "abc"
+            semantics, _, _ = own.prototype.network(torch.from_numpy(labels).float())
+            expected = ((own.generator(images * 2 - 1, semantics) + 1) / 2).clamp(0, 1)
+        given = (conv_model(BITS), images, random_codes(2, BITS))
+        torch.testing.assert_close(loaded(*given, labels=labels), expected)
+        assert 0.05 < (expected - images).abs().max() <= 0.2 + 1e-6
+        clipped = prosgan(epsilon=0.05, bound=0.2)(*given, labels=labels)
+        torch.testing.assert_close(clipped, (images + (expected - images).clamp(-0.05, 0.05)).clamp(0, 1))
 
-    def test_other_bits_or_classes_are_refused(self, saved: Path) -> None:
-        with pytest.raises(HashprobeError, match="holds a ProS-GAN for 12 bits; 32 were expected"):
-            ProSGAN.load(saved, bits=32)
-        with pytest.raises(HashprobeError, match="holds a ProS-GAN for 3 classes; 4 were expected"):
-            ProSGAN.load(saved, classes=4)
+    def test_the_target_code_is_not_looked_at_and_the_label_is(self) -> None:
+        attack, labels, codes = prosgan(), np.eye(CLASSES)[:2], random_codes(2, BITS)
+        given = (conv_model(BITS), random_images(2))
+        adversarial = attack(*given, codes, labels=labels)
+        assert torch.equal(adversarial, attack(*given, ~codes & 0xF0, labels=labels))
+        assert not torch.equal(adversarial, attack(*given, codes, labels=1 - labels))
 
-    @pytest.mark.parametrize("name", ["prosgan.json", "generator.safetensors", "prototypes.safetensors"])
-    def test_a_missing_file_is_named(self, saved: Path, name: str) -> None:
-        (saved / name).unlink()
-        with pytest.raises(HashprobeError, match=f"{name} does not exist"):
-            ProSGAN.load(saved)
+    def test_other_classes_or_another_image_size_are_refused(self) -> None:
+        attack, model, codes = prosgan(), conv_model(BITS), random_codes(2, BITS)
+        with pytest.raises(HashprobeError, match="this ProS-GAN knows 3 classes; the target labels have 5"):
+            attack(model, random_images(2), codes, labels=np.eye(5)[:2])
+        with pytest.raises(HashprobeError, match="this ProS-GAN takes images of 32×32; found 64×64"):
+            attack(model, random_images(2, size=64), codes, labels=np.eye(CLASSES)[:2])
 
-    @pytest.mark.parametrize("content", [{"format": "hashprobe.hash-model/1"}, [1]])
-    def test_json_of_another_kind_is_refused(self, saved: Path, content: object) -> None:
-        (saved / "prosgan.json").write_text(json.dumps(content))
-        with pytest.raises(HashprobeError, match="does not describe a trained ProS-GAN"):
-            ProSGAN.load(saved)
 
-    def test_a_pickle_or_a_truncated_file_is_refused(self, saved: Path) -> None:
-        path = saved / "generator.safetensors"
-        for content in (path.read_bytes()[:-10], pickle.dumps({})):
-            path.write_bytes(content)
-            with pytest.raises(
-                HashprobeError, match=r"is not a whole safetensors file .*; a pickle is never loaded"
-            ):
-                ProSGAN.load(saved)
-
-    def test_tensors_of_another_network_are_refused(self, saved: Path) -> None:
-        (saved / "generator.safetensors").write_bytes((saved / "prototypes.safetensors").read_bytes())
-        with pytest.raises(HashprobeError, match="does not fit its description"):
-            ProSGAN.load(saved)
+def test_a_killed_training_goes_on_in_its_folder_and_its_prototype_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    settings = {**tiny_settings("ProS-GAN"), "ProS-GAN": SMALL}  # 2 epochs of 4 batches
+    run = TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0)
+    whole = train_with_required("ProS-GAN", settings, run, tmp_path / "whole")
+    of_prototype, of_generator = 3, 8 + math.ceil(8 / SMALL.discriminator_every)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, torch.optim.Adam, of_prototype + of_generator - 2)
+        with pytest.raises(Interrupted):
+            train_with_required("ProS-GAN", settings, run, tmp_path / "killed")
+    left = sorted(path.name for path in (tmp_path / "killed").iterdir())
+    assert left == ["checkpoint.safetensors", "prototype"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, torch.optim.Adam, 3)  # steps 7 and 8 of G, and 7 of D: no more are left
+        resumed = train_with_required("ProS-GAN", settings, run, tmp_path / "killed")
+    assert resumed.sha256() == whole.sha256()
+    left = sorted(path.name for path in (tmp_path / "killed").iterdir())
+    assert left == ["generator.safetensors", "prototype", "trained.json"]

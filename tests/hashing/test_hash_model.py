@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.errors import HashprobeError
@@ -56,6 +57,11 @@ class TestCodes:
         expected = model.codes(images.float() / 255)
         assert np.array_equal(model.codes(images), expected)
         assert np.array_equal(model.codes(images.numpy()), expected)
+
+    @pytest.mark.parametrize("size", [-1, 0, 2.5])
+    def test_a_batch_size_that_is_none_is_refused(self, size: object) -> None:
+        with pytest.raises(HashprobeError, match="batch_size must be a whole number of at least 1; found"):
+            linear_model(8).codes(random_images(2), batch_size=size)  # type: ignore[arg-type]
 
     def test_float64_images_are_taken(self) -> None:
         model, images = linear_model(12), random_images(3)
@@ -281,6 +287,24 @@ class TestFiles:
         other.save(tmp_path / "other")
         (saved / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
         with pytest.raises(HashprobeError, match=r"is not the file that model\.json describes"):
+            HashModel.load(saved, module=linear_model(8).network)
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_not_finite_are_neither_written_nor_read(
+        self, saved: Path, value: float
+    ) -> None:
+        model, before = linear_model(8, std=0.5), (saved / "model.safetensors").read_bytes()
+        with torch.no_grad():
+            model.network[1].weight[3, 5] = value
+        with pytest.raises(
+            HashprobeError, match=r"was not written: the tensor '1\.weight' holds NaN or infinity"
+        ):
+            model.save(saved)
+        assert (saved / "model.safetensors").read_bytes() == before
+        save_file(model.network.state_dict(), saved / "model.safetensors")
+        with pytest.raises(
+            HashprobeError, match=r"cannot be used: the tensor '1\.weight' holds NaN or infinity"
+        ):
             HashModel.load(saved, module=linear_model(8).network)
 
     def test_a_description_that_lacks_a_field_is_refused(self, saved: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ from torch import nn
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
-from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model
+from hashprobe.hashing import DPSH, Batch, HashModel, HashTrainingSettings, train_hash_model
 from hashprobe.hashing.training.augmentation import mirror_and_shift
 from hashprobe.hashing.training.init import init_hash_layer
+from hashprobe.seeds import derived_seed, numpy_generator
 from helpers import Interrupted, conv_model, interrupt_after, same_tensors, tiny_data
 
 
@@ -36,6 +39,44 @@ class TestStart:
 
 
 SETTINGS = HashTrainingSettings(epochs=3, batch_size=4, learning_rate=0.02)
+Step = tuple[torch.Tensor, torch.Tensor | None]
+
+
+def do_nothing(batch: Batch) -> Step:
+    return batch.relaxed(batch.images), None
+
+
+def add_100(batch: Batch) -> Step:
+    return batch.relaxed(batch.images), torch.tensor(100.0)
+
+
+def dead_root(batch: Batch) -> Step:
+    relaxed = batch.relaxed(batch.images)
+    return relaxed, (relaxed * 0).sum().sqrt()
+
+
+@dataclass(frozen=True)
+class Black:
+    """Trains on black images, and keeps what it saw."""
+
+    seen: list[Batch] = field(default_factory=list, repr=False)
+    before: list[torch.Tensor] = field(default_factory=list, repr=False)
+
+    def __call__(self, batch: Batch) -> Step:
+        self.seen.append(batch)
+        self.before.append(batch.bank.clone())
+        return batch.relaxed(torch.zeros_like(batch.images)), None
+
+
+@dataclass(frozen=True)
+class Diverging:
+    """Adds NaN, or a harmless number, from a step on; the same training for all that its identity says."""
+
+    after: int
+    value: float = field(default=math.nan, repr=False)
+
+    def __call__(self, batch: Batch) -> Step:
+        return batch.relaxed(batch.images), torch.tensor(self.value if batch.step >= self.after else 0.0)
 
 
 class TestTraining:
@@ -115,6 +156,123 @@ class TestTraining:
         )
         assert scaled.scale == 1.0
 
+    def test_is_the_plain_loop_to_the_bit(self) -> None:
+        """Read term by term: SGD on DPSH against a bank that holds every image's newest output."""
+        found, model, data = conv_model(8, dropout=0.3), conv_model(8, dropout=0.3), tiny_data()
+        records = train_hash_model(found, data, SETTINGS, seed=1)
+        images = torch.from_numpy(data.train.images[:]).float() / 255
+        labels = torch.tensor(data.train.labels).float()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-5)
+        with torch.no_grad():
+            bank = model.eval()(images)
+        model.train()
+        with torch.random.fork_rng(devices=[]):
+            for epoch in range(3):
+                torch.manual_seed(derived_seed(1, "dropout", epoch))
+                order, total = numpy_generator(1, "batches", epoch).permutation(14), 0.0
+                for start in range(0, 14, 4):
+                    rows = np.sort(order[start : start + 4])
+                    optimizer.param_groups[0]["lr"] = 0.02 * 0.1**epoch
+                    relaxed = model(images[rows])
+                    bank[rows] = relaxed.detach()
+                    value = DPSH()(relaxed, bank, (labels[rows] @ labels.T > 0).float(), 0.0)
+                    optimizer.zero_grad()
+                    value.backward()
+                    optimizer.step()
+                    total += float(value.detach()) * len(rows)
+                assert records[epoch]["loss"] == total / 14
+        assert same_tensors(found.network, model.network)
+
+    @pytest.mark.parametrize(
+        ("changes", "losses"),
+        [
+            ({}, [8.42749400649752, 0.7139162123203278, 0.7813417145184108]),
+            (
+                {
+                    "optimizer": "adamw",
+                    "schedule": "cosine",
+                    "learning_rate": 1e-3,
+                    "start": "labels",
+                    "augment": True,
+                },
+                [7.48711667742048, 6.889451026916504, 6.250914028712681],
+            ),
+        ],
+    )
+    def test_gives_the_numbers_that_it_gave_before_it_had_hooks(
+        self, changes: dict[str, object], losses: list[float]
+    ) -> None:
+        settings = SETTINGS.model_copy(update=changes)
+        records = train_hash_model(conv_model(8, dropout=0.3), tiny_data(), settings, seed=1)
+        assert [record["loss"] for record in records] == pytest.approx(losses, rel=1e-3)
+
+    def test_a_hook_that_does_nothing_changes_nothing(self) -> None:
+        plain, hooked, data = conv_model(8, dropout=0.3), conv_model(8, dropout=0.3), tiny_data()
+        settings = SETTINGS.model_copy(update={"augment": True})
+        expected = train_hash_model(plain, data, settings, seed=1)
+        assert train_hash_model(hooked, data, settings, seed=1, hook=do_nothing) == expected
+        assert same_tensors(plain.network, hooked.network)
+
+    def test_what_a_hook_adds_is_part_of_the_loss(self) -> None:
+        plain, hooked, data = conv_model(8), conv_model(8), tiny_data()
+        expected = train_hash_model(plain, data, SETTINGS, seed=1)
+        found = train_hash_model(hooked, data, SETTINGS, seed=1, hook=add_100)
+        assert [record["loss"] for record in found] == pytest.approx(
+            [record["loss"] + 100 for record in expected], rel=1e-5
+        )
+        assert same_tensors(plain.network, hooked.network)  # a constant has no gradient
+
+    def test_a_hook_sees_the_batch_and_trains_on_the_images_that_it_gives(self) -> None:
+        data, hook = tiny_data(), Black()
+        labels = torch.tensor(data.train.labels).float()
+        train_hash_model(conv_model(8), data, SETTINGS, seed=1, hook=hook)
+        assert [batch.step for batch in hook.seen] == list(range(12))
+        assert [len(batch.rows) for batch in hook.seen] == [4, 4, 4, 2] * 3
+        for batch in hook.seen:
+            assert batch.progress == batch.step / 12
+            torch.testing.assert_close(
+                batch.images, torch.from_numpy(data.train.images[batch.rows]).float() / 255
+            )
+            assert torch.equal(batch.labels, labels[batch.rows])
+            assert torch.equal(batch.similarity, (labels[batch.rows] @ labels.T > 0).float())
+        assert not torch.equal(hook.before[0][1:], hook.before[0][:-1])
+        for batch, bank in zip(
+            hook.seen[:-1], hook.before[1:], strict=True
+        ):  # the bank holds what was trained on
+            newest = bank[batch.rows]
+            assert torch.equal(newest, newest[:1].expand_as(newest))
+
+    def test_a_loss_that_is_not_finite_stops_it_and_leaves_the_last_checkpoint(self, tmp_path: Path) -> None:
+        state, data, short = tmp_path / "state", tiny_data(), SETTINGS.model_copy(update={"epochs": 2})
+        model = conv_model(8)
+        hook = Diverging(after=5)  # in the second epoch of four steps
+        with pytest.raises(
+            HashprobeError,
+            match=r"the loss is nan at step 6, in epoch 2; try a lower learning_rate than 0\.02",
+        ):
+            train_hash_model(model, data, short, seed=0, checkpoint=state, hook=hook)
+        assert all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values())
+        resumed = conv_model(8)
+        records = train_hash_model(
+            resumed, data, short, seed=0, checkpoint=state, hook=Diverging(after=5, value=0.0)
+        )
+        assert [record["epoch"] for record in records] == [1, 2]
+
+    def test_weights_that_are_not_finite_never_reach_a_checkpoint(self, tmp_path: Path) -> None:
+        """A dead square root: the loss is finite, its gradient is not."""
+        with pytest.raises(
+            HashprobeError, match=r"epoch 1 left no usable model \(try a lower learning_rate .*NaN"
+        ):
+            train_hash_model(
+                conv_model(8),
+                tiny_data(train=4),
+                SETTINGS,
+                seed=0,
+                checkpoint=tmp_path / "state",
+                hook=dead_root,
+            )
+        assert not (tmp_path / "state").exists()
+
     @pytest.mark.parametrize("loss", ["dph", "hashnet"])
     def test_other_losses_sort_the_images_too(self, loss: str) -> None:
         model, data = conv_model(8), tiny_data(classes=2, train=28)
@@ -174,6 +332,77 @@ class TestTraining:
         settings = SETTINGS.model_copy(update={"epochs": 1})
         records = train_hash_model(conv_model(8), tiny_data(train=9), settings, seed=0)
         assert math.isfinite(records[0]["loss"])
+
+
+class Plain(nn.Module):
+    """A network that is not a backbone and a hash layer in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(192, 16))
+        self.middle, self.hash_layer = nn.Tanh(), nn.Linear(16, 8)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.hash_layer(self.middle(self.backbone(images)))
+        return outputs
+
+
+class TestAnyModule:
+    def test_trains_at_one_rate_with_the_bank_that_its_outputs_fill(self) -> None:
+        data, hook = tiny_data(), Black()
+        torch.manual_seed(0)
+        model = HashModel.wrap(Plain(), bits=8, mean=(0.5,) * 3)
+        before = {name: value.clone() for name, value in model.network.named_parameters()}
+        with torch.no_grad():
+            expected = model(torch.from_numpy(data.train.images[:]).float() / 255)
+        records = train_hash_model(model, data, SETTINGS, seed=0, hook=hook)
+        torch.testing.assert_close(hook.before[0], expected)
+        assert not any(
+            torch.equal(value, before[name])
+            for name, value in model.network.named_parameters()
+            if "bias" in name
+        )
+        assert records[-1]["loss"] < records[0]["loss"]
+
+    def test_goes_on_after_a_kill(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def model() -> HashModel:
+            torch.manual_seed(0)
+            return HashModel.wrap(Plain(), bits=8, mean=(0.5,) * 3)
+
+        whole, resumed, data = model(), model(), tiny_data()
+        expected = train_hash_model(whole, data, SETTINGS, seed=1)
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, torch.optim.SGD, 6)
+            with pytest.raises(Interrupted):
+                train_hash_model(resumed, data, SETTINGS, seed=1, checkpoint=tmp_path / "state")
+        resumed = model()
+        assert train_hash_model(resumed, data, SETTINGS, seed=1, checkpoint=tmp_path / "state") == expected
+        assert same_tensors(whole.network, resumed.network)
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {"start": "labels"},
+                "start = 'labels' needs a network that is a backbone and a linear hash layer",
+            ),
+            (
+                {"backbone_rate": 0.1},
+                "backbone_rate = 0.1 needs .*; train this one with backbone_rate = 1.0, or",
+            ),
+        ],
+    )
+    def test_settings_of_two_parts_are_refused(self, changes: dict[str, object], message: str) -> None:
+        settings = SETTINGS.model_copy(update=changes)
+        with pytest.raises(HashprobeError, match=message):
+            train_hash_model(HashModel.wrap(Plain(), bits=8), tiny_data(), settings, seed=0)
+        two = OrderedDict(backbone=nn.Sequential(nn.AvgPool2d(4), nn.Flatten()), hash_layer=nn.Linear(192, 8))
+        train_hash_model(HashModel.wrap(nn.Sequential(two), bits=8), tiny_data(), settings, seed=0)
+
+    def test_one_without_parameters_is_refused(self) -> None:
+        model = HashModel.wrap(nn.Sequential(nn.AvgPool2d(32), nn.Flatten()), bits=3)
+        with pytest.raises(HashprobeError, match="has no parameter that could be trained"):
+            train_hash_model(model, tiny_data(), SETTINGS, seed=0)
 
 
 def test_mirroring_and_shifting_moves_pixels_and_makes_none() -> None:

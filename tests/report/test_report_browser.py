@@ -73,6 +73,19 @@ def page(browser: Any, reported: Path) -> Iterator[Any]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def mixed_path(mixed_directory: Path) -> Path:
+    path = mixed_directory / "report.html"
+    path.write_text(render(RunRecord.read(mixed_directory)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def mixed(browser: Any, mixed_path: Path) -> Iterator[Any]:
+    with opened(browser, mixed_path) as page:
+        yield page
+
+
 def cells(page: Any, heading: str) -> list[str]:
     """The texts of a column of the result table."""
     return page.eval_on_selector(
@@ -292,3 +305,58 @@ def test_printing_leaves_out_what_only_works_on_a_screen(page: Any) -> None:
     assert not page.locator("#theme").is_visible()
     assert not page.locator("#pick-query").is_visible()
     assert page.locator("#after img").first.is_visible()
+
+
+def headings(page: Any) -> list[str]:
+    return page.locator("#table thead th").all_inner_texts()
+
+
+def test_the_table_of_a_goal_is_headed_by_its_score(mixed: Any) -> None:
+    assert "t-MAP, %" in headings(mixed)
+    mixed.locator("#filters").get_by_label("Goal or protocol").select_option("untargeted")
+    shown = headings(mixed)
+    assert {"MAP, %", "MAP benign, %", "Made on", "Index", "First", "Questions"} <= set(shown)
+    assert not {"t-MAP, %", "Protocol", "Goal"} & set(shown)
+    assert cells(mixed, "MAP, %")[4] == "32.0"
+    assert mixed.locator("#table tr.best").inner_text().startswith("I-FGSM")
+    assert "transfer: bbbbbbbb" in cells(mixed, "Made on")
+    mixed.locator("#filters").get_by_label("Goal or protocol").select_option("")
+    assert {"t-MAP or MAP, %", "Goal", "Protocol"} <= set(headings(mixed))
+    assert set(cells(mixed, "Goal")) == {"targeted", "untargeted"}
+
+
+def test_a_run_of_targeted_attacks_shows_no_column_of_other_goals(page: Any) -> None:
+    page.get_by_label("Protocol").first.select_option("")
+    assert not {"Goal", "Made on", "Index", "First", "Questions", "Recall, %"} & set(headings(page))
+
+
+def test_the_curves_of_untargeted_attacks_are_chosen(mixed: Any) -> None:
+    mixed.locator("#curve-controls").get_by_label("Goal or protocol").select_option("untargeted")
+    assert "unchanged queries 71.0" in mixed.locator('[data-chart="map-over-epsilon"]').inner_text()
+    assert mixed.locator('[data-chart="t-map-over-epsilon"]').count() == 0
+
+
+def test_the_gallery_of_an_untargeted_attack_counts_what_is_relevant_still(mixed: Any) -> None:
+    assert mixed.locator("#key-target").is_visible()
+    mixed.locator("#pick-target").select_option(label="no target (untargeted)")
+    relevant = mixed.locator("#after .tag-relevant").count()
+    assert (
+        mixed.locator("#after-count").inner_text() == f"{relevant} of 10 still share a label with the query"
+    )
+    assert "away from" in mixed.locator("#facts").inner_text()
+    assert not mixed.locator("#key-target").is_visible()
+    assert mixed.locator("#after li.hit").count() == 0
+    shelves = mixed.locator("#shelves").inner_text()
+    assert "the largest fall in average precision for the query's own labels" in shelves
+    assert "target" not in shelves.replace("untargeted", "")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_mixed_page_is_sound(browser: Any, mixed_path: Path, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    with opened(browser, mixed_path, width=width) as page:
+        page.locator("#filters").get_by_label("Goal or protocol").select_option("untargeted")
+        page.locator("#pick-target").select_option(label="no target (untargeted)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = axe.Axe().run(page).response["violations"]
+    assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == []

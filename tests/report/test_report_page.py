@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic import SIZE, projections, write_run
+from synthetic import SIZE, UNTARGETED, projections, untargeted_row, write_run
 
+from hashprobe import report
 from hashprobe.report import plots, write_report
 from hashprobe.report.page import json_for_html, render
 from hashprobe.report.run import RunRecord
@@ -137,6 +138,21 @@ def test_hostile_names_stay_text(hostile_directory: Path) -> None:
     assert "<script>alert(1)</script>" in entry["name"] + "".join(entry["labels"] + entry["target"])
 
 
+def test_hostile_rows_stay_text() -> None:
+    bad = "</script><b onmouseover=alert(1)>\u202e$x"
+    rows = [
+        untargeted_row(
+            bad, bad, 8 / 255, 0.5, {"index": bad, "attacked_model": bad, "data": bad, "row": str(place)}
+        )
+        for place in range(2)
+    ]
+    page = render(RunRecord.from_rows(rows))
+    found = Elements(page).found
+    assert [tag for tag, _ in found if tag in ("script", "b")] == ["script", "script"]
+    assert not [attributes for _, attributes in found if any(name.startswith("on") for name in attributes)]
+    assert "\u202e" not in page
+
+
 def test_hostile_names_can_be_drawn(hostile_directory: Path) -> None:
     figure = plots.transfer(RunRecord.read(hostile_directory))
     written = io.StringIO()
@@ -157,6 +173,60 @@ def test_best_is_marked_and_every_budget_is_said(page: str) -> None:
     assert set(texts) == {"none", "no picture", "8/255", "4/255", "unbounded"}
     best = {(texts[index[row]]) for row in table["best"]}
     assert best == {"8/255"}
+
+
+def test_an_attack_has_one_colour_in_all_charts_and_lends_it_to_its_code(mixed_directory: Path) -> None:
+    run = RunRecord.read(mixed_directory)
+    sets = embedded(render(run))["charts"]["sets"]
+    colours: dict[str, set[int]] = {}
+    for line in (line for drawn in sets for chart in drawn["charts"] for line in chart["lines"]):
+        colours.setdefault(re.split(r"[ ,]* \(|, ", line["name"])[0], set()).add(line["colour"])
+    assert {name: len(found) for name, found in colours.items()} == dict.fromkeys(colours, 1)
+    order = [row.attack for row in run.rows if row.is_attack and row.attack != "Noise"]
+    attacks = list(dict.fromkeys(order))
+    assert [colours[name] for name in attacks] == [{place} for place in range(len(attacks))]
+    assert colours["Original"] == colours["Noise"] == {-1}
+    assert colours["Anchor code"] == colours["DHTA"]  # the first that aims at it
+    assert colours["P2P code"] == colours["P2P"]
+
+
+def test_untargeted_rows_have_charts_of_their_own(mixed_directory: Path) -> None:
+    sets = embedded(render(RunRecord.read(mixed_directory)))["charts"]["sets"]
+    drawn = {chart["name"]: chart for chart in next(s for s in sets if s["group"] == "untargeted")["charts"]}
+    assert set(drawn) == {"pr", "precision-at-n", "map-over-epsilon", "map-over-time", "map-over-passes"}
+    budgets = drawn["map-over-epsilon"]
+    assert (budgets["chance"], budgets["reference"], budgets["y_label"]) == (0.44, 0.71, "MAP, %")
+    iterated = next(line for line in budgets["lines"] if line["name"] == "I-FGSM")
+    assert (iterated["x"], iterated["y"]) == ([4, 8], [0.41, 0.32])
+    assert "own labels" in drawn["pr"]["title"]
+    others = {s["setting"] for s in sets if s["group"] == "untargeted"}
+    assert {"made on bbbbbbbb", "index faiss-ivf, first 100"} < others
+
+
+def test_the_figures_of_untargeted_rows_have_their_own_names(mixed_directory: Path) -> None:
+    names = plots.figures(RunRecord.read(mixed_directory))
+    assert {"pr-untargeted", "map-over-epsilon-untargeted", "t-map-over-epsilon-disjoint"} <= set(names)
+    assert "transfer-I-FGSM (8/255)-untargeted" in names
+
+
+def test_a_page_of_untargeted_rows_alone_speaks_of_no_target(tmp_path: Path) -> None:
+    rows = [untargeted_row(*spec) for spec in UNTARGETED]
+    page = render(RunRecord.from_rows(rows))
+    told = page.split("<script")[0]
+    assert "t-MAP" not in told
+    assert "target label" not in told
+    assert "the lower it is, the stronger" in told
+    assert "transfer: made against another model, bbbbbbbb" in told
+    assert "searched by faiss-ivf, recall 97.3 %" in told
+
+
+def test_no_attack_is_named_in_the_code_of_the_report() -> None:
+    folder = Path(report.__file__).parent
+    files = [path for path in folder.rglob("*") if path.suffix in (".py", ".js", ".html", ".css")]
+    assert files
+    naming = re.compile(r"pros-?gan|\b(p2p|dhta)\b", re.IGNORECASE)
+    named = {path.name for path in files if naming.search(path.read_text(encoding="utf-8"))}
+    assert named == set()
 
 
 def test_optional_sections_are_absent_when_their_files_are(tmp_path: Path) -> None:

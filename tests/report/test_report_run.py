@@ -68,6 +68,14 @@ def test_a_wrong_row_is_named(tmp_path: Path, rows: list[dict[str, Any]], said: 
     assert not (tmp_path / "report.html").exists()
 
 
+def test_rows_of_an_earlier_version_are_refused_where_a_folder_is_read(tmp_path: Path) -> None:
+    old = {name: value for name, value in minimal_row().items() if name != "goal"}
+    write_rows(tmp_path, old)
+    with pytest.raises(HashprobeError, match=r"results.jsonl was written by an earlier version of hashprobe"):
+        RunRecord.read(tmp_path)
+    assert RunRecord.from_rows([old]).rows[0].goal == "targeted"
+
+
 def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text(json.dumps(minimal_row()) + "\n{half")
     with pytest.raises(HashprobeError, match=r"results.jsonl, line 2 is not JSON"):
@@ -90,6 +98,7 @@ def test_missing_results_are_said(tmp_path: Path) -> None:
             "'images/gone.png', which does not exist",
         ),
         (lambda entry: entry.update(query_image="../results.jsonl"), "which lies outside"),
+        (lambda entry: entry.update(goal="both"), "entry 1 is malformed"),
         (lambda entry: entry["after"][0].update(distance="near"), "entry 1 is malformed"),
     ],
 )
@@ -111,10 +120,47 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
-def test_curves_of_unequal_length_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("curve", "said"),
+    [
+        ({"recall": [0, 1], "precision": [1]}, "row 1: recall has 2 values and precision 1"),
+        (
+            {"recall": [0, 1], "precision": [1, "x"]},
+            r"row 1: precision must be a list of fractions in \[0, 1\]",
+        ),
+        ({"recall": [0, True], "precision": [1, 1]}, "row 1: recall must be a list of fractions"),
+        ({"at": [1], "precision_at": [float("nan")]}, "row 1: precision_at must be a list of fractions"),
+        ({"at": [0], "precision_at": [0.5]}, "row 1: at must be a list of numbers of at least 1"),
+        ({"at": [10**400], "precision_at": [0.5]}, "row 1: at must be a list of numbers"),
+        ({"at": 5, "precision_at": [0.5]}, "row 1: at must be a list"),
+        ({"row": None}, "row 1 lacks row"),
+    ],
+)
+def test_a_wrong_curve_is_named(tmp_path: Path, curve: dict[str, Any], said: str) -> None:
     write_rows(tmp_path, minimal_row())
-    (tmp_path / "curves.jsonl").write_text(json.dumps({"row": "a", "recall": [0, 1], "precision": [1]}))
-    with pytest.raises(HashprobeError, match="recall has 2 values and precision 1"):
+    values = {name: value for name, value in {"row": "a", **curve}.items() if value is not None}
+    (tmp_path / "curves.jsonl").write_text(json.dumps(values))
+    with pytest.raises(HashprobeError, match=said):
+        RunRecord.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"t_map": None}, "row 1 lacks t_map"),
+        ({"goal": "untargeted"}, "row 1 lacks map, map_chance"),
+        ({"goal": "neither"}, "row 1: goal must be targeted or untargeted; found 'neither'"),
+        ({"t_map": "0.6"}, r"row 1: t_map must be a fraction in \[0, 1\]; found '0.6'"),
+        ({"chance": float("nan")}, "row 1: chance must be a fraction"),
+        ({"chance": True}, "row 1: chance must be a fraction"),
+        ({"epsilon": "8/255"}, "row 1: epsilon must be a number of at least 0, or null; found '8/255'"),
+    ],
+)
+def test_a_wrong_transfer_row_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    write_rows(tmp_path, minimal_row())
+    values = {"from": "a", "to": "b", "t_map": 0.6, "chance": 0.5, **change}
+    (tmp_path / "transfer.jsonl").write_text(json.dumps(values))
+    with pytest.raises(HashprobeError, match=said):
         RunRecord.read(tmp_path)
 
 

@@ -64,6 +64,20 @@ def test_each_attack_and_protocol_has_its_own_matrix() -> None:
     assert tables[1]["cells"] == [[[0.9, 0.5], None], [None, [0.6, 0.5]]]
 
 
+def test_an_untargeted_transfer_is_a_matrix_of_map() -> None:
+    scores = {
+        "goal": "untargeted",
+        "protocol": None,
+        "t_map": None,
+        "chance": None,
+        "map": 0.4,
+        "map_chance": 0.3,
+    }
+    targeted, away = transfer_tables([transfer_row("a", "b"), transfer_row("a", "b", **scores)])
+    assert (targeted["protocol"], targeted["untargeted"]) == ("disjoint", False)
+    assert (away["protocol"], away["untargeted"], away["cells"]) == ("untargeted", True, [[[0.4, 0.3]]])
+
+
 def test_two_rows_for_one_cell_are_refused() -> None:
     with pytest.raises(HashprobeError, match=r"two rows from a to b \(disjoint\)"):
         transfer_tables([transfer_row("a", "b"), transfer_row("a", "b", t_map=0.7)])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashprobe.report.rows import best_rows, row_names
+from hashprobe.report.rows import best_rows, groups, remarks, row_names, score_heading
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
-from hashprobe.results import ResultRow, epsilon_text
+from hashprobe.results import ResultRow
 
 
 def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:
@@ -28,30 +27,17 @@ def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:
     )
 
 
+def untargeted(attack: str, score: float, **changes: Any) -> dict[str, Any]:
+    values = {"row": f"{attack}-{score}-{len(changes)}", "attack": attack, "goal": "untargeted"}
+    scores = {"map": score, "map_low": score - 0.01, "map_high": score + 0.01, "map_benign": 0.7}
+    return values | {"epsilon": 8 / 255, "map_chance": 0.3} | scores | changes
+
+
 ORIGINAL = row("Original", 0.52, epsilon=None)
 
 
 def made(*rows: dict[str, Any]) -> list[ResultRow]:
     return RunRecord.from_rows(rows).rows
-
-
-@pytest.mark.parametrize(
-    ("attack", "epsilon", "said"),
-    [
-        ("Original", None, "none"),
-        ("Anchor code", None, "no picture"),
-        ("ProS-GAN", None, "unbounded"),
-        ("FGSM", 8 / 255, "8/255"),
-        ("FGSM", 0.0313, "0.0313"),
-    ],
-)
-def test_budget_in_words(attack: str, epsilon: float | None, said: str) -> None:
-    assert made(row(attack, 0.6, epsilon=epsilon))[0].budget == said
-
-
-@given(st.integers(1, 255))
-def test_whole_grey_levels_are_written_over_255(levels: int) -> None:
-    assert epsilon_text(levels / 255) == f"{levels}/255"
 
 
 def test_best_is_chosen_among_equal_budgets_alone() -> None:
@@ -124,3 +110,116 @@ def test_the_headline_counts_returned_pictures_where_the_curve_is_known() -> Non
 
 def test_a_run_without_attacks_claims_nothing() -> None:
     assert summarise(RunRecord.from_rows([ORIGINAL])).findings == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(10, 90), st.sampled_from([4 / 255, 8 / 255, None])), min_size=1, max_size=8
+    )
+)
+def test_the_lowest_map_is_best_where_the_highest_t_map_would_be(
+    attacks: list[tuple[int, float | None]],
+) -> None:
+    """Turning every score round turns targeted rows into untargeted ones with the same winners."""
+    up = [row("FGSM", n / 100, epsilon=e, row=str(place)) for place, (n, e) in enumerate(attacks)]
+    down = [
+        untargeted("FGSM", 1 - n / 100, epsilon=e, row=str(place)) for place, (n, e) in enumerate(attacks)
+    ]
+    assert best_rows(made(*up)) == best_rows(made(*down))
+
+
+def test_goals_indexes_and_transfers_do_not_compete() -> None:
+    rows = made(
+        untargeted("FGSM", 0.5),
+        untargeted("I-FGSM", 0.4),
+        untargeted("FGSM", 0.1, index="faiss-ivf"),
+        untargeted("FGSM", 0.2, attacked_model="b" * 64),
+        untargeted("FGSM", 0.3, top_k=10),
+        row("FGSM", 0.9),
+    )
+    assert best_rows(rows) == {"I-FGSM-0.4-0"}
+
+
+def test_untargeted_rows_are_a_group_after_the_protocols() -> None:
+    rows = made(untargeted("FGSM", 0.5), row("FGSM", 0.6, protocol="mine"), row("FGSM", 0.6))
+    assert groups(rows) == ["disjoint", "mine", "untargeted"]
+    assert score_heading(rows) == "t-MAP or MAP"
+    assert score_heading(made(untargeted("FGSM", 0.5, top_k=5))) == "MAP@5"
+
+
+def test_what_sets_a_row_apart_is_said() -> None:
+    usual, unusual = made(
+        untargeted("FGSM", 0.5, index_recall=None, questions=0.0),
+        untargeted(
+            "FGSM", 0.6, index="faiss-ivf", index_recall=0.973, questions=1000, attacked_model="b" * 64
+        ),
+    )
+    assert remarks(usual) == []
+    assert remarks(unusual) == [
+        "transfer: made against another model, bbbbbbbb",
+        "searched by faiss-ivf, recall 97.3 %",
+        "1,000 questions an image",
+    ]
+
+
+def test_an_untargeted_headline_says_what_is_left() -> None:
+    finding = summarise(RunRecord.from_rows([untargeted("FGSM", 0.5), untargeted("I-FGSM", 0.32)])).findings[
+        0
+    ]
+    assert finding.works
+    assert finding.sentence == (
+        "I-FGSM changes a query, and the pictures that share a label with it still come as far up as 32 of 100 (MAP); "
+        "before the attack 70 did, and in random order about 30 would. "
+        "No pixel value changes by more than 8 of 255."
+    )
+    assert "target" not in finding.counted
+
+
+def test_an_untargeted_attack_at_the_unchanged_queries_is_said_to_have_failed() -> None:
+    finding = summarise(RunRecord.from_rows([untargeted("FGSM", 0.695)])).findings[0]
+    assert not finding.works
+    assert "does not get measurably below the unchanged queries" in finding.sentence
+
+
+def test_an_untargeted_headline_counts_relevant_pictures_where_both_curves_are_known() -> None:
+    rows = [untargeted("Original", 0.7, epsilon=None), untargeted("FGSM", 0.4)]
+    shares = zip(rows, (0.8, 0.35), strict=True)
+    curves = {line["row"]: Curve([], [], [10, 100], [share, share]) for line, share in shares}
+    run = RunRecord(rows=made(*rows), curves=curves)
+    sentence = summarise(run).findings[0].sentence
+    for said in (
+        "35 of the first 100 pictures returned still share a label",
+        "before the attack 80",
+        "about 30",
+    ):
+        assert said in sentence
+    del curves[rows[0]["row"]]
+    assert "as far up as 40 of 100 (MAP); before the attack 70" in summarise(run).findings[0].sentence
+
+
+def test_both_goals_have_their_findings_and_a_transfer_waits_behind() -> None:
+    rows = [
+        ORIGINAL,
+        row("FGSM", 0.6),
+        row("I-FGSM", 0.8, attacked_model="b" * 64),
+        untargeted("I-FGSM", 0.4),
+        untargeted("FGSM", 0.1, index="faiss-ivf"),
+    ]
+    found = [
+        (finding.row.attack, finding.row.goal) for finding in summarise(RunRecord.from_rows(rows)).findings
+    ]
+    assert found == [("FGSM", "targeted"), ("I-FGSM", "untargeted")]
+    transfer = summarise(RunRecord.from_rows([ORIGINAL, rows[2]])).findings[0]
+    assert "transfer: made against another model, bbbbbbbb" in transfer.detail
+    assert transfer.original is not None
+
+
+def test_the_strongest_attack_of_a_single_pass_is_always_named() -> None:
+    rows = [
+        ORIGINAL,
+        row("Slow", 0.9, forward_passes=20, backward_passes=20),
+        row("Quick", 0.7, forward_passes=1),
+    ]
+    found = summarise(RunRecord.from_rows(rows)).findings
+    assert [finding.row.attack for finding in found] == ["Slow", "Quick"]
+    assert "Quick changes a query in a single forward pass" in found[1].sentence

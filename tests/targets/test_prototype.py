@@ -12,7 +12,8 @@ import torch
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.retrieval import pack, unpack
-from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, prototype, train_prototype_net
+from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, train_prototype_net
+from hashprobe.targets.codes import prototype
 from helpers import Interrupted, interrupt_after, same_tensors
 
 BITS = 16
@@ -57,14 +58,14 @@ class TestPrototypeCode:
         network = PrototypeNet(5, 10, hidden=16)
         labels = np.eye(5)[:4]
         expected = network(torch.from_numpy(labels).float())[1] >= 0
-        assert np.array_equal(PrototypeCode(network)(labels), np.packbits(expected.numpy(), axis=1))
+        assert np.array_equal(PrototypeCode(network=network)(labels), np.packbits(expected.numpy(), axis=1))
 
     @pytest.mark.parametrize("labels", [np.ones((2, 4)), np.ones(5)])
     def test_labels_of_another_shape_are_refused(self, labels: np.ndarray) -> None:
         with pytest.raises(
             HashprobeError, match=r"target labels must have shape \(n, 5\), as this PrototypeNet's; found"
         ):
-            PrototypeCode(PrototypeNet(5, 10, hidden=16))(labels)
+            PrototypeCode(network=PrototypeNet(5, 10, hidden=16))(labels)
 
 
 class TestTraining:
@@ -85,7 +86,7 @@ class TestTraining:
         assert read_json_lines(tmp_path / "log.jsonl") == records
         assert not network.training
         assert not any(parameter.requires_grad for parameter in network.parameters())
-        prototypes = unpack(PrototypeCode(network)(np.eye(CLASSES)), BITS)
+        prototypes = unpack(PrototypeCode(network=network)(np.eye(CLASSES)), BITS)
         distances = (prototypes[:, None] != of_class[None]).sum(axis=2)
         assert (distances.argmin(axis=1) == np.arange(CLASSES)).all()
         others = distances[~np.eye(CLASSES, dtype=bool)]
@@ -96,7 +97,7 @@ class TestTraining:
         labels = np.eye(2, dtype=np.uint8)[np.arange(10) % 2]
         signs = np.where(labels[:, :1] == 1, code, -code)
         network, _ = train_prototype_net(pack(signs), labels, labels, SETTINGS, bits=BITS, seed=0)
-        assert np.array_equal(PrototypeCode(network)(np.eye(2)), pack(np.stack([code, -code])))
+        assert np.array_equal(PrototypeCode(network=network)(np.eye(2)), pack(np.stack([code, -code])))
 
     def test_the_first_loss_is_the_formula(
         self, separable: tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -135,19 +135,23 @@ class TestSampledCodes:
         code = kind(**database)(np.array([[1, 0, 0]]))
         assert np.array_equal(code, database["codes"][1:2])
 
-    @pytest.mark.parametrize("label", [[1, 0, 1], [0, 0, 0]])
-    def test_a_label_that_no_image_carries_is_an_error(self, label: list[int]) -> None:
-        database = database_of([[0, 1, 0], [1, 1, 0], [0, 1, 1]])
+    def test_a_label_that_no_image_covers_falls_back_on_those_that_share_most_of_it(self) -> None:
+        database = database_of([[1, 0, 0, 0], [0, 1, 1, 0], [1, 1, 0, 1], [0, 0, 0, 1]])
+        drawn = {code.tobytes() for code in P2PCode(**database)(np.array([[1, 1, 1, 0]] * 40))}
+        assert drawn == {code.tobytes() for code in database["codes"][1:3]}
+
+    @pytest.mark.parametrize("label", [[1, 0, 0], [0, 0, 0]])
+    def test_a_label_of_which_no_image_has_a_class_is_an_error(self, label: list[int]) -> None:
         classes = str(np.flatnonzero(label).tolist()).replace("[", r"\[").replace("]", r"\]")
         with pytest.raises(
-            HashprobeError, match=f"no database image has all classes of the target label {classes}"
+            HashprobeError, match=f"no database image shares a class with the label {classes}"
         ):
-            P2PCode(**database)(np.array([label]))
+            P2PCode(**database_of([[0, 1, 0], [0, 1, 1]]))(np.array([label]))
 
     @pytest.mark.parametrize("labels", [np.ones((2, 4)), np.ones(3)])
     def test_labels_of_another_shape_are_refused(self, labels: np.ndarray) -> None:
         with pytest.raises(
-            HashprobeError, match=r"target labels must have shape \(n, 3\) as the database's; found"
+            HashprobeError, match=r"target labels must have shape \(n, 3\), as the database's; found"
         ):
             P2PCode(**database_of([[0, 1, 0]]))(labels)
 

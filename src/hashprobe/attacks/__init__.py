@@ -4,15 +4,19 @@ from hashprobe.attacks.access import Access, Cost, Search, Victim
 from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, project
 from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.fgsm import FGSM
+from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
+from hashprobe.attacks.random_search import RandomSearch
+from hashprobe.attacks.universal import Universal
 
 __all__ = [
     "ATTACKS",
     "DHTA",
     "FGSM",
+    "HAG",
     "IFGSM",
     "P2P",
     "Access",
@@ -22,7 +26,9 @@ __all__ = [
     "IterativeAttack",
     "Noise",
     "ProSGAN",
+    "RandomSearch",
     "Search",
+    "Universal",
     "Victim",
     "descend",
     "project",

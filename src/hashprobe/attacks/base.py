@@ -51,12 +51,13 @@ class Attack(ABC):
 
     Attributes:
         VERSION: Of what the attack computes; rows of another version are measured again.
-        goal: The goal that it is published with, a name of ``GOALS``.
-        objectives: Which objectives it can take.
-        code: The target code that it is published with; ``None`` for the goal's own, ``none`` if it looks at none.
-        access: What it may see.
-        stochastic: Whether it draws.
-        needs_labels: Whether it reads the labels of its goal.
+        goal: The goal that it is published with, a name of ``GOALS``; used where nobody names one.
+        objectives: Which objectives it can take; a goal of another is refused.
+        code: The target code that it is published with, a name of ``CODES``; ``None`` for the goal's own, ``"none"`` if it looks
+            at none.
+        access: What it may see; its victim refuses anything more.
+        stochastic: Whether it draws from the generator.
+        needs_labels: Whether it reads the labels of its goal, which then must be given.
         epsilon: L∞ budget in [0, 1] units; ``None`` for unbounded.
     """
 
@@ -163,7 +164,7 @@ class Attack(ABC):
         """Return adversarial images, before the budget is enforced.
 
         Args:
-            victim: The attacked search, which answers what ``access`` allows.
+            victim: The attacked model and search, which answer what ``access`` allows and count it.
             images: Float ``(n, 3, h, w)`` in [0, 1].
             goal: What is to be reached; ``goal.direction(victim.bits, images)`` are the signs that the codes are to take.
             generator: Source of randomness, on the CPU.

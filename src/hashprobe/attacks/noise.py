@@ -18,7 +18,7 @@ class Noise(Attack):
     """Add ``U(−epsilon, epsilon)`` to every value; the target code is not looked at (paper, Table 1).
 
     Attributes:
-        epsilon: Half the width of the noise, in [0, 1] units; ``None`` is not possible and means 1.
+        epsilon: Half the width of the noise, in [0, 1] units; ``None`` means 1.
     """
 
     code: ClassVar[str | None] = "none"

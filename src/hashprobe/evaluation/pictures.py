@@ -1,4 +1,4 @@
-"""Attacks on single pictures towards one label, with what they retrieve before and after."""
+"""Attacks on single pictures, towards one label or away from what they retrieve, and what they retrieve before and after."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe import retrieval
-from hashprobe.identity import settings_identity, version_of
+from hashprobe.identity import version_of
 from hashprobe.targets import Codes
 
 FOUND = 100
@@ -35,9 +35,15 @@ class SearchSettings(BaseModel):
     settings: dict[str, int | float | str | None] = Field(default_factory=dict)
     top_k: int | None = Field(None, ge=1)
 
+    @property
+    def places(self) -> int | None:
+        """How many items are looked at; ``None`` for all of them."""
+        return self.top_k or (None if self.index == "scan" else FOUND)
+
     def identity(self) -> dict[str, Any]:
-        """Return what identifies it; a plugin's index by its file as well."""
-        return {**settings_identity(self), "found": version_of(retrieval.INDEXES[self.index])}
+        """Return what identifies it: the index with its version, its settings, and how many items are looked at."""
+        index = [self.index, version_of(retrieval.INDEXES[self.index])]
+        return {"index": index, "settings": self.settings, "top_k": self.places}
 
     def check(self, bits: int) -> None:
         """Say what is wrong with the name or the settings of the index, before anything is computed.
@@ -54,7 +60,7 @@ class SearchSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Found:
-    """What a query set found.
+    """What the queries of a set found, and how well.
 
     Attributes:
         counts: Items and relevant items at each distance.
@@ -79,9 +85,7 @@ class Ranking:
         self, search: SearchSettings, codes: Codes, labels: npt.NDArray[np.uint8], bits: int
     ) -> None:
         self.search, self.codes, self.labels, self.bits = search, codes, labels, bits
-        default = None if search.index == "scan" else FOUND
-        wanted = search.top_k or default
-        self.top_k = None if wanted is None else min(wanted, len(codes))
+        self.top_k = None if search.places is None else min(search.places, len(codes))
 
     @cached_property
     def index(self) -> retrieval.SearchIndex:

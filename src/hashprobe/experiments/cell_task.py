@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SerializeAsAny
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, Measured, ResultRow, measure
 from hashprobe.experiments.engine import Task
 from hashprobe.experiments.models import AttackedModel
-from hashprobe.experiments.tasks import GridTask
+from hashprobe.experiments.tasks import GridTask, file_name
 from hashprobe.experiments.training_tasks import HashModelTask, TrainedTask, trained_tasks
 from hashprobe.identity import NOT_IDENTITY
 from hashprobe.targets import Codes
@@ -45,8 +45,15 @@ class Cell(GridTask):
 
     @property
     def title(self) -> str:
-        """Method, model and protocol."""
-        method = f"{self.method} ({self.variant})" if self.variant else self.method
+        """Method, with its variant, model and protocol."""
+        return self._title(f"{self.method} ({self.variant})" if self.variant else self.method)
+
+    @property
+    def stem(self) -> str:
+        """Method, model and protocol: what two tables name differently is one cell, in one file."""
+        return file_name(self._title(self.method))
+
+    def _title(self, method: str) -> str:
         return f"{method} on {self.model.title}, {self.protocol or 'untargeted'}"
 
     @property
@@ -75,11 +82,6 @@ class Cell(GridTask):
         return CellStore(self.grid.folder)
 
     @property
-    def _stem(self) -> str:
-        """Its file's name before the key."""
-        return self.slug.removesuffix(f"-{self.key}")
-
-    @property
     def row_name(self) -> str:
         """Its row's name: as the spec says where there is one model; else with the model's, and the key."""
         if not self.grid.one_model:
@@ -90,7 +92,7 @@ class Cell(GridTask):
     @property
     def done(self) -> Path:
         """The measured cell."""
-        return self.store.path(self._stem, self.key)
+        return self.store.path(self.stem, self.key)
 
     def make(self) -> None:
         """Attack all queries and keep what was measured."""
@@ -107,11 +109,11 @@ class Cell(GridTask):
             pictures=self.pictures,
             row_name=self.row_name,
         )
-        self.store.keep(self._stem, self.key, measured, **self.made(started))
+        self.store.keep(self.stem, self.key, measured, **self.made(started))
 
     def measured(self) -> Measured:
         """Return what was measured."""
-        found = self.store.find(self._stem, self.key)
+        found = self.store.find(self.stem, self.key)
         assert found is not None
         return found
 

@@ -8,8 +8,14 @@ from typing import Any
 
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import CellSpec, Evaluator, ResultRow, SearchSettings, measure_table
-from hashprobe.evaluation.cells.spec import check_cells
+from hashprobe.evaluation import (
+    CellSpec,
+    Evaluator,
+    ResultRow,
+    SearchSettings,
+    check_cells,
+    measure_table,
+)
 from hashprobe.experiments.tasks import how_made
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
 from hashprobe.evaluation import CellStore, ResultRow, cells_under
 from hashprobe.experiments.cell_task import Cell
@@ -17,6 +18,7 @@ from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.scales import SCALES
 from hashprobe.experiments.tasks import GridTask, how_made
+from hashprobe.experiments.training_tasks import HashModelTask
 from hashprobe.folders import claimed, describe
 from hashprobe.identity import fingerprint
 from hashprobe.processes import processes
@@ -60,7 +62,6 @@ class Run:
             progress=progress,
             one_model=True,
         )
-        self.identity = fingerprint(experiment, seed)
 
     @property
     def cells(self) -> list[Cell]:
@@ -85,21 +86,19 @@ class Run:
         Raises:
             HashprobeError: the folder holds something else, or another command works in it.
         """
-        with claimed(self.directory, self.identity) as found:
-            seconds: dict[str, float] = found.get("seconds", {})
-            start = time.perf_counter()
-            data = processes().main_first(self.grid.load)
-            seconds["data"] = round(max(time.perf_counter() - start, seconds.get("data", 0.0)), 1)
-            cells, store = self.cells, CellStore(self.directory)
-            tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
+        start = time.perf_counter()
+        data = processes().main_first(self.grid.load)
+        took = time.perf_counter() - start
+        identity = fingerprint(self.experiment, data.split_sha256, self.seed)
+        cells, store = self.cells, CellStore(self.directory)
+        tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
+        with claimed(self.directory, identity) as found:
+            seconds = {"data": round(max(took, found.get("seconds", {}).get("data", 0.0)), 1)}
 
             def after(outcome: Outcome | None = None) -> None:
-                finished = [task for task in tasks if task.finished()]
-                for part in dict.fromkeys(task.part for task in tasks):
-                    own = [task.facts()["seconds"] for task in finished if task.part == part]
-                    seconds.update({part: round(sum(own), 1)} if own else {})
-                describe(self.directory, self.identity, self._description(data, finished, seconds))
-                measured = [cell.measured() for cell in cells if cell in finished]
+                finished = {task.key: task for task in tasks if task.finished()}
+                measured = [cell.measured() for cell in cells if cell.key in finished]
+                describe(self.directory, identity, self._description(data, finished.values(), seconds))
                 store.write_results(measured, data.image_size)
 
             after()
@@ -107,18 +106,25 @@ class Run:
                 run_tasks(cells, engine, say=self.say, after=after, stop_at_failure=True)
             return [row for cell in cells for row in cell.rows()]
 
-    def _description(self, data: Any, finished: list[GridTask], seconds: dict[str, float]) -> dict[str, Any]:
-        """Return what ``experiment.json`` says: what this folder holds and how it is made."""
-        settings = self.experiment.model_dump(mode="json")
-        model = {"bits": settings["model"]["bits"], "backbone": settings["model"]["backbone"]}
-        trained = [task for task in finished if task.part == "hash model"]
+    def _description(
+        self, data: RetrievalData, finished: Iterable[GridTask], seconds: dict[str, float]
+    ) -> dict[str, Any]:
+        """Return what ``experiment.json`` says: what this folder holds, how it is made, and how long that took."""
+        model = self.experiment.model
+        facts: dict[str, Any] = {"bits": model.bits, "backbone": model.named or model.backbone}
+        parts = dict(seconds)
+        for task in finished:
+            known = task.facts()
+            parts[task.part] = round(parts.get(task.part, 0.0) + known["seconds"], 1)
+            if isinstance(task, HashModelTask):
+                facts["sha256"] = known["sha256"]
         return {
             "recipe": self.experiment.name,
             "title": self.experiment.title,
             "command": self.command,
-            "settings": settings,
-            "model": model | ({"sha256": trained[0].facts()["sha256"]} if trained else {}),
+            "settings": self.experiment.model_dump(mode="json"),
+            "model": facts,
             "data": data.summary(),
-            "seconds": seconds,
+            "seconds": parts,
             **how_made(self.seed, torch.device(self.grid.device)),
         }

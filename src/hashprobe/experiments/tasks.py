@@ -38,8 +38,12 @@ class GridTask(BaseModel, ABC):
 
     @cached_property
     def key(self) -> str:
-        """Fingerprint of kind and settings."""
-        return fingerprint(settings_identity(self))[:12]
+        """Fingerprint of kind and settings, and of all that it needs."""
+        return fingerprint(self.identity(), *(needed.key for needed in self.needs()))[:12]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what identifies it, beside what it needs."""
+        return settings_identity(self)
 
     @property
     @abstractmethod
@@ -65,10 +69,14 @@ class GridTask(BaseModel, ABC):
         """Do the work and leave the result."""
 
     @property
+    def stem(self) -> str:
+        """Its files' name for people."""
+        return file_name(self.title)
+
+    @property
     def slug(self) -> str:
-        """A name of its files: the title for people, and the key."""
-        name = re.sub(r"[^a-z0-9.]+", "-", self.title.lower()).strip("-")
-        return f"{name[:80]}-{self.key}"
+        """A name that no other task has: that for people, and the key."""
+        return f"{self.stem}-{self.key}"
 
     def finished(self) -> bool:
         """Say whether the result is there; every process gets the main one's answer."""
@@ -134,6 +142,11 @@ class FolderTask(GridTask):
         facts = self.work()
         if is_main():
             write_json(self.done, self.made(started) | facts)
+
+
+def file_name(title: str) -> str:
+    """Return a title as the name of a file."""
+    return re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-")[:80]
 
 
 def how_made(seed: int, device: torch.device) -> dict[str, Any]:

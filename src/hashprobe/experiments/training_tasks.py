@@ -12,10 +12,12 @@ from safetensors.numpy import load_file, save_file
 
 from hashprobe.evaluation import Evaluator
 from hashprobe.experiments.engine import Task
+from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.models import AttackedModel, train_model_into
 from hashprobe.experiments.tasks import FolderTask
 from hashprobe.files import replacing
 from hashprobe.hashing import HashModel
+from hashprobe.identity import settings_identity, version_of
 from hashprobe.main_process import is_main
 from hashprobe.targets import Codes
 from hashprobe.trained import TRAINED, Trained, TrainingRun, load_trained, train_into
@@ -83,20 +85,21 @@ class HashModelTask(FolderTask):
 
     def load(self) -> HashModel:
         """Return the trained model; in one process it is read once."""
-        return _load_model(self.path, self.model.bits, self.grid.device)
+        return _load_model(self.path, self.facts()["sha256"], self.grid.device)
 
     def codes(self) -> dict[str, Codes]:
         """Return the packed codes of ``query``, ``database`` and ``train``."""
         return load_file(self.path / CODES_FILE)
 
 
+# The fingerprint is among the arguments since a folder may be deleted and made anew.
 @lru_cache(maxsize=4)
-def _load_model(path: Path, bits: int, device: str) -> HashModel:
-    return HashModel.load(path, bits=bits).to(device)
+def _load_model(path: Path, sha256: str, device: str) -> HashModel:
+    return HashModel.load(path).to(device)
 
 
 @lru_cache(maxsize=8)
-def _load_trained(path: Path, name: str) -> Trained:
+def _load_trained(path: Path, sha256: str, name: str) -> Trained:
     return load_trained(path, kind=name)
 
 
@@ -117,7 +120,7 @@ class TrainedTask(FolderTask):
 
     @property
     def title(self) -> str:
-        """What it is and on which model, with what differs from the published settings and tells trainings apart."""
+        """What it is, and on which model."""
         return f"{self.name} on {self.model.title}"
 
     @property
@@ -129,6 +132,10 @@ class TrainedTask(FolderTask):
     def plain_name(self) -> str:
         """Its name, as a folder's."""
         return self.name.lower()
+
+    def identity(self) -> dict[str, Any]:
+        """Return its settings, and the version of what is trained."""
+        return {**settings_identity(self), "trains": version_of(TRAINED[self.name])}
 
     @property
     def attacked(self) -> HashModelTask:
@@ -160,11 +167,11 @@ class TrainedTask(FolderTask):
 
     def load(self) -> Trained:
         """Return the trained attack or code; in one process it is read once."""
-        return _load_trained(self.path, self.name)
+        return _load_trained(self.path, self.facts()["sha256"], self.name)
 
 
 def trained_tasks(
-    grid: Any, model: AttackedModel, trained: Mapping[str, BaseModel], names: Sequence[str]
+    grid: Grid, model: AttackedModel, trained: Mapping[str, BaseModel], names: Sequence[str]
 ) -> list[TrainedTask]:
     """Return the tasks that train things by name, each with the settings of what it requires and no other's."""
     return [

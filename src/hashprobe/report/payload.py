@@ -11,7 +11,15 @@ from typing import Any
 from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
-from hashprobe.report.rows import Setting, best_rows, groups, row_names, setting_names, setting_of
+from hashprobe.report.rows import (
+    Setting,
+    best_rows,
+    differences,
+    groups,
+    row_names,
+    setting_names,
+    setting_of,
+)
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
 from hashprobe.text import plain
@@ -35,6 +43,11 @@ _DERIVED = (
 )
 """What a row says of itself beside its fields."""
 
+_LEFT_OUT = {"versions", "chance", "map_low", "map_high", "map_png"} | {
+    name for name in ResultRow.model_fields if name.startswith("t_map")
+}
+"""Fields that the page does not show: what its scores are made of, and the versions, which stand at its foot."""
+
 
 def rounded(value: Any, digits: int = 5) -> Any:
     """Round every float within lists, tuples and mappings to so many significant digits; make names plain."""
@@ -51,9 +64,7 @@ def table(rows: Sequence[ResultRow]) -> dict[str, Any]:
     """Return the rows by column; texts, which recur, as places in a list of the different ones."""
     best = best_rows(rows)
     columns: dict[str, Any] = {}
-    for name in (*ResultRow.model_fields, *_DERIVED):
-        if name == "versions":
-            continue  # of all rows together, at the foot of the page
+    for name in (*(name for name in ResultRow.model_fields if name not in _LEFT_OUT), *_DERIVED):
         values = [getattr(row, name) for row in rows]
         texts = any(isinstance(value, str) for value in values)
         # more digits than are shown, so that nothing rounds twice
@@ -155,10 +166,9 @@ def _attack_names(entries: Sequence[Entry], rows: Sequence[ResultRow]) -> dict[s
     """Name the attack of each row in a gallery: with its code and budget, and its setting if there are several."""
     wanted = {entry.row for entry in entries}
     shown = [row for row in rows if row.row in wanted]
-    settings = setting_names(shown)
+    settings = differences(shown)
     names = {}
     for row in shown:
-        parts = [row.attack, row.code if row.code != "none" else ""]
-        parts += [settings[setting_of(row)]] if len(settings) > 1 else []
+        parts = [row.attack, row.code if row.code != "none" else "", settings[setting_of(row)]]
         names[row.row] = plain(f"{', '.join(part for part in parts if part)} ({row.budget})")
     return names

@@ -107,7 +107,7 @@ def transfer(run: RunRecord, protocol: str | None = None, attack: str | None = N
     Args:
         run: A run.
         protocol: Target label protocol, or ``untargeted``; the headline one if not given.
-        attack: As the page names it (``"DHTA, anchor (8/255)"``); the first if not given.
+        attack: As the page names it (``"I-FGSM, anchor (8/255)"``); the first if not given.
 
     Raises:
         HashprobeError: the run has no transfer rows of that protocol and attack.

@@ -26,8 +26,8 @@ _SETTING = {
 }
 """What must be equal before two rows may be compared, and how it is said."""
 
-_UNSAID = {"attacked_model": "made on the model itself", "top_k": "whole ranking"}
-_SAID_OF_ONE = {"data", "model", "bits"}
+_USUAL = (None, "", SCAN)
+_SAID_OF_ONE = ("data", "model", "bits")
 
 
 def group_rank(group: str) -> tuple[int, str]:
@@ -49,8 +49,9 @@ def groups(rows: Iterable[ResultRow]) -> list[str]:
 
 
 def score_heading(rows: Iterable[ResultRow]) -> str:
-    """Name the score of rows that share a column: ``"t-MAP"``, ``"MAP"`` or ``"t-MAP or MAP"``."""
-    return " or ".join(dict.fromkeys(row.score_name for row in rows))
+    """Name the score of rows that share a column: ``"t-MAP"``, ``"MAP@100"`` or ``"t-MAP or MAP"``."""
+    names = dict.fromkeys(row.score_name for row in rows)
+    return " or ".join(names if len(names) == 1 else dict.fromkeys(name.partition("@")[0] for name in names))
 
 
 def short(value: Any) -> Any:
@@ -59,13 +60,15 @@ def short(value: Any) -> Any:
 
 
 def remarks(row: ResultRow) -> list[str]:
-    """Say what sets a row apart from a white-box attack on an exact search: transfer, questions, another index."""
+    """Say what sets a row apart from a white-box attack on an exact search: transfer, another index, fewer places, questions."""
     said = []
     if row.attacked_model is not None:
         said.append(f"transfer: made against another model, {short(row.attacked_model)}")
     if row.index != SCAN:
         recall = "" if row.index_recall is None else f", recall {100 * row.index_recall:.1f} %"
         said.append(f"searched by {row.index}{recall}")
+    if row.top_k is not None:
+        said.append(f"the first {row.top_k:,} places count")
     if row.questions:
         said.append(f"{row.questions:,.10g} questions an image")
     if row.training_seed is not None:
@@ -78,19 +81,31 @@ def setting_of(row: ResultRow) -> Setting:
     return tuple(getattr(row, name) for name in _SETTING)
 
 
-def setting_names(rows: Iterable[ResultRow]) -> dict[Setting, str]:
-    """Name each setting by what tells it from the others (``"dpsh, 32 bits, seed 1"``)."""
+def differences(rows: Iterable[ResultRow]) -> dict[Setting, str]:
+    """Say what tells each setting from the others (``"seed 1, index faiss-ivf"``); nothing for what is as usual."""
     settings = list(dict.fromkeys(setting_of(row) for row in rows))
-    shown = {name for place, name in enumerate(_SETTING) if len({setting[place] for setting in settings}) > 1}
-    names = {}
-    for setting in settings:
-        parts = [
-            _UNSAID.get(name, "") if value in (None, "") else _SETTING[name].format(short(value))
-            for name, value in zip(_SETTING, setting, strict=True)
-            if name in (shown or _SAID_OF_ONE)
-        ]
-        names[setting] = ", ".join(part for part in parts if part) or "all rows"
-    return names
+    varies = [len(set(values)) > 1 for values in zip(*settings, strict=True)]
+    return {
+        setting: ", ".join(
+            shape.format(short(value))
+            for shape, value, apart in zip(_SETTING.values(), setting, varies, strict=True)
+            if apart and value not in _USUAL
+        )
+        for setting in settings
+    }
+
+
+def setting_names(rows: Iterable[ResultRow]) -> dict[Setting, str]:
+    """Name each setting by what tells it from the others, or by data, model and bits where nothing does."""
+    return {
+        setting: said or ", ".join(_general(setting)) or "all rows"
+        for setting, said in differences(rows).items()
+    }
+
+
+def _general(setting: Setting) -> list[str]:
+    known = dict(zip(_SETTING, setting, strict=True))
+    return [_SETTING[name].format(short(known[name])) for name in _SAID_OF_ONE if known[name] not in _USUAL]
 
 
 def best_rows(rows: Iterable[ResultRow]) -> set[str]:
@@ -117,7 +132,7 @@ def row_names(rows: Sequence[ResultRow]) -> list[str]:
 
     Unbounded attacks are always named so, because they must not be compared with bounded ones by oversight.
     """
-    settings = setting_names(rows)
+    settings = differences(rows)
     plain = [f"{row.attack} ({UNBOUNDED})" if row.budget == UNBOUNDED else row.attack for row in rows]
     names = plain
     for detail in (

@@ -7,7 +7,7 @@ from typing import Any
 
 from hashprobe.report.rows import groups, remarks, setting_names, setting_of
 from hashprobe.report.run import RunRecord
-from hashprobe.results import UNBOUNDED, UNTARGETED, ResultRow
+from hashprobe.results import SCAN, UNBOUNDED, UNTARGETED, ResultRow
 
 PICTURES_RETURNED = 100
 """Up to this many returned pictures are counted in the headline."""
@@ -90,6 +90,9 @@ def summarise(run: RunRecord) -> Summary:
     chosen: list[ResultRow] = []
     for group in dict.fromkeys((found[0], *(UNTARGETED for name in found if name == UNTARGETED))):
         attacks = [row for row in run.rows if row.group == group and row.is_attack]
+        # What an attack does to the model it saw, on an exact search, is said first; a transfer where there is nothing else.
+        usual = [r for r in attacks if (r.attacked_model, r.index, r.top_k) == (None, SCAN, None)]
+        attacks = usual or attacks
         bounded = [row for row in attacks if row.budget != UNBOUNDED]
         unbounded = [row for row in attacks if row.budget == UNBOUNDED]
         strongest = [max(rows, key=lambda row: row.strength) for rows in (bounded, unbounded) if rows]

@@ -184,7 +184,7 @@ class ResultRow(BaseModel):
 
     @property
     def score_chance(self) -> float:
-        """The score of a random ranking: where t-MAP starts, and the floor that MAP can be brought to."""
+        """The score of a random ranking: where t-MAP starts, and what MAP falls to when a code says nothing any more."""
         value = self.map_chance if self.is_untargeted else self.chance
         assert value is not None
         return value

@@ -27,8 +27,9 @@ class Context:
         query_codes: Of the unchanged queries.
         query_labels: Of the queries, where they are known.
         target_labels: One a query, where a protocol or a user names targets.
-        training: Returns codes and labels of the training images; computed when it is asked for.
-        trained: Trained target codes, by name.
+        training: Returns codes and labels of the training images, which are computed when they are asked for; see
+            :meth:`training_set`.
+        trained: Trained attacks and target codes, by name.
     """
 
     bits: int

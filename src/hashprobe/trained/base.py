@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from torch import nn
 
 from hashprobe.data import RetrievalData
@@ -31,7 +31,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRun:
-    """Against what, from what and where something is trained.
+    """All that a training needs beside its settings: the attacked model, the data, a seed, and where it is kept.
 
     Attributes:
         model: The attacked model; left as it was.
@@ -78,7 +78,8 @@ class Trained(ABC):
 
     Attributes:
         name: What it is registered as.
-        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones.
+        Settings: Its training settings, a frozen pydantic model; its own defaults are the published ones. A changed default, or a
+            training that computes something else, raises its ``VERSION``.
         presets: Settings by the name of a scale, where they differ from the defaults.
         requires: Names of what must be trained before it; :meth:`train` finds them in its run.
         settings: How this one was trained.
@@ -96,7 +97,7 @@ class Trained(ABC):
     @classmethod
     @abstractmethod
     def train(cls, settings: Any, run: TrainingRun) -> Self:
-        """Train one; goes on from the run's checkpoint if that is there."""
+        """Train one; go on from the run's checkpoint, if one was left there."""
 
     @abstractmethod
     def networks(self) -> Mapping[str, nn.Module]:
@@ -104,14 +105,17 @@ class Trained(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return what :meth:`assemble` needs beside the settings, as JSON holds it; ``bits`` and ``classes`` among it."""
+        """Return what :meth:`assemble` needs beside the settings, as JSON holds it.
+
+        ``classes`` and ``image_size``, where they are among it, must be those of the data that it is used on.
+        """
 
     @classmethod
     @abstractmethod
     def assemble(
         cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
     ) -> Self:
-        """Build one whose networks are loaded afterwards."""
+        """Build one from its settings, facts and loaded parts; the tensors of its networks are loaded into it afterwards."""
 
     def parts(self) -> Mapping[str, Trained]:
         """Return what it requires and holds, by name."""
@@ -182,8 +186,11 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
         raise HashprobeError(f"{directory} holds {found['kind']}; {kind} was expected.")
     own = TRAINED[found["kind"]]
     parts = {name: load_trained(directory / name, kind=name) for name in found["parts"]}
-    settings = own.Settings(**found["settings"])
-    trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
+    try:
+        settings = own.Settings(**found["settings"])
+        trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise HashprobeError(f"{path} is not of this version of {own.name}; train it again.") from error
     for name, network in trained.networks().items():
         load_weights(network, directory / f"{name}.safetensors", fits="description")
         network.requires_grad_(False).eval()

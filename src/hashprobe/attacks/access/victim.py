@@ -1,4 +1,4 @@
-"""The attacked search as an attack sees it: it answers what the attack's access allows, and counts what it is asked."""
+"""The attacked model and search as an attack sees them: they answer what its access allows, and count what they are asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Victim:
         images: n.
         access: What may be asked.
         search: What answers :meth:`ranked`.
-        database_labels: Labels of the items that are found, which whoever sees them can tell, ``(N, C)``.
+        database_labels: Labels of the items of the database, ``(N, C)``: who sees a found picture can tell them.
         questions: How many questions may be asked for each image; ``None`` for any number.
     """
 

@@ -26,7 +26,7 @@ from hashprobe.trained import TRAINED, Trained, TrainingRun
 class ProSGAN(Attack, Trained):
     """Prototype-supervised adversarial network (Wang et al., CVPR 2021): any image and target label, in one pass.
 
-    The codes of its goal are not looked at: they were learned. Target labels are what it reads.
+    It reads the target labels of its goal, not the codes: what stands for a label was learned.
 
     Attributes:
         generator: The trained generator.

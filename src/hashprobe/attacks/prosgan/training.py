@@ -148,7 +148,7 @@ def train_generator(
                 discriminator_optimizer.step()
 
             reconstruction = functional.mse_loss(adversarial, images)
-            logits = model.logits((adversarial + 1) / 2)
+            logits = model.attack_logits((adversarial + 1) / 2)
             hamming = hamming_loss(logits, goal, settings.sharpness)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
             if settings.adversarial:

@@ -73,13 +73,14 @@ def measure(
     keep = np.empty(0, dtype=np.intp)
     if spec.gallery and folder is not None:
         keep = choose_queries(evaluator, pictures)
-    row_name, scored_on = row_name or spec.row_name(attack, protocol), others or {}
+    called, scored_on = row_name or spec.row_name(attack, protocol), others or {}
+    under = f"-{protocol or kind.objective}"
     made = evaluator.attack(
         attack,
         evaluator.goal(kind, code, protocol, attack),
         keep=keep,
         others=[other.model for other in scored_on.values()],
-        title=row_name,
+        title=called,
     )
     rows: list[tuple[ResultRow, Score]] = []
     targets = {name: evaluator, **scored_on}
@@ -88,7 +89,7 @@ def measure(
         saw = evaluator.model_sha256 if number else trained_on
         rows.append(
             scored.row(
-                f"{row_name}-{name}-to-{target}" if scored_on else row_name,
+                f"{called.removesuffix(under)}-{name}-to-{target}{under}" if scored_on else called,
                 there.codes,
                 attack=title,
                 code=code,

@@ -21,7 +21,7 @@ FORMAT = "hashprobe.cell/1"
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one cell.
+    """What one cell measured, and all that its folder's results are written from.
 
     Attributes:
         rows: Result rows: on the attacked model, then on the others that it was scored on.
@@ -39,7 +39,7 @@ class Measured:
 
 
 class CellStore:
-    """Measured cells in a folder, one file each, by name and fingerprint; whole or absent.
+    """Measured cells in a folder: one file each, named after the cell and its fingerprint, written atomically.
 
     Args:
         folder: The experiment's.

@@ -1,4 +1,4 @@
-"""A cell, described: one attack towards one goal, or codes that no attack made, under every protocol."""
+"""A cell, described: an attack with its goal and settings, or codes that no attack made, as a row of a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORIGINAL = "Original"
 
 
 class CellSpec(BaseModel):
-    """What is measured, under every protocol.
+    """What is measured, under whichever protocol: an attack towards a goal, or a yardstick beside attacks.
 
     Attributes:
         attack: A name of ``ATTACKS``. Without one, codes are ranked that no attack made: the unchanged queries' own, or, with a
@@ -169,7 +169,7 @@ class CellSpec(BaseModel):
             )
         if self.code == "own" and objective == "targeted":
             raise HashprobeError(
-                f"{self.title}: code=own is where a query is; it can only be left: give goal=untargeted or another code."
+                f"{self.title}: code=own is where a query is, so it can only be left: give goal=untargeted or another code."
             )
         blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
         if self.code == NO_CODE and not blind:

@@ -106,7 +106,7 @@ def _key(
     code = evaluator.trained.get(spec.code_name)
     return fingerprint(
         spec,
-        protocol and [protocol, version_of(PROTOCOLS[protocol])],
+        [protocol, version_of(PROTOCOLS[protocol])] if protocol else None,
         {"name": name, "models": {other: _computes(own) for other, own in models.items()}},
         evaluator.data.split_sha256,
         list(evaluator.data.query.images.shape),

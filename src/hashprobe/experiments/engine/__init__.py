@@ -1,4 +1,4 @@
-"""Work that hangs together: tasks that need one another, each done once, on one processor or on many."""
+"""A graph of tasks that need one another: each done once, its result kept, on one processor or on many."""
 
 from hashprobe.experiments.engine.engines import ENGINES, Engine, open_engine
 from hashprobe.experiments.engine.schedule import Outcome, run_tasks

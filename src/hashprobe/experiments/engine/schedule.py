@@ -56,6 +56,7 @@ def run_tasks(
         What became of each.
     """
     ordered = with_needs(tasks)
+    needs = {key: [needed.key for needed in task.needs()] for key, task in ordered.items()}
     outcome = Outcome(kept={key for key, task in ordered.items() if task.finished()})
     waiting = {key: task for key, task in ordered.items() if key not in outcome.kept}
     running: dict[Future[None], tuple[Task, float]] = {}
@@ -64,9 +65,12 @@ def run_tasks(
     if outcome.kept:
         say(f"{len(outcome.kept)} of {len(ordered)} tasks were finished before")
     while waiting or running:
-        _give_up_on_the_needy(waiting, outcome, say)
-        for task in _ready(waiting, outcome)[: engine.workers - len(running)]:
-            del waiting[task.key]
+        for key in list(waiting):  # in order, so that a failure reaches what needs a task that needs it
+            if failed := [needed for needed in needs[key] if needed in outcome.failed]:
+                outcome.failed[key] = f"needs {ordered[failed[0]].title}, which failed"
+                say(f"{waiting.pop(key).title}: not done, {outcome.failed[key]}")
+        ready = [key for key in waiting if outcome.finished.issuperset(needs[key])]
+        for task in [waiting.pop(key) for key in ready[: engine.workers - len(running)]]:
             started = time.perf_counter()
             running[engine.submit(task)] = (task, started)
         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -89,22 +93,6 @@ def run_tasks(
                 say(f"{count} {task.title}: FAILED: {outcome.failed[task.key]}")
             after(outcome)
     return outcome
-
-
-def _ready(waiting: dict[str, Task], outcome: Outcome) -> list[Task]:
-    there = outcome.finished
-    return [task for task in waiting.values() if all(needed.key in there for needed in task.needs())]
-
-
-def _give_up_on_the_needy(waiting: dict[str, Task], outcome: Outcome, say: Callable[[str], None]) -> None:
-    """Fail every task that needs a failed one; in order, so that it reaches those further on."""
-    for key, task in list(waiting.items()):
-        for needed in task.needs():
-            if needed.key in outcome.failed:
-                outcome.failed[key] = f"needs {needed.title}, which failed"
-                say(f"{task.title}: not done, {outcome.failed[key]}")
-                del waiting[key]
-                break
 
 
 def _reason(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """What a grid is made of. It travels to other processes by pickle, and its result stays on disk.
+    """A node of the graph of tasks that a grid is. It travels to other processes by pickle, and its result stays on disk.
 
     Attributes:
         key: Fingerprint of all that the result depends on; two tasks with one key are the same task.

@@ -1,7 +1,7 @@
 """The paper's tables and figures: one file each, the cells that they share, and the grid that measures them."""
 
 # Importing a table or figure registers it; ``all`` runs them in this order.
-from hashprobe.paper import table1, table2, figure2, figure3, figure4b, figure4a, table3, table4  # isort: skip
+from hashprobe.experiments.paper import table1, table2, figure2, figure3, figure4b, figure4a, table3, table4  # isort: skip
 from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.reproduce import reproduce, write_sheet

@@ -29,8 +29,7 @@ def show(results: Results) -> Sheet:
         if not own:
             continue
         run = RunRecord.from_rows(row.model_dump() for _, row in own)
-        curves = {row.row: cell.measured().curves[0] for cell, row in own}
-        run = replace(run, curves={name: Curve(**curve) for name, curve in curves.items()})
+        run = replace(run, curves={row.row: _curve(cell) for cell, row in own})
         for drawn in (charts.precision_recall(run, run.rows), charts.precision_at(run, run.rows)):
             panels.append(replace(drawn, title=f"{drawn.title}, {protocol}"))
         records += [point for cell, row in own for point in _points(cell, record_of(cell, row))]
@@ -39,12 +38,16 @@ def show(results: Results) -> Sheet:
     return Sheet([("", f"{text}\n\nThe paper prints these curves without their numbers.")], records, figures)
 
 
+def _curve(cell: Cell) -> Curve:
+    return Curve(**{name: values for name, values in cell.measured().curves[0].items() if name != "row"})
+
+
 def _points(cell: Cell, record: Record) -> list[Record]:
     """Return the precision at each N, a record each."""
-    curve = cell.measured().curves[0]
+    curve = _curve(cell)
     return [
-        {**without_numbers(record), "n": int(n), "precision": value}
-        for n, value in zip(curve["at"], curve["precision_at"], strict=True)
+        {**without_numbers(record), "n": n, "precision": value}
+        for n, value in zip(curve.at, curve.precision_at, strict=True)
     ]
 
 

@@ -38,9 +38,8 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
         # As measured on two cores of an AMD EPYC (Zen 3).
         expected_minutes={
             "data": 0.3,
-            "hash model": 4.9,
-            "codes": 0.6,
-            "PrototypeNet": 0.8,
+            "hash model": 5.5,
+            "prototype": 0.8,
             "ProS-GAN": 12,
             "attacks": 24,
         },

@@ -30,9 +30,8 @@ QUICKSTART = RECIPES.register("quickstart")(
         # As measured by `make quickstart` on two idle cores of an AMD EPYC (Zen 3).
         expected_minutes={
             "data": 0.2,
-            "hash model": 2.2,
-            "codes": 0.1,
-            "PrototypeNet": 0.3,
+            "hash model": 2.3,
+            "prototype": 0.3,
             "ProS-GAN": 4.7,
             "attacks": 1.7,
         },

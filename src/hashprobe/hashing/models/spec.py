@@ -50,7 +50,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     format: Literal["hashprobe.hash-model/1"] = FORMAT
-    bits: int
+    bits: int = Field(ge=1)
     mean: Triple
     std: Triple
     scale: float = Field(1.0, gt=0, strict=True)

@@ -28,6 +28,7 @@ from hashprobe.hashing.training.parameters import (
     set_learning_rate,
 )
 from hashprobe.hashing.training.settings import HashTrainingSettings
+from hashprobe.identity import fingerprint, version_of
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
@@ -83,12 +84,12 @@ def train_hash_model(
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES.make(settings.loss, settings.loss_settings)
     identity = sha256_of(
-        settings.model_dump(),
+        fingerprint(settings, version_of(type(loss))),
         data.split_sha256,
         str(seed),
         str(train.images.shape),
         model.sha256(),
-        *([described(hook)] if hook else []),
+        *(() if hook is None else (described(hook),)),
     )
     bank = torch.zeros(len(train), model.bits, device=model.device)
     optimizer = make_optimizer(model.network, settings)
@@ -141,7 +142,7 @@ def train_hash_model(
                     generator=torch_generator(seed, "defence", number),
                     together=together,
                 )
-                relaxed, added = hook(batch) if hook else (batch.relaxed(batch.images), None)
+                relaxed, added = (batch.relaxed(batch.images), None) if hook is None else hook(batch)
                 bank[rows] = relaxed.detach()
                 value = loss(relaxed, bank, batch.similarity, done)
                 if added is not None:

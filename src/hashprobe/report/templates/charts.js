@@ -235,7 +235,7 @@ function startCurves() {
     byId("curve-charts").replaceChildren(...[set.charts.filter((chart) => !scatter(chart)), set.charts.filter(scatter)].map((charts) =>
       make("div", { class: charts.length > 2 ? "charts three" : "charts" }, ...charts.map((chart) => chartElement(chart)))));
   };
-  for (const [key, label] of [["group", data.table.groups.includes("untargeted") ? "Goal or protocol" : "Protocol"], ["setting", "Model and seed"]]) {
+  for (const [key, label] of [["group", data.table.groups.includes("untargeted") ? "Goal or protocol" : "Protocol"], ["setting", "Setting"]]) {
     if (unique(key).length < 2) continue;
     byId("curve-controls").append(menu(label, unique(key).map((v) => [v, v]), wanted[key], (value) => { wanted[key] = value; draw(); }));
   }

@@ -24,6 +24,10 @@ const COLUMNS = [
   { key: "code", head: "Code", help: "How the code that is aimed at was made", write: (v) => (v === "none" || v === "" ? "–" : v), always: true },
   { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true, unless: "untargeted" },
   { key: "budget", head: "Budget", help: "Largest change of a pixel value that was allowed", always: true, order: budgetOrder },
+  { key: "attacked_model", head: "Made on", help: "Transfer: the other model that the attack was made against", write: (v) => (v ? `transfer: ${short(v)}` : "–"), usual: [null, ""] },
+  { key: "index", head: "Index", help: "What searched; scan compares all codes", usual: ["scan"] },
+  { key: "index_recall", head: "Recall, %", help: "Share of the nearest items that the index finds; – where it is exact", write: (v) => percent(v), usual: [null] },
+  { key: "top_k", head: "First", help: "How many of the first places the score counts; all if not said", write: (v) => (v === null ? "all" : count(v)), usual: [null] },
   { key: "score", head: (score) => `${score}, %`, help: "Mean average precision: for the target label (t-MAP), or for the query's own labels after an untargeted attack (MAP)", write: (v) => percent(v), always: true },
   { key: "interval", head: "95 % interval", help: "Bootstrap over queries; the tick marks chance", always: true, value: (row) => cell("score_low", row), write: (_, row) => interval(row) },
   { key: "score_chance", head: "Chance, %", help: "The same for a random ranking", write: (v) => percent(v), always: true },
@@ -36,13 +40,9 @@ const COLUMNS = [
   { key: "seconds_per_image", head: "Time", help: "An image", write: seconds, always: true },
   { key: "passes", head: "Passes", help: "Forward + backward passes an image", always: true, write: (_, row) => passesText(row) },
   { key: "questions", head: "Questions", help: "How often the search was asked, an image", write: count, usual: [null, 0] },
-  { key: "attacked_model", head: "Made on", help: "Transfer: the other model that the attack was made against", write: (v) => (v ? `transfer: ${short(v)}` : "–"), usual: [null, ""] },
-  { key: "index", head: "Index", help: "What searched; scan compares all codes", usual: ["scan"] },
-  { key: "index_recall", head: "Recall, %", help: "Share of the nearest items that the index finds; – where it is exact", write: (v) => percent(v), usual: [null] },
   { key: "data", head: "Data", help: "Data set" },
   { key: "model", head: "Model", help: "Hash model", write: short },
   { key: "bits", head: "Bits", help: "Length of the hash code", write: (v) => count(v) },
-  { key: "top_k", head: "First", help: "How many of the first places the score counts; all if not said", write: (v) => (v === null ? "all" : count(v)), optional: true },
   { key: "seed", head: "Seed", help: "Of target labels, codes and attack", write: (v) => String(v ?? "–") },
   { key: "training_seed", head: "Training seed", help: "Of the attack's own training", write: (v) => String(v ?? "–"), usual: [null] },
   { key: "queries", head: "Queries", help: "Number of queries", write: (v) => count(v), optional: true },
@@ -87,7 +87,8 @@ function startTable() {
 
   /** The columns of some rows, each with the heading that it has there. */
   function columns(kept, copied = false) {
-    const of = (key) => new Set(kept.map((row) => cell(key, row))), goals = of("goal"), score = [...of("score_name")].join(" or ") || "Score";
+    const of = (key) => new Set(kept.map((row) => cell(key, row))), goals = of("goal"), names = [...of("score_name")];
+    const score = names.length < 2 ? names[0] ?? "Score" : [...new Set(names.map((text) => text.split("@")[0]))].join(" or ");
     const left = (column) => goals.size === 1 && goals.has(column.unless);
     const wanted = (column) => !left(column) && (copied || !fixed(column)) && (column.always || column.shown?.(goals) || (varies.get(column.key) && !column.optional));
     return COLUMNS.filter((column) => state.all || wanted(column)).map((column) => ({ ...column, head: column.head.call ? column.head(score) : column.head }));

@@ -14,7 +14,7 @@ from hashprobe.targets.context import Codes, Context, Labels
 
 
 class TargetCode(ABC):
-    """What stands for a label: call it with labels, get packed codes.
+    """What stands for a label: call it with labels, get packed codes. A subclass is registered in ``CODES`` under its name.
 
     Attributes:
         name: What rows and draws call it.

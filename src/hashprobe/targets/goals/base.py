@@ -16,10 +16,10 @@ NO_CODE = "none"
 
 
 class GoalKind(ABC):
-    """A kind of goal.
+    """A kind of goal. A subclass without arguments is registered in ``GOALS``; its instances make the goals of sets of queries.
 
     Attributes:
-        objective: Whether codes are approached or left; decides how a row is scored.
+        objective: Whether codes are approached or left; decides how a row is scored: by t-MAP, or by MAP.
         code: The target code that is taken where nobody names one.
     """
 

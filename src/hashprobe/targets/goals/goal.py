@@ -31,8 +31,8 @@ class Goal:
     codes: Codes | None = None
     labels: Labels | None = None
 
-    def __getitem__(self, rows: slice) -> Goal:
-        """Return the goal of some of the images."""
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Goal:
+        """Return the goal of some of the images: a run of them, or those of which an attack asks."""
         return Goal(
             objective=self.objective,
             codes=None if self.codes is None else self.codes[rows],

@@ -18,39 +18,48 @@ from PIL import Image
 from pydantic import ValidationError
 
 from hashprobe import retrieval
-from hashprobe.attacks.prosgan import ProSGANSettings
+from hashprobe.attacks import ATTACKS
 from hashprobe.cli import main
 from hashprobe.data import load
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, read_json_lines
-from hashprobe.grids import Outcome, open_engine, run_tasks, with_needs
-from hashprobe.hashing import HashTrainingSettings
-from hashprobe.paper import (
+from hashprobe.experiments import AttackedModel, Grid, Scale
+from hashprobe.experiments.cell_task import Cell
+from hashprobe.experiments.engine import Outcome, open_engine, run_tasks, with_needs
+from hashprobe.experiments.paper import (
     EXHIBITS,
     GRID_SIZES,
     PROTOCOLS,
     Catalogue,
-    Cell,
     GridSize,
-    HashModelTask,
-    Place,
     grid_size,
     reproduce,
     weights_beside,
 )
-from hashprobe.paper.records import markdown_table, pivot, published, to_csv
-from hashprobe.paper.table1 import measured_otherwise
-from hashprobe.recipes import AttackedModel, Scale
+from hashprobe.experiments.paper.records import markdown_table, pivot, published, to_csv
+from hashprobe.experiments.paper.table1 import measured_otherwise
+from hashprobe.experiments.training_tasks import HashModelTask
+from hashprobe.files import read_json, read_json_lines
+from hashprobe.hashing import HashTrainingSettings
+from hashprobe.plugins import load_plugins
 from hashprobe.report import RunRecord
-from hashprobe.targets import PrototypeSettings, draw_target_labels
+from hashprobe.targets import draw_target_labels
 
 TRAINING = HashTrainingSettings(epochs=1, batch_size=12, optimizer="adamw", learning_rate=1e-3)
 TINY = GridSize(
     scale=Scale(
+        name="paper",
         image_size=32,
         training=TRAINING,
-        prototype=PrototypeSettings(steps=5, hidden=16),
-        prosgan=ProSGANSettings(width=8, discriminator_width=8, epochs=1, batch_size=12, residual=True),
+        trained={
+            "prototype": {"steps": 5, "hidden": 16},
+            "ProS-GAN": {
+                "width": 8,
+                "discriminator_width": 8,
+                "epochs": 1,
+                "batch_size": 12,
+                "residual": True,
+            },
+        },
     ),
     bits=(8, 12),
     transfer_bits=(12,),
@@ -70,10 +79,10 @@ TINY = GridSize(
 
 def catalogue(folder: Path, published: str | None = "flickr25k") -> Catalogue:
     options = {"queries": 8, "database": 40, "train": 30}
-    place = Place(
+    grid = Grid(
         folder=folder, data="openmoji", data_options=options, image_size=32, queries=6, train=24, seed=1
     )
-    return Catalogue(place, TINY, published)
+    return Catalogue(grid, TINY, published)
 
 
 def run(names: list[str], folder: Path, engine: str = "here") -> Outcome:
@@ -87,6 +96,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = run(list(EXHIBITS), folder)
     assert not outcome.failed
     return folder
+
+
+def done_in(folder: Path) -> dict[Path, int]:
+    """The file that each finished task wrote last, and when."""
+    files = [*folder.rglob("done.json"), *folder.glob("cells/*.json")]
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 def table_below(page: Path, heading: str) -> list[list[str]]:
@@ -126,7 +141,7 @@ def test_table_1_shows_the_methods_of_the_paper_beside_the_papers_numbers(finish
     rows = {row["row"]: row for row in read_json_lines(finished / "results.jsonl")}
     shown = {row[0]: row[2] for row in table[2:]}
     for cell in catalogue(finished).methods(TINY.model(12), "paper"):
-        row = rows[cell.path.name]
+        row = rows[cell.slug]
         assert shown[cell.method].startswith(f"{100 * row['t_map']:.1f} ± ")
     assert [row[5] for row in table[2:]][4] == "91.1"  # paper, Table 1: ProS-GAN, FLICKR-25K, 32 bits
     assert table[-2][5] == "80.8"  # and the MAP of its model
@@ -158,17 +173,17 @@ def test_models_are_shared_and_nothing_is_done_twice(finished: Path) -> None:
     models = [task for task in tasks.values() if isinstance(task, HashModelTask)]
     # DPSH at two lengths, another backbone at one, two other losses at two: no model is trained for a table of its own.
     assert len(models) == 2 + 1 + 2 * 2
-    before = {path: path.stat().st_mtime_ns for path in finished.rglob("done.json")}
+    before = done_in(finished)
     assert len(before) == len(tasks)
     outcome = run(["table2", "figure4a"], finished)
     assert (outcome.made, outcome.failed) == ({}, {})
-    assert {path: path.stat().st_mtime_ns for path in finished.rglob("done.json")} == before
+    assert done_in(finished) == before
 
 
 def test_a_transfer_matrix_has_the_attacked_model_s_own_value_on_its_diagonal(finished: Path) -> None:
     table = table_below(finished / "table3.md", "ProS-GAN. Target label that shares nothing")
     assert [row[0] for row in table[2:4]] == table[0][1:]
-    own = catalogue(finished).prosgan(TINY.model(12), "disjoint").rows()[0]
+    own = catalogue(finished).generator(TINY.model(12), "disjoint").rows()[0]
     assert table[2][1] == f"{100 * own.t_map:.1f}"
     across = [row for row in lines_of(finished / "table3.csv") if row["source"] == "hashprobe"]
     assert len(across) == len(PROTOCOLS) * (2 + 2 * 2 * 2)
@@ -180,7 +195,7 @@ def test_measuring_otherwise_reads_the_same_codes(finished: Path) -> None:
     found = {r["variant"]: r["t_map"] for r in measured_otherwise(cell, {"t_map": row.t_map})}
     assert found["ties expected"] == pytest.approx(row.t_map, abs=1e-12)
     assert found["ties pessimistic"] <= found["ties as published"] <= found["ties optimistic"]
-    data = cell.place.load()
+    data = cell.grid.load()
     targets = draw_target_labels("disjoint", data.query.labels, data.database.labels, seed=1)
     codes = cell.query_codes(), cell.attacked.codes()["database"]
     plain = retrieval.average_precision(
@@ -207,12 +222,10 @@ def test_the_report_reads_the_grid_s_rows(finished: Path) -> None:
 
 
 def test_a_failed_cell_is_named_on_the_page_that_shows_the_rest(finished: Path, tmp_path: Path) -> None:
-    tables = catalogue(tmp_path / "out")
-    models = (
-        TINY.models[0],
-        TINY.models[1].model_copy(update={"weights": str(tmp_path / "gone.safetensors")}),
-    )
-    broken = Catalogue(tables.place, TINY.model_copy(update={"models": models}))
+    tables, weights = catalogue(tmp_path / "out"), tmp_path / "torn.safetensors"
+    weights.write_bytes(b"no tensors")
+    models = (TINY.models[0], TINY.models[1].model_copy(update={"weights": str(weights)}))
+    broken = Catalogue(tables.grid, TINY.model_copy(update={"models": models}))
     with open_engine("here") as engine:
         outcome = reproduce(["table3"], broken, engine)
     page = (tmp_path / "out" / "table3.md").read_text(encoding="utf-8")
@@ -221,10 +234,8 @@ def test_a_failed_cell_is_named_on_the_page_that_shows_the_rest(finished: Path, 
         "- Original on dpsh squeezenet1_0 12 bits, paper: needs dpsh squeezenet1_0 12 bits, which failed"
         in page
     )
-    failed = [why for why in outcome.failed.values() if "gone.safetensors" in why]
-    assert failed == [
-        f"weights '{tmp_path / 'gone.safetensors'}' are neither 'none', 'bundled', 'pretrained' nor a file."
-    ]
+    (failed,) = [why for why in outcome.failed.values() if not why.startswith("needs ")]
+    assert failed.startswith(f"{weights} is not a whole safetensors file")
     assert "| squeezenet1_1, 12 bits |" in page
 
 
@@ -232,18 +243,18 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_paper import Cell, run
+from hashprobe.evaluation import CellStore
+from test_paper import run
 
-work, done = Cell.work, []
+keep, kept = CellStore.keep, []
 
-def work_until_killed(cell):
-    facts = work(cell)
-    done.append(cell)
-    if len(done) == 4:
-        os.kill(os.getpid(), signal.SIGKILL)  # the fourth has left everything but the file that says so
-    return facts
+def keep_until_killed(*arguments, **facts):
+    kept.append(arguments)
+    if len(kept) == 4:
+        os.kill(os.getpid(), signal.SIGKILL)  # the fourth has measured everything and kept nothing
+    keep(*arguments, **facts)
 
-Cell.work = work_until_killed
+CellStore.keep = keep_until_killed
 run(["table1"], Path(sys.argv[1]))
 """
 
@@ -255,13 +266,13 @@ def test_a_killed_grid_goes_on_without_doing_a_finished_cell_again(finished: Pat
         [sys.executable, "-c", script, str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
     )
     assert killed.returncode == -signal.SIGKILL
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("done.json")}
+    before = done_in(folder)
     cells = EXHIBITS["table1"].cells(catalogue(folder))
-    assert len([path for path in before if path.parent.parent.name == "cells"]) == 3 < len(cells)
+    assert len([path for path in before if path.parent.name == "cells"]) == 3 < len(cells)
     outcome = run(["table1"], folder)
     assert not outcome.failed
     assert len(outcome.kept) == len(before)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert {path: at for path, at in done_in(folder).items() if path in before} == before
     # Killed or not, the rows are the same.
     assert rows_of(cells) == rows_of(EXHIBITS["table1"].cells(catalogue(finished)))
 
@@ -270,17 +281,47 @@ def rows_of(cells: list[Cell]) -> list[dict[str, Any]]:
     return [row.without_times() for cell in cells for row in cell.rows()]
 
 
+PLUGIN = '''
+"""An attack of a user's."""
+
+from dataclasses import dataclass
+
+from hashprobe.attacks import ATTACKS, Access, Attack
+
+
+@ATTACKS.register("Tint")
+@dataclass(frozen=True, kw_only=True)
+class Tint(Attack):
+    """Reddens every image."""
+
+    access = Access.NOTHING
+    epsilon: float | None = 8 / 255
+
+    def perturb(self, victim, images, goal, generator):
+        red = images.clone()
+        red[:, 0] += 1
+        return red
+'''
+
+
+@pytest.mark.usefixtures("_no_plugins")
 @pytest.mark.parametrize("engine", ["processes", "ray"])
-def test_every_engine_gives_the_same_rows(engine: str, tmp_path: Path) -> None:
+def test_every_engine_gives_the_same_rows_and_knows_the_plugins(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if engine == "ray":
         pytest.importorskip("ray", reason="the extra ray is not installed")
+    monkeypatch.setattr(ATTACKS, "_things", dict(ATTACKS._things))
+    (tmp_path / "tint.py").write_text(PLUGIN, encoding="utf-8")
+    load_plugins([tmp_path / "tint.py"])
     rows = []
     threads = torch.get_num_threads()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // 2))  # as each of two workers has
     try:
         for name in ("here", engine):
             tables = catalogue(tmp_path / name)
-            cells = tables.methods(TINY.model(12), "disjoint")
+            model = TINY.model(12)
+            cells = [*tables.methods(model, "disjoint"), tables.attack(model, "disjoint", "Tint")]
             with open_engine(name, 1 if name == "here" else 2) as opened:
                 outcome = run_tasks(cells, opened)
             assert not outcome.failed
@@ -288,26 +329,39 @@ def test_every_engine_gives_the_same_rows(engine: str, tmp_path: Path) -> None:
     finally:
         torch.set_num_threads(threads)
     assert rows[0] == rows[1]
+    assert rows[0][-1]["linf"] == pytest.approx(8 / 255)
+
+
+def test_weights_that_are_gone_are_said_before_anything_is_done(tmp_path: Path) -> None:
+    model = TINY.models[0].model_copy(update={"weights": str(tmp_path / "gone.safetensors")})
+    broken = Catalogue(catalogue(tmp_path / "out").grid, TINY.model_copy(update={"models": (model,)}))
+    sentence = (
+        f"weights '{tmp_path / 'gone.safetensors'}' are neither 'none', 'bundled', 'pretrained' nor a file."
+    )
+    with open_engine("here") as engine, pytest.raises(HashprobeError, match=re.escape(sentence)):
+        reproduce(["table2"], broken, engine)
 
 
 def test_a_folder_of_another_grid_is_refused(finished: Path) -> None:
     other = catalogue(finished)
-    other = Catalogue(other.place.model_copy(update={"seed": 2}), TINY)
+    other = Catalogue(other.grid.model_copy(update={"seed": 2}), TINY)
     with open_engine("here") as engine, pytest.raises(HashprobeError, match="holds another experiment"):
         reproduce(["table1"], other, engine)
 
 
 @pytest.mark.parametrize("scale", list(GRID_SIZES))
 def test_every_scale_has_every_exhibit(scale: str, tmp_path: Path) -> None:
-    place = Place(folder=tmp_path, data="openmoji", image_size=GRID_SIZES[scale].scale.image_size)
-    tables = Catalogue(place, grid_size(scale, "nus-wide"), "nus-wide")
+    grid = Grid(folder=tmp_path, data="openmoji", image_size=GRID_SIZES[scale].scale.image_size)
+    tables = Catalogue(grid, grid_size(scale, "nus-wide"), "nus-wide")
     for exhibit in EXHIBITS:
         cells = EXHIBITS[exhibit].cells(tables)
         assert {cell.protocol for cell in cells} <= set(PROTOCOLS)
         assert all(cell.model.bits in (*tables.size.bits, *tables.size.transfer_bits) for cell in cells)
     wanted = {"paper": 50.0, "cpu": 12.0}[scale]  # the paper's β for NUS-WIDE
-    assert tables.size.scale.prosgan.reconstruction == wanted
-    assert tables.prosgan(TINY.model(12), "paper").prosgan == tables.size.scale.prosgan
+    settings = tables.size.scale.settings("ProS-GAN")
+    assert settings.model_dump()["reconstruction"] == wanted
+    cell = tables.generator(tables.size.model(32), "paper")
+    assert cell.trained == {"prototype": tables.size.scale.settings("prototype"), "ProS-GAN": settings}
 
 
 def test_weights_are_found_beside_the_data_and_checked(tmp_path: Path) -> None:
@@ -391,10 +445,10 @@ train = 24
 
 [scale]
 image_size = 32
-[scale.prototype]
+[scale.trained.prototype]
 steps = 5
 hidden = 16
-[scale.prosgan]
+[scale.trained."ProS-GAN"]
 width = 8
 decoder_width = 8
 epochs = 1
@@ -421,9 +475,13 @@ def test_a_size_may_be_a_file_that_says_what_differs(
     assert "wrote runs/paper-openmoji-small/figure3.md" in capsys.readouterr().out
     described = read_json(out / "experiment.json")
     assert described["command"].startswith("hashprobe reproduce figure3 --data openmoji")
-    assert described["settings"]["scale"]["prosgan"] == {
-        **GRID_SIZES["cpu"].scale.prosgan.model_dump(mode="json"),
-        **{"width": 8, "decoder_width": 8, "epochs": 1},
+    assert described["settings"]["scale"]["trained"] == {
+        "prototype": {"steps": 5, "hidden": 16},
+        "ProS-GAN": {
+            "width": 8,
+            "decoder_width": 8,
+            "epochs": 1,
+        },
     }
     assert len(lines_of(out / "figure3.csv")) == 3
 

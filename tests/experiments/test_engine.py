@@ -1,4 +1,4 @@
-"""Grids: the order of tasks, what is done once, what a failure stops, and engines that do the same."""
+"""The engine: the order of tasks, what is done once, what a failure stops, and engines that do the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hashprobe.errors import HashprobeError
-from hashprobe.grids import Task, open_engine, run_tasks, with_needs
+from hashprobe.experiments.engine import Task, open_engine, run_tasks, with_needs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""Attacks on single pictures: what is measured of each, beside what a search of the same codes finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation import CellSpec, Evaluator, attack_pictures, target_label
+from helpers import linear_model, tiny_data
+
+BITS, NEAREST = 12, 5
+LABEL = np.array([0, 1, 0], dtype=np.uint8)
+
+
+@pytest.mark.parametrize("label", [LABEL, None])
+def test_each_is_measured_as_a_file_holds_it(label: np.ndarray | None) -> None:
+    evaluator, goal = (
+        Evaluator(linear_model(BITS), tiny_data(), seed=0),
+        "untargeted" if label is None else "targeted",
+    )
+    images, database = tiny_data(seed=5).query.images[:3], evaluator.data.database.labels
+    made = attack_pictures(evaluator, images, CellSpec(attack="FGSM", goal=goal), label, nearest=NEAREST)
+    assert len(made) == 3
+    for image, one in zip(images, made, strict=True):
+        change = (one.adversarial.astype(float) - image) / 255
+        assert one.linf == pytest.approx(np.abs(change).max()) == pytest.approx(8 / 255)
+        assert one.rms == pytest.approx(np.sqrt((change**2).mean()))
+        before, after = (evaluator.model.codes(own[None]) for own in (image, one.adversarial))
+        assert one.bits_moved == np.unpackbits(before ^ after).sum() > 0
+        found_before, found = (evaluator.ranking.ids(codes, NEAREST)[0] for codes in (before, after))
+        assert one.nearest == tuple(found)
+        if label is None:
+            assert (one.hits_before, one.hits) == (NEAREST, len(set(found) & set(found_before)))
+        else:
+            carriers = [(database[ids] & label).any(axis=1).sum() for ids in (found_before, found)]
+            assert [one.hits_before, one.hits] == carriers
+        assert one.questions == 0
+    alone = attack_pictures(evaluator, images[:1], CellSpec(attack="FGSM", goal=goal), label, nearest=NEAREST)
+    assert np.array_equal(alone[0].adversarial, made[0].adversarial)
+
+
+def test_a_target_is_named_by_its_classes() -> None:
+    assert target_label(["b", "c"], ("a", "b", "c")).tolist() == [0, 1, 1]
+    with pytest.raises(HashprobeError, match="name at least one target label"):
+        target_label([], ("a",))
+    with pytest.raises(HashprobeError, match="no class is named 'hous'; did you mean 'house'"):
+        target_label(["hous"], ("house", "tree"))
