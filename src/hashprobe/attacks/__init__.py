@@ -10,6 +10,7 @@ from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
 from hashprobe.attacks.random_search import RandomSearch
+from hashprobe.attacks.universal import Universal
 
 __all__ = [
     "ATTACKS",
@@ -27,6 +28,7 @@ __all__ = [
     "ProSGAN",
     "RandomSearch",
     "Search",
+    "Universal",
     "Victim",
     "descend",
     "project",
