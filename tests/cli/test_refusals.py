@@ -98,7 +98,7 @@ def test_bad_input_is_one_sentence(
         (["--attack", "I-FGSM:steps=none"], "I-FGSM: steps must be a whole number; found None."),
         (["--attack", "I-FGSM:epsilon=much"], "I-FGSM: epsilon must be a number or none; found 'much'."),
         (["--attack", "I-FGSM:steps=[1]"], "I-FGSM: steps must be one value; found [1]."),
-        (["--attack", "I-FGSM:steps=0"], "steps must be at least 1"),
+        (["--attack", "I-FGSM:steps=0"], "steps must be a whole number of at least 1"),
         (["--attack", "FGSM:epsilon=none"], "FGSM steps by epsilon, so it has no unbounded form"),
         (["--attack", "FGSM:code=none"], "FGSM needs a code to reach or to leave"),
         (["--attack", "FGSM:code=own"], "code=own is where a query is"),

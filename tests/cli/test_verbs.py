@@ -99,7 +99,7 @@ def test_a_mixed_run_scores_each_attack_by_its_goal(
     attacks = ["--attack", "I-FGSM:steps=2", "--attack", "I-FGSM:steps=2,goal=untargeted"]
     assert call(*command, *attacks, "--out", tmp_path) == 0
     said = capsys.readouterr().out
-    assert said.index("t-MAP in percent") < said.index("\nMAP in percent")
+    assert said.index("t-MAP in percent") < said.index("Untargeted: MAP in percent")
     targeted, untargeted = (row for row in rows_of(tmp_path) if row.attack == "I-FGSM")
     assert (targeted.goal, targeted.protocol, targeted.code) == ("targeted", "paper", "anchor")
     assert targeted.t_map is not None

@@ -35,13 +35,9 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
         own = [row for row in rows if row.is_untargeted is untargeted]
         if not own or not is_main():
             continue
-        score = own[0].score_name
-        table = Table(
-            title=f"{score} in percent; chance is a random ranking's",
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            padding=0,
-        )
+        score, table = own[0].score_name, Table(box=SIMPLE_HEAD, padding=0)
+        kind, less = ("Untargeted", "less is stronger; ") if untargeted else ("Targeted", "")
+        say(f"{kind}: {score} in percent, with its 95 % interval; {less}chance is a random ranking's")
         for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
             table.add_column(heading, overflow="fold")
         for heading in (score, "interval", "chance", "RMS"):
