@@ -19,9 +19,9 @@ from hashprobe.targets.context import Codes, Context, Labels
 class SampledCode(TargetCode):
     """Codes from ``images`` random database images that carry the target label.
 
-    An image carries the label when its label vector equals it. Where no image's does (a single class may never occur alone), those
-    carry it that share the most classes with it: all of its classes, if any image has them. With fewer than ``images`` such
-    images all of them are used, as for 62 % of FLICKR-25K's unique label vectors, which belong to one image each.
+    An image carries the label when its label vector equals it. Where no image's does (a single class may never occur alone),
+    those carry it that share the most classes with it: all of its classes, if any image has them. With fewer than ``images``
+    such images all of them are used, as for 62 % of FLICKR-25K's unique label vectors, which belong to one image each.
 
     Attributes:
         codes: Packed database codes ``(N, ceil(K / 8))``.
