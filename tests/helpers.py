@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,19 @@ TINY = {"epochs": 1, "steps": 3, "batch_size": 4, "width": 8, "discriminator_wid
 
 class Interrupted(Exception):
     """Stands for a kill in the middle of a training."""
+
+
+def launch(*program: object) -> subprocess.CompletedProcess[str]:
+    """Start two processes with torchrun on this machine and wait for them."""
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    return subprocess.run(
+        [sys.executable, *torchrun, *map(str, program)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
 
 
 def interrupt_after(

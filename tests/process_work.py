@@ -17,12 +17,12 @@ from torch import nn
 
 from hashprobe.attacks import IFGSM, Noise
 from hashprobe.attacks.prosgan import ProSGANSettings, train_generator, training
-from hashprobe.evaluation import Attacked, Evaluator, attack_pictures
+from hashprobe.evaluation import Attacked, CellSpec, Evaluator, attack_pictures
 from hashprobe.files import write_json
 from hashprobe.hashing import Batch, HashModel, HashTrainingSettings, frozen, train_hash_model
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
-from hashprobe.targets import PrototypeNet
+from hashprobe.targets import Goal, PrototypeNet
 from helpers import Interrupted, conv_model, interrupt_after, linear_model, random_codes, tiny_data
 
 BITS = 12
@@ -134,17 +134,16 @@ def resume_trainings(folder: Path) -> None:
 def write_attacks(folder: Path, together: Processes) -> None:
     """Attack with everything that an attack's result is made of; each process writes what it has."""
     data, model = tiny_data(queries=11), conv_model(BITS)
-    evaluator = Evaluator(model, data, protocol="paper", seed=0)
-    goal, keep = random_codes(11, BITS), np.array([9, 2])
+    evaluator = Evaluator(model, data, seed=0)
+    goal, keep = Goal(codes=random_codes(11, BITS)), np.array([9, 2])
     arrays = {"database": evaluator.database_codes}
     for attack in (IFGSM(steps=2), Noise()):
-        found = evaluator.attack(attack, goal, batch_size=3, keep=keep, also=[linear_model(9)])
+        found = evaluator.attack(attack, goal, batch_size=3, keep=keep, others=[linear_model(9)])
         arrays |= {f"{type(attack).__name__}-{name}": value for name, value in _arrays(found).items()}
-    pictures = attack_pictures(
-        model, data.query.images[:3], IFGSM(steps=2), goal[:1], data.query.labels[0],
-        data.database, evaluator.database_codes, seed=0,
-    )  # fmt: skip
-    for place, picture in enumerate(pictures):
+    spec = CellSpec(attack="I-FGSM", settings={"steps": 2})
+    for place, picture in enumerate(
+        attack_pictures(evaluator, data.query.images[:3], spec, data.query.labels[0])
+    ):
         numbers = (picture.linf, picture.rms, picture.hits_before, picture.hits, *picture.nearest)
         arrays |= {f"picture-{place}": picture.adversarial, f"numbers-{place}": np.array(numbers)}
     np.savez(folder / f"attacks-{together.index}.npz", **arrays)
@@ -152,10 +151,11 @@ def write_attacks(folder: Path, together: Processes) -> None:
 
 def _arrays(found: Attacked) -> dict[str, np.ndarray]:
     assert found.seconds > 0
-    ((elsewhere, elsewhere_png),) = found.elsewhere
+    ((elsewhere, elsewhere_uint8),) = found.elsewhere
     return {
-        "codes": found.codes, "codes_png": found.codes_png, "elsewhere": elsewhere, "elsewhere_png": elsewhere_png,
+        "codes": found.codes, "codes_uint8": found.codes_uint8, "elsewhere": elsewhere, "elsewhere_uint8": elsewhere_uint8,
         "kept": found.kept, "sizes": np.array([found.linf, found.rms]),
+        "cost": np.stack([found.cost.forward, found.cost.backward, found.cost.questions]),
     }  # fmt: skip
 
 

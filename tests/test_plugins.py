@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hashprobe.errors import HashprobeError
 from hashprobe.experiments.engine import open_engine, run_tasks
 from hashprobe.files import sha256_of
 from hashprobe.plugins import load_installed_plugins, load_plugins, loaded_plugins, plugin_sha256
+from hashprobe.targets import PROTOCOLS, draw_target_labels
 
 TASK = '''
 """A task that a plugin defines."""
@@ -164,6 +167,17 @@ def test_the_processes_of_a_grid_have_the_same_plugins(engine: str, tmp_path: Pa
     with open_engine(engine, 1) as opened:
         run_tasks([mark], opened)
     assert mark.path.read_text() == f"{name} mark"
+
+
+def test_the_file_of_the_documentation_registers_its_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PROTOCOLS, "_things", dict(PROTOCOLS._things))
+    page = Path(__file__).resolve().parents[1] / "docs" / "plugins.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    load_plugins([written(tmp_path / "overlapping.py", code)])
+    labels = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 1]], dtype=np.uint8)
+    assert ((draw_target_labels("overlapping", labels, labels, seed=0) & labels).sum(axis=1) > 0).all()
 
 
 def test_plugins_bring_no_torch() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +17,9 @@ from hashprobe.hashing import HashModel
 from hashprobe.hashing.training.batch_norm import synchronised_batch_norm
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
-from helpers import conv_model
+from helpers import conv_model, launch
 
 TESTS = Path(__file__).resolve().parent
-
-
-def launch(*program: object) -> subprocess.CompletedProcess[str]:
-    """Start two processes with torchrun on this machine and wait for them."""
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    return subprocess.run(
-        [sys.executable, *torchrun, *map(str, program)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +106,7 @@ def test_a_verb_of_two_processes_trains_a_model_and_speaks_once(tmp_path: Path) 
     assert done.stdout.count("wrote ") == 1
     assert HashModel.load(tmp_path / "model").bits == 8
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        ".lock",
         "experiment.json",
         "model.json",
         "model.safetensors",

@@ -95,7 +95,7 @@ class Registry(Generic[T]):
             return said
         access = getattr(getattr(thing, "access", None), "value", None)
         parts = requires if isinstance(requires, tuple) else ()
-        return ", ".join(str(part) for part in (access, *parts) if part)
+        return ", ".join(str(part) for part in (access, *parts) if part not in (None, "nothing"))
 
     def __contains__(self, name: object) -> bool:
         return name in self._things

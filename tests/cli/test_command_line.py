@@ -18,6 +18,8 @@ from commands import call
 import hashprobe
 from hashprobe.cli.list import KINDS
 from hashprobe.cli.main import app
+from hashprobe.cli.printing import say
+from hashprobe.data.building import OFFICIAL_DATA_SETS
 from hashprobe.registry import Registry
 
 # Newer versions of typer read options with pydantic, which is then theirs: it is looked for where they have not brought it.
@@ -150,6 +152,12 @@ def test_data_list_is_list_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == said
 
 
+def test_the_help_of_data_build_names_what_can_be_built(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("data", "build", "--help") == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in OFFICIAL_DATA_SETS)
+
+
 def test_an_unknown_kind_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("list", "atacks") == 2
     assert "no kind is named 'atacks'; did you mean 'attacks'?" in capsys.readouterr().err
@@ -171,6 +179,8 @@ def test_control_characters_do_not_reach_the_terminal(
     said = capsys.readouterr().err
     assert r"\u001b[2Jlist" in said
     assert "\x1b" not in said
+    say("class \x1b[31m: no image")
+    assert capsys.readouterr().out == "class \\u001b[31m: no image\n"
     assert call("report", tmp_path / "\x9b31m") == 2
     assert r"\u009b31m" in capsys.readouterr().err
 

@@ -101,7 +101,7 @@ def test_bad_input_is_one_sentence(
         (["--attack", "I-FGSM:steps=0"], "steps must be at least 1"),
         (["--attack", "FGSM:epsilon=none"], "FGSM steps by epsilon, so it has no unbounded form"),
         (["--attack", "FGSM:code=none"], "FGSM needs a code to reach or to leave"),
-        (["--attack", "FGSM:code=own"], "code=own is where a query is already"),
+        (["--attack", "FGSM:code=own"], "code=own is where a query is"),
         (["--attack", "FGSM", "--attack", "FGSM:goal=targeted"], "FGSM is given twice"),
         (["--attack", "FGSM:code=prototype"], "prototype has to be trained first"),
         (["--attack", "ProS-GAN"], "ProS-GAN has to be trained first"),

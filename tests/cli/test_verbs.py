@@ -276,7 +276,9 @@ def test_transfer_scores_every_attack_on_every_model(walked: Path, tmp_path: Pat
         assert alone.without_times() | {"row": among.row} == among.without_times()
 
 
-def test_in_a_transfer_each_model_finds_what_was_trained_against_it(walked: Path, tmp_path: Path) -> None:
+def test_in_a_transfer_each_model_finds_what_was_trained_against_it(
+    walked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     models = ["--model", walked / "bits8", "--model", walked / "bits12"]
     trained = ["--trained", walked / "prosgan", "--trained", walked / "prototype"]
     command = ["transfer", *SCENES, *models, *trained, "--attack", "FGSM:code=prototype"]
@@ -285,6 +287,7 @@ def test_in_a_transfer_each_model_finds_what_was_trained_against_it(walked: Path
     # The prototype of 12 bits lies within the ProS-GAN; given alone, that of 8 bits has no counterpart.
     alone = [*command[: command.index("--trained")], *trained[2:], "--attack", "FGSM:code=prototype"]
     assert call(*alone, "--out", tmp_path / "alone") == 2
+    assert "hashprobe: model bits12: prototype has to be trained first" in capsys.readouterr().err
     assert not (tmp_path / "alone").exists()
 
 

@@ -47,10 +47,11 @@ class TestReading:
         [
             ("FGSM:steps", "--attack FGSM: expected NAME=VALUE, as in epochs=3; found 'steps'"),
             ("DHTA:steps=1,steps=2", "--attack DHTA: steps is given twice; give it once"),
-            ("DHTA:steps=[1]", r"--attack DHTA: steps must be a number, a text or none; found \[1\]"),
+            ("DHTA:steps=[1]", r"DHTA: steps must be one value; found \[1\]"),
             ("DHTA:step=3", "no setting of DHTA is named 'step'; did you mean 'steps'"),
-            ("DHTA:steps=2.5", "steps must be a whole number of at least 1; found 2.5"),
-            ("DHTA:epsilon=much", "--attack DHTA: .*not supported between .*str"),
+            ("DHTA:steps=2.5", "DHTA: steps must be a whole number; found 2.5"),
+            ("DHTA:steps=0", "steps must be a whole number of at least 1; found 0"),
+            ("DHTA:epsilon=much", "DHTA: epsilon must be a number or none; found 'much'"),
             ("DHTA:attacked_model=x", "no setting of DHTA is named 'attacked_model'"),
             ("FSGM", "no attack is named 'FSGM'; did you mean 'FGSM'"),
             ("FGSM:goal=untarget", "no goal is named 'untarget'; did you mean 'untargeted'"),
@@ -60,20 +61,27 @@ class TestReading:
                 r"ProS-GAN has to be trained first; give the folder that train-attack wrote \(--trained\)",
             ),
             ("ProS-GAN:goal=untargeted", "ProS-GAN has no untargeted form; its goal must be targeted"),
+            ("FGSM:code=own", "code=own is where a query is, so it can only be left: give goal=untargeted"),
+            ("FGSM:code=none", "FGSM needs a code to reach or to leave; give code= one of own, "),
             ("FGSM:code=prototype", r"prototype has to be trained first; give the folder .* \(--trained\)"),
         ],
     )
     def test_what_is_wrong_is_said_in_a_sentence(self, text: str, message: str) -> None:
         with pytest.raises(HashprobeError, match=message):
-            check_cells([CellSpec.read(text)], {})
+            check_cells([CellSpec.read(text)], {}, "")
 
     def test_the_same_attack_twice_is_refused_by_whatever_words(self) -> None:
         twice = [CellSpec(attack="FGSM"), CellSpec.read("FGSM:epsilon=8/255,goal=targeted")]
-        with pytest.raises(
-            HashprobeError, match="the attack fgsm-8of255-targeted is given twice; give it once"
-        ):
-            check_cells(twice, {})
-        check_cells([*twice[:1], CellSpec.read("FGSM:goal=untargeted"), CellSpec.read("FGSM:code=p2p")], {})
+        with pytest.raises(HashprobeError, match="FGSM is given twice with the same settings; give it once"):
+            check_cells(twice, {}, "")
+        other = [CellSpec.read("FGSM:goal=untargeted"), CellSpec.read("FGSM:code=p2p")]
+        check_cells([twice[0], *other], {}, "")
+
+    def test_a_code_of_another_model_means_nothing(self, trained: Callable[[str], Trained]) -> None:
+        spec, own = [CellSpec.read("FGSM:code=prototype")], {"prototype": trained("prototype")}
+        check_cells(spec, own, conv_model(BITS).sha256())
+        with pytest.raises(HashprobeError, match="FGSM: the code 'prototype' was trained on another model"):
+            check_cells(spec, own, conv_model(BITS, seed=1).sha256())
 
 
 class TestNames:

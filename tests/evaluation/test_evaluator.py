@@ -86,18 +86,21 @@ class TestRanking:
         share = np.isin(case["nearest"][:20], found).mean()
         assert ranking.recall(case["queries"]) == pytest.approx(share)
 
-    def test_an_index_that_cannot_be_is_said_before_anything_is_computed(
-        self, case: dict[str, np.ndarray]
-    ) -> None:
-        with pytest.raises(HashprobeError, match="no search index is named 'scam'; did you mean 'scan'"):
-            self.ranking(case, "scam", None).check()
-        with pytest.raises(
-            HashprobeError, match="the search index 'faiss-hnsw' has no setting 'width'; it has links"
+    def test_an_index_that_cannot_be_is_said_before_anything_is_computed(self) -> None:
+        for search, message in (
+            (SearchSettings(index="scam"), "no search index is named 'scam'; did you mean 'scan'"),
+            (
+                SearchSettings(index="faiss-hnsw", settings={"width": 3}),
+                "has no setting 'width'; it has links",
+            ),
+            (
+                SearchSettings(index="faiss-hnsw", settings={"links": 1}),
+                "links must be a whole number from 2 to 1024",
+            ),
         ):
-            self.ranking(case, "faiss-hnsw", None, width=3).check()
-        with pytest.raises(HashprobeError, match="links must be a whole number from 2 to 1024; found 1"):
-            self.ranking(case, "faiss-hnsw", None, links=1).check()
-        self.ranking(case, "faiss-hnsw", None, links=2).check()
+            with pytest.raises(HashprobeError, match=message):
+                search.check(BITS)
+        SearchSettings(index="faiss-hnsw", settings={"links": 2}).check(BITS)
 
 
 def precision(evaluator: Evaluator, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:

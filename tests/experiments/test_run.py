@@ -20,10 +20,10 @@ import hashprobe as hp
 from hashprobe.attacks.prosgan import training
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, ResultRow
-from hashprobe.experiments import RECIPES, SCALES
+from hashprobe.experiments import RECIPES, SCALES, Run
 from hashprobe.files import read_json, read_json_lines, write_json
 from hashprobe.report import write_report
-from helpers import Interrupted, interrupt_after
+from helpers import Interrupted, interrupt_after, launch
 
 Walked = tuple[Path, list[ResultRow]]
 
@@ -272,6 +272,46 @@ def test_a_damaged_cell_is_named(walked: Walked, tmp_path: Path) -> None:
     assert without_times(run(folder)) == without_times(walked[1])
 
 
+PROGRAM = """
+import sys
+from pathlib import Path
+
+import torch
+
+import small
+from hashprobe.processes import processes
+
+torch.set_num_threads(1)
+small.run(Path(sys.argv[1]))
+small.run(Path(sys.argv[2]))
+processes(torch.device("cpu")).disband()
+"""
+
+
+def test_two_processes_give_the_rows_of_one(
+    walked: Walked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rows = walked
+    measured, whole = copied(folder, tmp_path / "measured"), tmp_path / "whole"
+    shutil.rmtree(measured / "cells")
+    shutil.rmtree(measured / "gallery")
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM, encoding="utf-8")
+    done = launch(program, measured, whole)
+    assert done.returncode == 0, done.stderr
+    # Attacks on the same trained parts are the same to the bit, trainings up to the order of sums.
+    found = [ResultRow(**row) for row in read_json_lines(measured / "results.jsonl")]
+    assert without_times(found) == without_times(rows)
+    pictures = [path.relative_to(folder) for path in (folder / "gallery").rglob("*.png")]
+    assert pictures
+    for picture in pictures:
+        assert (measured / picture).read_bytes() == (folder / picture).read_bytes()
+    refuse_all_work(monkeypatch)
+    for mine, its in zip(run(whole), rows, strict=True):
+        assert (mine.row, mine.queries, mine.map_chance) == (its.row, its.queries, its.map_chance)
+        assert mine.map_benign == pytest.approx(its.map_benign, abs=0.05)
+
+
 def test_the_picture_in_the_gallery_has_the_code_that_it_says(walked: Walked) -> None:
     folder, _ = walked
     model = hp.HashModel.load(folder / "hash-model")
@@ -287,6 +327,22 @@ def test_the_picture_in_the_gallery_has_the_code_that_it_says(walked: Walked) ->
 def test_the_report_is_written(walked: Walked, tmp_path: Path) -> None:
     folder = copied(walked[0], tmp_path / "out")
     assert "ProS-GAN" in write_report(folder).read_text(encoding="utf-8")
+
+
+def test_a_recipe_s_settings_go_before_those_of_its_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SCALES, "_things", dict(SCALES._things))
+    own = {"prototype": {"steps": 7}, "ProS-GAN": {"epochs": 3}}
+    SCALES.register("mine")(SCALES["cpu"].model_copy(update={"trained": own}))
+    update = {"scale": "mine", "trained": {"prototype": {"steps": 8}}}
+    (cell, *_) = (
+        cell
+        for cell in Run(SMALL.model_copy(update=update), tmp_path, device="cpu").cells
+        if cell.spec.attack == "ProS-GAN"
+    )
+    assert cell.trained["prototype"] == SCALES["cpu"].settings("prototype", steps=8)
+    assert cell.trained["ProS-GAN"] == SCALES["cpu"].settings("ProS-GAN", epochs=3)
 
 
 @pytest.mark.parametrize("name", list(RECIPES))

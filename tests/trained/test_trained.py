@@ -18,7 +18,7 @@ from hashprobe.attacks import Attack
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json
 from hashprobe.identity import fingerprint
-from hashprobe.targets import Goal, PrototypeCode, PrototypeNet, TargetCode
+from hashprobe.targets import Goal, PrototypeCode, PrototypeNet, TargetCode, unique_labels
 from hashprobe.trained import (
     TRAINED,
     Trained,
@@ -40,7 +40,7 @@ from helpers import (
 )
 
 BITS, COUNT = 12, 2
-LABELS = np.eye(3, dtype=np.uint8)[:COUNT]
+LABELS = unique_labels(tiny_data().database.labels)[:COUNT]
 
 
 def made_by(trained: Trained) -> np.ndarray:

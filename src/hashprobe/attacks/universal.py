@@ -40,7 +40,8 @@ class UniversalSettings(BaseModel):
     """How universal perturbations are trained.
 
     Attributes:
-        labels: For which target labels: every label vector of the ``database``, or each of its ``classes`` alone.
+        labels: For which target labels: every label vector of the ``database`` and each of its classes alone, or only these
+            ``classes``.
         steps: Sign steps.
         batch_size: Training images a step; every perturbation sees the same ones.
         step_sizes: Sizes of the steps, in [0, 1] units, each for an equal share of them.
@@ -90,8 +91,8 @@ class Perturbations(nn.Module):
         if -1 in rows:
             classes = np.flatnonzero(labels[rows.index(-1)]).tolist()
             raise HashprobeError(
-                f"no universal perturbation was trained for the target label of the classes {classes}; "
-                f"there are {len(own)}, those of the database that it was trained with (or labels=classes: of single classes)."
+                f"no universal perturbation was trained for the target label of the classes {classes}; there are {len(own)}, "
+                "for labels of the database that it was trained with (labels=database) or single classes (labels=classes)."
             )
         return self.values[rows]
 
@@ -191,7 +192,7 @@ class Universal(Attack, Trained):
             write_json_lines(log, records)
         return cls(
             epsilon=settings.epsilon,
-            perturbations=trained,
+            perturbations=trained.eval(),
             settings=settings,
             attacked_model=model.sha256(),
         )
@@ -224,10 +225,9 @@ class Universal(Attack, Trained):
 
 def _labels(data: RetrievalData, settings: UniversalSettings) -> npt.NDArray[np.uint8]:
     """Return the labels that perturbations are trained for, ``(P, C)``."""
-    if settings.labels == "database":
-        return unique_labels(data.database.labels)
-    single: npt.NDArray[np.uint8] = np.eye(data.classes, dtype=np.uint8)[data.database.labels.any(axis=0)]
-    return single
+    own = data.database.labels
+    alone = np.eye(data.classes, dtype=np.uint8)[own.any(axis=0)]
+    return alone if settings.labels == "classes" else unique_labels(np.concatenate([own, alone]))
 
 
 def _codes(labels: npt.NDArray[np.uint8], run: TrainingRun) -> npt.NDArray[np.uint8]:

@@ -21,7 +21,7 @@ Data = Annotated[str | None, typer.Option(help="A data set's name, a folder of l
 
 
 def list_data() -> None:
-    """List the data sets known by name, as ``list data`` does.
+    """List the data sets known by name.
 
     Example: hashprobe data list
     """

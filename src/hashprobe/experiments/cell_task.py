@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
@@ -13,8 +14,8 @@ from hashprobe.experiments.engine import Task
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.tasks import GridTask, file_name
 from hashprobe.experiments.training_tasks import HashModelTask, TrainedTask, trained_tasks
-from hashprobe.identity import NOT_IDENTITY
-from hashprobe.targets import Codes
+from hashprobe.identity import NOT_IDENTITY, settings_identity, version_of
+from hashprobe.targets import PROTOCOLS, Codes
 
 
 class Cell(GridTask):
@@ -37,6 +38,11 @@ class Cell(GridTask):
     others: tuple[AttackedModel, ...] = ()
     pictures: int = Field(0, ge=0)
     variant: str = Field("", json_schema_extra=NOT_IDENTITY)
+
+    def identity(self) -> dict[str, Any]:
+        """Return its settings, and the version of the protocol."""
+        draws = version_of(PROTOCOLS[self.protocol]) if self.protocol else None
+        return {**settings_identity(self), "draws": draws}
 
     @property
     def method(self) -> str:

@@ -89,8 +89,11 @@ def evaluate(
         name: Evaluator(each, data, seed=seed, trained=own[name], search=found, progress=progress)
         for name, each in models.items()
     }
-    for evaluator in evaluators.values():
-        check_cells(specs, evaluator.trained, evaluator.model_sha256)
+    for name, evaluator in evaluators.items():
+        try:
+            check_cells(specs, evaluator.trained, evaluator.model_sha256)
+        except HashprobeError as error:
+            raise HashprobeError(f"model {name}: {error}") if several else error from None
         found.check(evaluator.model.bits)
         for protocol in protocols:
             if any(spec.goal_kind.objective == "targeted" for spec in specs):

@@ -67,7 +67,8 @@ class Run:
     def cells(self) -> list[Cell]:
         """The cells of its table, in order."""
         experiment = self.experiment
-        scale = SCALES[experiment.scale].model_copy(update={"trained": experiment.trained})
+        named = SCALES[experiment.scale]
+        scale = named.model_copy(update={"trained": {**named.trained, **experiment.trained}})
         return [
             Cell(
                 grid=self.grid,
