@@ -14,7 +14,7 @@ from torch import nn
 from hashprobe.data import audit_folder, build_data_set, load, load_folder, read_image
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, read_json_lines, replacing, write_json, write_json_lines, write_text
-from hashprobe.folders import EXPERIMENT_FILE, claim, describe, recording
+from hashprobe.folders import EXPERIMENT_FILE, FORMAT, claimed, describe, recording
 from hashprobe.report import RunRecord, text_report, write_report
 from hashprobe.retrieval import open_code_store, write_code_store
 from hashprobe.weights import fitting, load_weights, read_weights, save_weights
@@ -41,11 +41,13 @@ def test_files(tmp_path: Path, given: AsPath) -> None:
 
 def test_folders(tmp_path: Path, given: AsPath) -> None:
     folder = given(tmp_path / "run")
-    assert claim(folder, "one") == {}
-    describe(folder, "one", {"seed": 3})
-    assert claim(folder, "one") == {"identity": "one", "seed": 3}
-    with pytest.raises(HashprobeError, match="run holds another experiment"):
-        claim(folder, "other")
+    with claimed(folder, "one") as found:
+        assert found == {}
+        describe(folder, "one", {"seed": 3})
+    with claimed(folder, "one") as found:
+        assert found == {"format": FORMAT, "identity": "one", "seed": 3}
+    with pytest.raises(HashprobeError, match="run holds another experiment"), claimed(folder, "other"):
+        pass
     with recording(folder, "one", {"seed": 3}, "training"):
         pass
     assert "training" in read_json(tmp_path / "run" / EXPERIMENT_FILE)["seconds"]

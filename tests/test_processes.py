@@ -142,7 +142,7 @@ class TestAlone:
 
     def test_values_stay_as_they_are(self) -> None:
         alone, outputs = Processes(), torch.randn(3, 2, requires_grad=True)
-        assert alone.whole_batch(outputs, alone.share(3), 3) is outputs
+        assert alone.gather_with_grad(outputs, alone.share(3), 3) is outputs
         assert torch.equal(alone.sum(outputs), outputs)
         assert alone.main_first(lambda: [1]) == alone.from_main(lambda: [1]) == alone.in_order([1])
 

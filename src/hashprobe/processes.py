@@ -83,7 +83,7 @@ class Processes:
             for array in arrays:
                 np.copyto(array, self.sum(torch.from_numpy(array)).numpy())
 
-    def whole_batch(self, outputs: torch.Tensor, share: Share, total: int) -> torch.Tensor:
+    def gather_with_grad(self, outputs: torch.Tensor, share: Share, total: int) -> torch.Tensor:
         """Return the outputs for all rows of a batch: this process's with their gradient, those of the others without.
 
         A loss of the whole batch then has, on each process, the gradient through that process's rows, and
@@ -113,7 +113,7 @@ class Processes:
                 gradient.copy_(part.view_as(gradient))
 
     @torch.no_grad()
-    def as_on_main(self, module: nn.Module, *tensors: torch.Tensor) -> None:
+    def broadcast_from_main(self, module: nn.Module, *tensors: torch.Tensor) -> None:
         """Make the parameters and buffers of a module, and further tensors, those of the main process, in place."""
         if self.count > 1:
             for tensor in (*module.state_dict().values(), *tensors):

@@ -34,7 +34,7 @@ class Attacked:
     Attributes:
         codes: Packed codes of the adversarial images, as the attack returned them.
         codes_uint8: Packed codes after rounding to 8 bit, as a picture file holds them.
-        elsewhere: Both under each of the other models that were asked for, in their order.
+        transferred: Both under each of the other models that were asked for, in their order.
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
         rms: Root of the mean squared change.
@@ -44,7 +44,7 @@ class Attacked:
 
     codes: Codes
     codes_uint8: Codes
-    elsewhere: tuple[tuple[Codes, Codes], ...]
+    transferred: tuple[tuple[Codes, Codes], ...]
     kept: npt.NDArray[np.uint8]
     linf: float
     rms: float
@@ -53,7 +53,7 @@ class Attacked:
 
     def under(self, other: int) -> Attacked:
         """Return the same with the codes of another model, by its number."""
-        codes, codes_uint8 = self.elsewhere[other]
+        codes, codes_uint8 = self.transferred[other]
         return replace(self, codes=codes, codes_uint8=codes_uint8)
 
 
@@ -96,17 +96,17 @@ class Evaluator:
     @cached_property
     def database_codes(self) -> Codes:
         """Packed codes of the database."""
-        return self.model.codes(self.data.database.images, progress=self.progress, together=True)
+        return self.model.codes(self.data.database.images, progress=self.progress, distributed=True)
 
     @cached_property
     def query_codes(self) -> Codes:
         """Packed codes of the unchanged queries."""
-        return self.model.codes(self.data.query.images, progress=self.progress, together=True)
+        return self.model.codes(self.data.query.images, progress=self.progress, distributed=True)
 
     @cached_property
     def train_codes(self) -> Codes:
         """Packed codes of the training images."""
-        return self.model.codes(self.data.train.images, progress=self.progress, together=True)
+        return self.model.codes(self.data.train.images, progress=self.progress, distributed=True)
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -182,7 +182,9 @@ class Evaluator:
         wanted = np.unique([] if keep is None else keep).astype(np.intp)
         batches = together.batches(len(images), batch_size)
         codes, codes_uint8 = (_no_codes(len(images), self.model) for _ in range(2))
-        elsewhere = tuple((_no_codes(len(images), model), _no_codes(len(images), model)) for model in others)
+        transferred = tuple(
+            (_no_codes(len(images), model), _no_codes(len(images), model)) for model in others
+        )
         kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
         linf, squares, seconds = np.zeros((3, len(images)))  # of a batch, at its first row
         cost = Cost.none(len(images))
@@ -206,7 +208,7 @@ class Evaluator:
                 seconds[rows.start] = time.perf_counter() - before
                 rounded = to_uint8(adversarial)
                 codes[rows], codes_uint8[rows] = self.model.codes(adversarial), self.model.codes(rounded)
-                for (other, other_uint8), model in zip(elsewhere, others, strict=True):
+                for (other, other_uint8), model in zip(transferred, others, strict=True):
                     other[rows], other_uint8[rows] = model.codes(adversarial), model.codes(rounded)
                 change = (adversarial - clean).double()
                 linf[rows.start], squares[rows.start] = change.abs().max(), change.square().sum()
@@ -214,10 +216,10 @@ class Evaluator:
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
-        together.merge(codes, codes_uint8, *(some for pair in elsewhere for some in pair), kept)
+        together.merge(codes, codes_uint8, *(some for pair in transferred for some in pair), kept)
         together.merge(linf, squares, seconds, cost.forward, cost.backward, cost.questions)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
-        return Attacked(codes, codes_uint8, elsewhere, kept, float(linf.max()), rms, _total(seconds), cost)
+        return Attacked(codes, codes_uint8, transferred, kept, float(linf.max()), rms, _total(seconds), cost)
 
     def row(
         self,

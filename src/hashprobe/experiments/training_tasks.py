@@ -68,7 +68,7 @@ class HashModelTask(FolderTask):
             progress=self.grid.progress,
         )
         codes = {
-            split: model.codes(getattr(data, split).images, progress=self.grid.progress, together=True)
+            split: model.codes(getattr(data, split).images, progress=self.grid.progress, distributed=True)
             for split in ("query", "database", "train")
         }
         if is_main():

@@ -58,7 +58,7 @@ class TrainingRun:
         """Packed codes of the training images."""
         if self.known_train_codes is not None:
             return self.known_train_codes
-        return self.model.codes(self.data.train.images, progress=self.progress, together=True)
+        return self.model.codes(self.data.train.images, progress=self.progress, distributed=True)
 
     @property
     def checkpoint(self) -> Path | None:

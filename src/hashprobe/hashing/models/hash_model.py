@@ -220,7 +220,7 @@ class HashModel(nn.Module):
         return self.relaxed(images, self.scale)
 
     def codes(
-        self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False, together: bool = False
+        self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False, distributed: bool = False
     ) -> npt.NDArray[np.uint8]:
         """Return the packed codes of images, bit 1 where ``z >= 0``; the model's mode and parameters are left alone.
 
@@ -228,13 +228,13 @@ class HashModel(nn.Module):
             images: ``(n, 3, h, w)``, uint8 or float in [0, 1]; anything that can be sliced by rows.
             batch_size: Images at a time.
             progress: Whether a progress bar is shown.
-            together: Whether several processes share the images, where there are several; all of them must call then.
+            distributed: Whether several processes share the images, where there are several; all of them must call then.
 
         Returns:
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
         check_whole_number("batch_size", batch_size, least=1)
-        sharing = processes(self.device) if together else Processes()
+        sharing = processes(self.device) if distributed else Processes()
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)
         own = sum(rows.stop - rows.start for rows in batches)

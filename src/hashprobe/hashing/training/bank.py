@@ -35,4 +35,4 @@ def fill_bank(
             init_hash_layer(parts.hash_layer, outputs, train.labels, seed=seed)
         outputs = parts.hash_layer(outputs)
     bank.copy_(torch.tanh(model.scale * outputs))
-    together.as_on_main(model.network, bank)
+    together.broadcast_from_main(model.network, bank)

@@ -30,7 +30,7 @@ class Batch:
         progress: Share of the training that is done, 0 to 1.
         step: Of the training, from 0.
         generator: Of what the hook draws, on the CPU. What is drawn is drawn for all B rows, then cut to ``share.rows``.
-        together: The processes that share the batch.
+        processes: The processes that share the batch.
     """
 
     model: HashModel
@@ -43,14 +43,14 @@ class Batch:
     progress: float
     step: int
     generator: torch.Generator
-    together: Processes
+    processes: Processes
 
     def relaxed(self, images: torch.Tensor) -> torch.Tensor:
         """Return the relaxed codes of the whole batch, ``(B, K)``, for images in the place of this process's own.
 
         They carry the gradient that trains the model. A loss that is made of them, as of one process's, is right for several.
         """
-        return self.together.whole_batch(self.model(images), self.share, len(self.rows))
+        return self.processes.gather_with_grad(self.model(images), self.share, len(self.rows))
 
 
 class BatchHook(Protocol):

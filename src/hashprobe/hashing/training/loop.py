@@ -80,7 +80,7 @@ def train_hash_model(
     train = data.train
     together = processes(model.device)
     accelerator = Accelerator(cpu=model.device.type == "cpu")
-    together.as_on_main(model.network)
+    together.broadcast_from_main(model.network)
     labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES.make(settings.loss, settings.loss_settings)
     identity = sha256_of(
@@ -140,7 +140,7 @@ def train_hash_model(
                     progress=done,
                     step=number,
                     generator=torch_generator(seed, "defence", number),
-                    together=together,
+                    processes=together,
                 )
                 relaxed, added = (batch.relaxed(batch.images), None) if hook is None else hook(batch)
                 bank[rows] = relaxed.detach()
@@ -159,7 +159,7 @@ def train_hash_model(
                 prepared_optimizer.step()
                 total += lost * len(rows)
                 advance(len(rows))
-            together.as_on_main(model.network)
+            together.broadcast_from_main(model.network)
             check_finite(
                 model.network.state_dict(),
                 f"epoch {epoch + 1} left no usable model (try a lower learning_rate than {settings.learning_rate:g})",

@@ -241,5 +241,5 @@ def train_prototype_net(
         state.save({"records": records})
     if log and is_main():
         write_json_lines(log, records)
-    processes(targets.device).as_on_main(network)
+    processes(targets.device).broadcast_from_main(network)
     return network.requires_grad_(False).eval(), records
