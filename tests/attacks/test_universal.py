@@ -124,32 +124,7 @@ class TestAttack:
             )
 
 
-class TestCodes:
-    def test_a_label_that_no_training_image_carries_gets_the_code_of_what_one_carries(
-        self, data: RetrievalData
-    ) -> None:
-        """Training images of single classes alone; two classes get the code of the one whose image comes first."""
-        labels = np.eye(3, dtype=np.uint8)[np.arange(len(data.train)) % 3]
-        single = replace(data, train=Split(data.train.images, labels, data.train.names))
-        run = TrainingRun(model=linear_model(BITS), data=single, seed=3)
-        asked, stand_in = np.uint8([[1, 0, 0], [0, 1, 1]]), np.uint8([[1, 0, 0], [0, 1, 0]])
-        assert np.array_equal(universal._codes(asked, run), universal._codes(stand_in, run))
-        by_hand = AnchorCode(codes=run.train_codes, labels=labels, bits=BITS, seed=3)(stand_in)
-        assert np.array_equal(universal._codes(stand_in, run), by_hand)
-
-    def test_a_label_without_any_trained_class_is_said(self, data: RetrievalData) -> None:
-        labels = np.zeros((len(data.train), 3), dtype=np.uint8)
-        labels[:, 0] = 1
-        run = TrainingRun(
-            model=linear_model(BITS),
-            data=replace(data, train=Split(data.train.images, labels, data.train.names)),
-            seed=3,
-        )
-        with pytest.raises(
-            HashprobeError, match=r"no training image has any class of the target label \[2\]"
-        ):
-            universal._codes(np.uint8([[1, 0, 0], [0, 0, 1]]), run)
-
+class TestLabels:
     def test_labels_are_those_of_the_database_and_its_classes_alone(self, data: RetrievalData) -> None:
         labels = np.repeat(np.uint8([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]), 5, axis=0)
         wider = replace(

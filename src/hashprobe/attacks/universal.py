@@ -105,8 +105,7 @@ class Universal(Attack, Trained):
 
     Trained by sign steps of falling size towards the anchor code of each target label, as targeted universal attacks on hashing
     are (TUA 2021, UTAP 2024). Their formulas were not read: the objective is DHTA's, the mean over training images x of
-    ``mean_k(h_t · tanh z(x + v))``. The codes h_t are anchor codes over the training images; a label that no training image
-    carries in full gets that of its classes which occur together there.
+    ``mean_k(h_t · tanh z(x + v))``. The codes h_t are anchor codes over the training images.
 
     Attributes:
         perturbations: The trained perturbations with their labels.
@@ -151,7 +150,8 @@ class Universal(Attack, Trained):
         """
         model, train, device = run.model, run.data.train, run.model.device
         labels = _labels(run.data, settings)
-        targets = torch.from_numpy(unpack(_codes(labels, run), model.bits).astype(np.float32)).to(device)
+        code = AnchorCode(codes=run.train_codes, labels=train.labels, bits=model.bits, seed=run.seed)
+        targets = torch.from_numpy(unpack(code(labels), model.bits).astype(np.float32)).to(device)
         trained = Perturbations(len(labels), run.data.classes, model.bits, run.data.image_size).to(device)
         trained.labels.copy_(torch.from_numpy(labels))
         given = (fingerprint(settings), run.data.split_sha256, str(train.images.shape), str(run.seed))
@@ -228,16 +228,3 @@ def _labels(data: RetrievalData, settings: UniversalSettings) -> npt.NDArray[np.
     own = data.database.labels
     alone = np.eye(data.classes, dtype=np.uint8)[own.any(axis=0)]
     return alone if settings.labels == "classes" else unique_labels(np.concatenate([own, alone]))
-
-
-def _codes(labels: npt.NDArray[np.uint8], run: TrainingRun) -> npt.NDArray[np.uint8]:
-    """Return anchor codes over the training images for labels ``(P, C)``; of the part of each that a training image carries."""
-    own = run.data.train.labels
-    shared = labels.astype(np.int64) @ own.T.astype(np.int64)
-    carried = labels & own[shared.argmax(axis=1)]
-    if (lost := np.flatnonzero(~carried.any(axis=1))).size:
-        raise HashprobeError(
-            f"no training image has any class of the target label {np.flatnonzero(labels[lost[0]]).tolist()}."
-        )
-    code = AnchorCode(codes=run.train_codes, labels=own, bits=run.model.bits, seed=run.seed)
-    return code(carried)
