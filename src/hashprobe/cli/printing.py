@@ -30,6 +30,7 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     for untargeted in (False, True):
         own = [row for row in rows if row.is_untargeted is untargeted]
@@ -44,7 +45,7 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
             table.add_column(heading, justify="right", no_wrap=True)
         for row in own:
             low, high = row.score_low, row.score_high
-            table.add_row(
+            cells = (
                 row.group,
                 row.attack,
                 row.code,
@@ -54,4 +55,5 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
                 f"{row.score_chance * 100:.1f}",
                 "–" if row.rms is None else f"{row.rms:.4f}",
             )
+            table.add_row(*(Text(plain(cell)) for cell in cells))  # a name in brackets is no markup
         Console().print(table)
