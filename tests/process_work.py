@@ -151,7 +151,7 @@ def write_attacks(folder: Path, together: Processes) -> None:
 
 def _arrays(found: Attacked) -> dict[str, np.ndarray]:
     assert found.seconds > 0
-    ((elsewhere, elsewhere_uint8),) = found.elsewhere
+    ((elsewhere, elsewhere_uint8),) = found.transferred
     return {
         "codes": found.codes, "codes_uint8": found.codes_uint8, "elsewhere": elsewhere, "elsewhere_uint8": elsewhere_uint8,
         "kept": found.kept, "sizes": np.array([found.linf, found.rms]),

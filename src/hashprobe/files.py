@@ -72,40 +72,54 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        HashprobeError: the file is missing or is not JSON.
+        HashprobeError: the file cannot be read, or is not JSON.
     """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HashprobeError(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise HashprobeError(f"{path} is not a JSON file ({error}).") from None
+    return _parsed(_read_text(path), str(path), "is not a JSON file")
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object a line; blank lines are passed over.
 
     Raises:
-        HashprobeError: the file is missing, or a line of it is not a JSON object (the line is named).
+        HashprobeError: the file cannot be read, or a line of it is not a JSON object (the line is named).
     """
-    try:
-        lines = (
-            Path(path).read_text(encoding="utf-8").split("\n")
-        )  # splitlines() also cuts at U+2028, in a text
-    except FileNotFoundError:
-        raise HashprobeError(f"{path} does not exist.") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
+    # splitlines() would also cut at U+2028, in a text
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise HashprobeError(f"{path}, line {number} is not JSON ({error.msg}).") from None
+        row = _parsed(line, f"{path}, line {number}", "is not JSON")
         if not isinstance(row, dict):
             raise HashprobeError(f"{path}, line {number} holds {type(row).__name__}, not a JSON object.")
         rows.append(row)
     return rows
+
+
+def _read_text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise HashprobeError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise HashprobeError(f"{path} cannot be read ({error.strerror or error}).") from None
+    except ValueError as error:  # bytes that are no UTF-8, a path with a NUL
+        raise HashprobeError(f"{path} is not a text file ({error}).") from None
+
+
+def _parsed(text: str, where: str, complaint: str) -> Any:
+    """Return what JSON holds; no number that JSON does not know, and nothing so deep or long that Python gives up on it."""
+
+    def refuse(name: str) -> Any:
+        raise ValueError(f"{name} is no number of JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise HashprobeError(f"{where} {complaint} (it is nested too deeply).") from None
+    except json.JSONDecodeError as error:
+        raise HashprobeError(f"{where} {complaint} ({error.msg}).") from None
+    except ValueError as error:  # NaN, or an integer of thousands of digits
+        raise HashprobeError(f"{where} {complaint} ({error}).") from None
 
 
 def sha256_of(*parts: bytes | str | Mapping[str, Any]) -> str:

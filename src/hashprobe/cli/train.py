@@ -97,7 +97,9 @@ def train_hash(
     HASH_LOSSES.make(training.loss, training.loss_settings)
     parameter_groups(settings.build(seed).network, training)
     settings.hook()
-    loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
+    loaded = load_data(
+        data, SCALES[scale].image_size if image_size is None else image_size, seed, data_option
+    )
     key = fingerprint(settings, loaded.split_sha256, loaded.image_size, seed)
     facts = {
         "title": f"A {settings.bits}-bit {training.loss} model on {loaded.name}.",
@@ -161,7 +163,9 @@ def train_attack(
         if other not in settings:
             raise unknown_name(f"part of {chosen}", other, settings)
     (attacked,) = open_models([model], device).values()
-    loaded = load_data(data, image_size or SCALES[scale].image_size, seed, data_option)
+    loaded = load_data(
+        data, SCALES[scale].image_size if image_size is None else image_size, seed, data_option
+    )
     before = by_name(load_trained_folders(trained))
     for one in before.values():
         check_against(one, attacked.sha256())

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Entry, Gallery, image_names
 
+# Others may start programs (EPS).
+FORMATS = ("PNG", "JPEG", "WEBP")
+LARGEST_SIDE = 4096
+"""Of a picture in a page, in pixels; WebP itself ends at 16,383."""
 DATABASE_QUALITY = 90
 QUERIES_TOGETHER = 12
 
@@ -100,9 +104,11 @@ def data_uri(path: Path, *, lossless: bool = True) -> str:
     """
     packed = io.BytesIO()
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if max(image.size) > LARGEST_SIDE:
+                raise ValueError(f"{image.width} x {image.height} pixels, of at most {LARGEST_SIDE} a side")
             rgb = image.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+    except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
         raise HashprobeError(f"{path} could not be read as a picture ({error}).") from None
     if lossless:
         rgb.save(packed, "WEBP", lossless=True, quality=80, method=2, exact=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import check_whole_number
+from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, pack, unpack
 from hashprobe.retrieval.kernel.blocks import usable_threads
@@ -133,6 +134,14 @@ class RetrievalBenchmark:
         ]
 
 
+def _memory_of_the_machine() -> int:
+    """Return how many bytes of memory this machine has; a terabyte where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 10**12
+
+
 def make_inputs(*, queries: int, database: int, bits: int, classes: int, seed: int) -> Inputs:
     """Draw codes and labels: a code is the sign of the sum of its labels' directions and of noise.
 
@@ -200,6 +209,11 @@ def run_retrieval_benchmark(
     check_whole_number("classes", classes, least=1, most=MAX_CLASSES)
     check_whole_number("seed", seed, least=0)
     count = usable_threads(threads)
+    needed, there = (queries + database) * (-(-bits // 8) + classes), _memory_of_the_machine()
+    if needed > there:
+        raise HashprobeError(
+            f"queries and database would take {needed / 1e9:.1f} GB, and this machine has {there / 1e9:.1f} GB; give fewer."
+        )
     given = make_inputs(queries=queries, database=database, bits=bits, classes=classes, seed=seed)
     sample = min(plain_queries, queries)
     arguments = given.queries, given.database, given.query_labels, given.database_labels

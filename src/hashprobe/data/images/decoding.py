@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,25 @@ from hashprobe.errors import HashprobeError
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
+LARGEST_SIDE = 4096
+"""Of the images that a model takes, in pixels."""
+MOST_PIXELS = 64_000_000
+"""Of a picture as its file declares it: decoded in four processes at once, such pictures take less than 1 GiB."""
 # Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 def check_image_size(size: int) -> None:
-    """Check that images of ``size`` pixels a side are large enough.
+    """Check that images may have ``size`` pixels a side.
 
     Raises:
-        HashprobeError: they are not.
+        HashprobeError: they are too small for networks, or too large for memory.
     """
     if size < SMALLEST_SIDE:
         raise HashprobeError(f"image_size must be at least {SMALLEST_SIDE} pixels; found {size}.")
+    if size > LARGEST_SIDE:
+        raise HashprobeError(f"image_size must be at most {LARGEST_SIDE} pixels; found {size}.")
 
 
 class UnusableImage(Exception):
@@ -42,11 +49,15 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
         ``(3, size, size)`` uint8.
 
     Raises:
-        UnusableImage: not an image, a damaged one, or one smaller than 32 pixels.
+        UnusableImage: not an image, a damaged one, or one smaller than 32 pixels or of more than ``MOST_PIXELS``.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if min(image.size) >= SMALLEST_SIDE:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is stricter
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        with image:
+            if min(image.size) >= SMALLEST_SIDE and image.width * image.height <= MOST_PIXELS:
+                _check_sums(data, image.format)
                 return _to_square(_to_rgb(_turn_upright(image)), size)
             width, height = image.size
     except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
@@ -54,6 +65,10 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
             raise UnusableImage("is truncated; copy it again") from None
         kinds = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
         raise UnusableImage(f"is not a whole {kinds} image ({_reason(error)})") from None
+    if width * height > MOST_PIXELS:
+        raise UnusableImage(
+            f"is {width} x {height} pixels; at most {MOST_PIXELS // 10**6} million are decoded"
+        )
     raise UnusableImage(
         f"is {width} x {height} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
     )
@@ -71,6 +86,13 @@ def read_image(path: str | Path, size: int = 64) -> UInt8Array:
         raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
     except UnusableImage as error:
         raise HashprobeError(f"{path} {error}.") from None
+
+
+def _check_sums(data: bytes, kind: str | None) -> None:
+    """Raise where a PNG's checksums do not fit its bytes: decoding alone passes over those of the pixels."""
+    if kind == "PNG":
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.verify()
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

@@ -47,11 +47,14 @@ def in_order(codes: Bytes, labels: Bytes, start: int) -> Block:
     return Block(byte_major(codes), byte_major(labels), start)
 
 
+MOST_THREADS = 4096
+
+
 def usable_threads(threads: int | None) -> int:
     """Return the number of threads: as many as this process may use where it is ``None``."""
     if threads is None:
         return usable_cpus()
-    return check_whole_number("threads", threads, least=1, also=", or None for all")
+    return check_whole_number("threads", threads, least=1, most=MOST_THREADS, also=", or None for all")
 
 
 def pass_over(
