@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashprobe.report import charts
 from hashprobe.report.rows import best_rows, groups, remarks, row_names, score_heading
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
@@ -223,3 +225,14 @@ def test_the_strongest_attack_of_a_single_pass_is_always_named() -> None:
     found = summarise(RunRecord.from_rows(rows)).findings
     assert [finding.row.attack for finding in found] == ["Slow", "Quick"]
     assert "Quick changes a query in a single forward pass" in found[1].sentence
+
+
+def test_a_row_of_map_at_k_is_not_compared_with_a_share_by_chance() -> None:
+    """The MAP@k of a random order is not the share of wanted pictures in it."""
+    values = {"attack": "DHTA", "protocol": "disjoint", "epsilon": 8 / 255, "t_map": 0.7, "chance": 0.1}
+    curve = Curve(recall=[0.0, 1.0], precision=[0.8, 0.0], at=[100], precision_at=[0.77])
+    for top_k, said in ((None, "77 of the first 100 pictures"), (100, "as far up as 70 of 100")):
+        run = RunRecord.from_rows([{**values, "row": "a", "top_k": top_k, "queries": 10}])
+        run = replace(run, curves={"a": curve})
+        assert said in summarise(run).findings[0].sentence
+        assert (charts.precision_at(run, run.rows).chance is None) is (top_k is not None)

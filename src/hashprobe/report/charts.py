@@ -98,7 +98,7 @@ def precision_recall(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
         "Recall",
         "Precision, %",
         lines,
-        chance=_chance(rows),
+        chance=_share_by_chance(rows),
     )
 
 
@@ -116,7 +116,7 @@ def precision_at(run: RunRecord, rows: Sequence[ResultRow]) -> Chart:
         "N, pictures returned",
         "Precision, %",
         lines,
-        chance=_chance(rows),
+        chance=_share_by_chance(rows),
         x_scale="log",
     )
 
@@ -281,6 +281,11 @@ def _untargeted(rows: Sequence[ResultRow]) -> bool:
 
 def _chance(rows: Sequence[ResultRow]) -> float | None:
     return _same(row.score_chance for row in rows)
+
+
+def _share_by_chance(rows: Sequence[ResultRow]) -> float | None:
+    """Return the precision of a random ranking, which is its MAP; of MAP@k it is not, and rows do not say it."""
+    return None if any(row.top_k is not None for row in rows) else _chance(rows)
 
 
 def _unchanged(rows: Sequence[ResultRow]) -> float | None:

@@ -229,9 +229,12 @@ def _detail(run: RunRecord, row: ResultRow, count: int | None) -> str:
 
 
 def _precision(run: RunRecord, row: ResultRow, count: int | None = None) -> tuple[int | None, float | None]:
-    """Precision at ``count`` pictures, or at the largest known number up to a hundred."""
+    """Precision at ``count`` pictures, or at the largest known number up to a hundred.
+
+    Nothing for a row of MAP@k, whose chance level is not that of a precision.
+    """
     curve = run.curves.get(row.row)
-    if curve is None:
+    if curve is None or row.top_k is not None:
         return None, None
     known = [n for n in curve.at if (n == count if count is not None else n <= PICTURES_RETURNED)]
     if not known:
