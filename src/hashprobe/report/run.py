@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.report.gallery import Gallery, read_gallery
 from hashprobe.report.rows import in_reading_order
@@ -133,7 +133,7 @@ def _checked_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) ->
     for number, (where, values) in enumerate(rows, start=1):
         row = ResultRow.read(values, where, number)
         if row.row in seen:
-            raise HashprobeError(f"{where} has the id {row.row!r} of {seen[row.row]}; ids must be unique.")
+            raise HashprobeError(f"{where} has the id {shortened(row.row)} of {seen[row.row]}; ids must be unique.")
         seen[row.row] = where
         checked.append(row)
     if not checked:
@@ -179,15 +179,15 @@ def _read_transfer(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         where = f"{path}, row {number}"
         if line.get("goal", TARGETED) not in (TARGETED, UNTARGETED):
-            raise HashprobeError(f"{where}: goal must be targeted or untargeted; found {line['goal']!r}.")
+            raise HashprobeError(f"{where}: goal must be targeted or untargeted; found {shortened(line['goal'])}.")
         scores = ("map", "map_chance") if line.get("goal") == UNTARGETED else ("t_map", "chance")
         if missing := [name for name in ("from", "to", *scores) if line.get(name) is None]:
             raise HashprobeError(f"{where} lacks {', '.join(missing)}.")
         for name in scores:
             if not _is_number(line[name], most=1):
-                raise HashprobeError(f"{where}: {name} must be a fraction in [0, 1]; found {line[name]!r}.")
+                raise HashprobeError(f"{where}: {name} must be a fraction in [0, 1]; found {shortened(line[name])}.")
         if line.get("epsilon") is not None and not _is_number(line["epsilon"]):
             raise HashprobeError(
-                f"{where}: epsilon must be a number of at least 0, or null; found {line['epsilon']!r}."
+                f"{where}: epsilon must be a number of at least 0, or null; found {shortened(line['epsilon'])}."
             )
     return lines

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from hashprobe.attacks import Attack
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.trained import Trained
 
 _SAID = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none"}
@@ -46,7 +46,7 @@ def check_settings(kind: type[Attack], name: str, settings: Mapping[str, Any]) -
             TypeAdapter(hints[setting]).validate_python(value, strict=True)
         except ValidationError:
             raise HashprobeError(
-                f"{name}: {setting} must be {_say(hints[setting])}; found {value!r}."
+                f"{name}: {setting} must be {_say(hints[setting])}; found {shortened(value)}."
             ) from None
 
 
