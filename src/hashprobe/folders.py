@@ -77,7 +77,9 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
     try:
         foreign = directory.exists() and any(path.name != LOCK_FILE for path in directory.iterdir())
     except OSError as error:
-        raise HashprobeError(f"{directory} cannot be looked into ({error.strerror}); give another --out.") from None
+        raise HashprobeError(
+            f"{directory} cannot be looked into ({error.strerror}); give another --out."
+        ) from None
     if foreign:
         raise HashprobeError(
             f"{directory} is not empty and holds no hashprobe experiment; give another --out."

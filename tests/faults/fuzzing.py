@@ -32,10 +32,31 @@ from helpers import linear_model, random_codes, train_tiny
 DIRECTORY = None
 """In place of a file's bytes: a folder of its name."""
 DEEP = "[" * 100_000
-STRANGE = ("null", "true", "-1", "0", "1.5", '""', '"x"', "[]", "{}", "[[]]", "[{}]", '{"a": 1}', "NaN", "-Infinity", "1e400",
-           "1e300", "9" * 30, "9" * 400, "9" * 5000, '"' + "x" * 9000 + '"', '"\\u0000"', '"\\ud800"', '"\\n\\n"', '"../../x"', DEEP)  # fmt: skip
+STRANGE = (
+    *(
+        "null",
+        "true",
+        "-1",
+        "0",
+        "1.5",
+        '""',
+        '"x"',
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}]",
+        '{"a": 1}',
+        "NaN",
+        "-Infinity",
+    ),
+    *("1e400", "1e300", "9" * 30, "9" * 400, "9" * 5000, '"' + "x" * 9000 + '"', '"\\u0000"', '"\\ud800"'),
+    *('"\\n\\n"', '"../../x"', DEEP),
+)
 """JSON in place of JSON, most of it of another type."""
-TEXTS = (b"\xff\xfe", b"\0", b"", b"\n", b"\r", b" ", b",", b'"', b"-", b"nan", b"9" * 5000, b"~nouser/x", b"x" * 5000, b"[" * 3000)
+TEXTS = (
+    *(b"\xff\xfe", b"\0", b"", b"\n", b"\r", b" ", b",", b'"', b"-", b"nan", b"9" * 5000),
+    *(b"~nouser/x", b"x" * 5000, b"[" * 3000),
+)
 """Bytes in place of bytes."""
 
 
@@ -212,13 +233,14 @@ def _folders(root: Path) -> list[Read]:
     write_json(held / "experiment.json", _experiment())
 
     def hold() -> None:
-        whole = (held / "experiment.json").read_bytes()
+        path = held / "experiment.json"
+        whole = path.read_bytes() if path.is_file() else b""
         try:
             with recording(held, "same", {"title": "A run."}, "attacks"):
                 pass
         finally:
-            if (held / "experiment.json").is_file():
-                (held / "experiment.json").write_bytes(whole)
+            if path.is_file():
+                path.write_bytes(whole)
 
     toml = root / "own.toml"
     toml.write_text('base = "cpu"\nqueries = 10\n[scale.trained.prototype]\nsteps = 20\n')
@@ -242,17 +264,28 @@ def _lists(root: Path) -> list[Read]:
     (folder / "source.txt").write_text(".\n")
     table = root / "table.csv"
     lines = ["path,split,cat,dog,sun"]
-    for split, names in {"query": LISTED["test"], "database": LISTED["database"], "train": LISTED["train"]}.items():
+    for split, names in {
+        "query": LISTED["test"],
+        "database": LISTED["database"],
+        "train": LISTED["train"],
+    }.items():
         lines += [f"lists/img/{name}.png,{split},{LABELS[name].replace(' ', ',')}" for name in names]
     table.write_text("\n".join(lines) + "\n")
     cache = root.with_name(root.name + "-cache")
 
     def opened(path: Path) -> Callable[[], object]:
-        return lambda: load(str(path), image_size=8, cache_dir=cache)
+        return lambda: load(str(path), image_size=32, cache_dir=cache)
 
-    names = ("database_img.txt", "database_label.txt", "test_img.txt", "test_label.txt", "classes.txt", "source.txt")
+    names = (
+        "database_img.txt",
+        "database_label.txt",
+        "test_img.txt",
+        "test_label.txt",
+        "classes.txt",
+        "source.txt",
+    )
     files = [Read(f"lists/{name}", folder / name, opened(folder)) for name in names]
     files.append(
-        Read("lists, audited", folder / "database_label.txt", lambda: audit_data(str(folder), image_size=8))
+        Read("lists, audited", folder / "database_label.txt", lambda: audit_data(str(folder), image_size=32))
     )
     return [*files, Read("table.csv", table, opened(table))]
