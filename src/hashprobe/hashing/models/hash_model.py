@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hashprobe.described import described
-from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.errors import HashprobeError, check_whole_number, shortened
 from hashprobe.files import user_path, write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
 from hashprobe.hashing.models.frozen import frozen
@@ -234,6 +234,8 @@ class HashModel(nn.Module):
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
         check_whole_number("batch_size", batch_size, least=1)
+        if isinstance(images, str) or not hasattr(images, "__len__"):
+            raise HashprobeError(f"images must be (n, 3, height, width); found {shortened(images)}.")
         sharing = processes(self.device) if distributed else Processes()
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)
