@@ -34,7 +34,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=None, help="first seed; the time of day if not given")
-    parser.add_argument("--kills", action="store_true", help="kill at every place, in place of damaging files")
+    parser.add_argument(
+        "--kills", action="store_true", help="kill at every place, in place of damaging files"
+    )
     given_options = parser.parse_args()
     if given_options.kills:
         return kill_everywhere()

@@ -11,8 +11,12 @@ from typing import Any
 class HashprobeError(ValueError):
     """Input or state that its user can mend; the message is one clear sentence.
 
-    The command line prints the message alone, without a traceback, and exits with code 2.
+    The command line prints the message alone, without a traceback, and exits with code 2. Of a message that quotes very much, the
+    middle is left out.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message if len(message) <= 1200 else f"{message[:800]} … {message[-300:]}")
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> HashprobeError:

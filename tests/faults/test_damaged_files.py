@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-CASES = 25
+CASES = 15
 NAMES = (
     "results.jsonl",
     "curves.jsonl",
