@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,6 @@ def check_fields(settings: Any) -> None:
         check_type(name, getattr(settings, name), hint)
 
 
-@cache
 def _plain_fields(kind: type) -> dict[str, Any]:
     try:
         hints = typing.get_type_hints(kind)
