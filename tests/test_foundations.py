@@ -226,7 +226,7 @@ class TestFiles:
 
     def test_what_is_not_json_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "x.json").write_bytes(b"\x80\x04")
-        with pytest.raises(HashprobeError, match=r"x\.json is not a text file"):
+        with pytest.raises(HashprobeError, match=r"x\.json is not a UTF-8 text file \(byte 0\)"):
             read_json(tmp_path / "x.json")
 
     def test_sha256_tells_parts_apart_and_sorts_mappings(self) -> None:

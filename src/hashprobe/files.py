@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 
 PART = ".part"
 """How the name of a file ends while it is written."""
+LONGEST_NUMBER = 300
+"""Digits of a whole number that a float holds as well."""
 
 
 @contextmanager
@@ -68,58 +71,90 @@ def write_json_lines(path: str | Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path that a person gave, ``~`` expanded.
+
+    Raises:
+        HashprobeError: it can be no path: too long, a character that no name has, or the home of a user that there is not.
+    """
+    if "\0" in str(path):
+        raise HashprobeError(f"{shortened(path)} is no path (it holds a NUL character).")
+    try:
+        given = Path(path).expanduser()
+        given.exists()  # asks the operating system, which knows how long a name may be
+    except PermissionError:
+        return given
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise HashprobeError(f"{shortened(path)} is no path ({reason}).") from None
+    return given
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        HashprobeError: the file cannot be read, or is not JSON.
+        HashprobeError: the file is missing, cannot be read, or is not JSON with numbers that a float can hold.
     """
-    return _parsed(_read_text(path), str(path), "is not a JSON file")
+    return _parsed(_text(path), f"{path} is not a JSON file")
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object a line; blank lines are passed over.
 
     Raises:
-        HashprobeError: the file cannot be read, or a line of it is not a JSON object (the line is named).
+        HashprobeError: the file is missing or cannot be read, or a line of it is not a JSON object (the line is named).
     """
     rows = []
-    # splitlines() would also cut at U+2028, in a text
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    # splitlines() also cuts at U+2028, in a text.
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        row = _parsed(line, f"{path}, line {number}", "is not JSON")
+        row = _parsed(line, f"{path}, line {number} is not JSON")
         if not isinstance(row, dict):
             raise HashprobeError(f"{path}, line {number} holds {type(row).__name__}, not a JSON object.")
         rows.append(row)
     return rows
 
 
-def _read_text(path: str | Path) -> str:
+def _text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
-    except OSError as error:
-        raise HashprobeError(f"{path} cannot be read ({error.strerror or error}).") from None
-    except ValueError as error:  # bytes that are no UTF-8, a path with a NUL
-        raise HashprobeError(f"{path} is not a text file ({error}).") from None
+    except UnicodeDecodeError as error:
+        raise HashprobeError(f"{path} is not a UTF-8 text file (byte {error.start}).") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise HashprobeError(f"{shortened(path)} cannot be read ({reason}).") from None
 
 
-def _parsed(text: str, where: str, complaint: str) -> Any:
-    """Return what JSON holds; no number that JSON does not know, and nothing so deep or long that Python gives up on it."""
-
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no number of JSON")
-
+def _parsed(text: str, problem: str) -> Any:
     try:
-        return json.loads(text, parse_constant=refuse)
-    except RecursionError:
-        raise HashprobeError(f"{where} {complaint} (it is nested too deeply).") from None
+        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
     except json.JSONDecodeError as error:
-        raise HashprobeError(f"{where} {complaint} ({error.msg}).") from None
-    except ValueError as error:  # NaN, or an integer of thousands of digits
-        raise HashprobeError(f"{where} {complaint} ({error}).") from None
+        raise HashprobeError(f"{problem} ({error.msg}: line {error.lineno} column {error.colno}).") from None
+    except RecursionError:
+        raise HashprobeError(f"{problem} (it is nested too deeply).") from None
+    except _NotFinite as error:
+        raise HashprobeError(f"{problem} (it holds the number {error}).") from None
+
+
+class _NotFinite(ValueError):
+    """A number that no float holds."""
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _NotFinite(text[:20])
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise _NotFinite(f"{text[:20]}…")
+    return int(text)
 
 
 def sha256_of(*parts: bytes | str | Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import PART, read_json, write_json
+from hashprobe.files import PART, read_json, user_path, write_failed, write_json
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 
@@ -33,21 +33,23 @@ def claimed(directory: str | Path, identity: str) -> Iterator[dict[str, Any]]:
     Raises:
         HashprobeError: the folder holds another experiment or other things, or another command is working in it.
     """
-    directory, held = Path(directory), list[FileLock]()
+    directory, held = user_path(directory), list[FileLock]()
 
     def take() -> dict[str, Any]:
         _look(directory, identity)
-        directory.mkdir(parents=True, exist_ok=True)
         own = FileLock(directory / LOCK_FILE, timeout=0)
         try:
+            directory.mkdir(parents=True, exist_ok=True)
             own.acquire()
+            held.append(own)
+            for left in directory.rglob(f".*{PART}"):  # by a killed run
+                left.unlink(missing_ok=True)
         except Timeout:
             raise HashprobeError(
                 f"another hashprobe command is working in {directory}; wait for it, or give another --out."
             ) from None
-        held.append(own)
-        for left in directory.rglob(f".*{PART}"):  # by a killed run
-            left.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_failed(directory, error) from error
         return _look(directory, identity)  # once more: the folder may have been taken in between
 
     try:
@@ -72,11 +74,25 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
                 f"{directory} holds another experiment (other settings or seed); give another --out or delete it."
             )
         return found
-    if directory.exists() and any(path.name != LOCK_FILE for path in directory.iterdir()):
+    try:
+        foreign = directory.exists() and any(path.name != LOCK_FILE for path in directory.iterdir())
+    except OSError as error:
+        raise HashprobeError(
+            f"{directory} cannot be looked into ({error.strerror}); give another --out."
+        ) from None
+    if foreign:
         raise HashprobeError(
             f"{directory} is not empty and holds no hashprobe experiment; give another --out."
         )
     return {}
+
+
+def seconds_of(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return how long each part of a folder took, as its description says; nothing where that is damaged."""
+    seconds = found.get("seconds")
+    if not isinstance(seconds, dict):
+        return {}
+    return {name: float(took) for name, took in seconds.items() if type(took) in (int, float) and took >= 0}
 
 
 def describe(directory: str | Path, identity: str, description: Mapping[str, Any]) -> None:
@@ -104,7 +120,7 @@ def recording(
         HashprobeError: the folder holds another experiment or other things, or another command is working in it.
     """
     with claimed(directory, identity) as found:
-        seconds: dict[str, float] = found.get("seconds", {})
+        seconds = seconds_of(found)
         describe(directory, identity, {**description, "seconds": seconds})
         start = time.perf_counter()
         yield

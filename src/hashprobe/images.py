@@ -24,7 +24,7 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
     Raises:
         HashprobeError: another shape or type, NaN, or values outside [0, 1].
     """
-    tensor = images if isinstance(images, torch.Tensor) else _from_array(np.asarray(images))
+    tensor = images if isinstance(images, torch.Tensor) else _from_array(images)
     if tensor.ndim != 4 or tensor.shape[1] != 3:
         raise HashprobeError(f"images must have shape (n, 3, height, width); found {tuple(tensor.shape)}.")
     if tensor.dtype == torch.uint8:
@@ -42,7 +42,13 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
     return tensor.to(device=device)
 
 
-def _from_array(array: npt.NDArray[Any]) -> torch.Tensor:
+def _from_array(images: ImagesLike) -> torch.Tensor:
+    if np.ma.isMaskedArray(images):
+        raise HashprobeError("images must have a value at every pixel; found a masked array.")
+    try:
+        array = np.asarray(images)
+    except (ValueError, OverflowError) as error:
+        raise HashprobeError(f"images must be one array; {error}.") from None
     if array.dtype.kind not in "buif":
         raise HashprobeError(f"images must be uint8 or floating point; found {array.dtype}.")
     return torch.from_numpy(np.array(array))  # a copy: memory-mapped rows are read-only

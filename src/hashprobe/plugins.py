@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of
+from hashprobe.files import sha256_of, user_path
 
 GROUP = "hashprobe.plugins"
 """The entry points of an installed package by which it names the modules that register something."""
@@ -41,7 +41,7 @@ def load_plugins(paths: Iterable[str | Path]) -> list[str]:
     Raises:
         HashprobeError: a file that is not there, is no Python file, or fails, as when a name that it registers is taken.
     """
-    return [_load(Path(path).expanduser().resolve()) for path in paths]
+    return [_load(user_path(path).resolve()) for path in paths]
 
 
 def load_installed_plugins() -> list[str]:

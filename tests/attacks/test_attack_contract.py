@@ -343,7 +343,7 @@ def test_without_a_database_there_is_nothing_to_look_at(name: str, made: Callabl
     ("wrong", "message"),
     [
         ({"steps": 0}, "steps must be a whole number of at least 1; found 0"),
-        ({"steps": 2.5}, "steps must be a whole number of at least 1; found 2.5"),
+        ({"steps": 2.5}, "steps must be a whole number; found 2.5"),
         ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
         ({"step_size": float("nan")}, "step_size must be positive; found nan"),
     ],

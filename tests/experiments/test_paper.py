@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pydantic import ValidationError
 
 from hashprobe import retrieval
 from hashprobe.attacks import ATTACKS
@@ -506,5 +505,5 @@ def test_a_wrong_size_file_is_said(text: str | None, sentence: str, tmp_path: Pa
 def test_an_unknown_field_of_a_size_file_is_said(tmp_path: Path) -> None:
     file = tmp_path / "size.toml"
     file.write_text('base = "cpu"\nquerys = 3', encoding="utf-8")
-    with pytest.raises(ValidationError, match="querys"):
+    with pytest.raises(HashprobeError, match="querys"):
         grid_size(str(file))

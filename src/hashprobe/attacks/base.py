@@ -12,11 +12,12 @@ import numpy.typing as npt
 import torch
 
 from hashprobe.attacks.access import Access, Cost, Search, Victim
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
+from hashprobe.typed_values import check_fields
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
 
@@ -72,9 +73,10 @@ class Attack(ABC):
     epsilon: float | None = 8 / 255
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.epsilon is not None and not 0 < self.epsilon <= 1:
             raise HashprobeError(
-                f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {self.epsilon}."
+                f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {shortened(self.epsilon)}."
             )
 
     def described(self) -> str:

@@ -10,7 +10,7 @@ import torch
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, Attack, project
 from hashprobe.attacks.dhta import sharpening
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.targets import Goal, Objective
 
 
@@ -42,10 +42,10 @@ class HAG(Attack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 1 or self.rate <= 0 or not 0 <= self.momentum < 1:
+        if self.steps < 1 or not 0 < self.rate < float("inf") or not 0 <= self.momentum < 1:
             raise HashprobeError(
                 "steps must be at least 1, rate positive and momentum in [0, 1); "
-                f"found {self.steps}, {self.rate} and {self.momentum}."
+                f"found {shortened(self.steps)}, {shortened(self.rate)} and {shortened(self.momentum)}."
             )
 
     @torch.enable_grad()

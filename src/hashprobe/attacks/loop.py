@@ -10,7 +10,7 @@ import torch
 
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import Attack, project
-from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.errors import HashprobeError, check_whole_number, shortened
 from hashprobe.targets import Goal
 
 Direction = Literal["sign", "normalised"]
@@ -74,8 +74,8 @@ class IterativeAttack(Attack):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole_number("steps", self.steps, least=1)
-        if not self.step_size > 0:
-            raise HashprobeError(f"step_size must be positive; found {self.step_size}.")
+        if not 0 < self.step_size < float("inf"):
+            raise HashprobeError(f"step_size must be positive; found {shortened(self.step_size)}.")
 
     def alpha(self, done: float) -> float:
         """Return the scale α of the tanh after a share ``done`` of the steps, 0 to 1."""

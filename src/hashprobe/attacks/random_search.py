@@ -11,7 +11,7 @@ import torch
 
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import ATTACKS, Attack
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.targets import NO_CODE, Goal
 
 REACHED = 1 - 1e-9
@@ -52,7 +52,7 @@ class RandomSearch(Attack):
         if self.questions < 1 or self.length < 1 or not 0 < self.square <= 1:
             raise HashprobeError(
                 "questions and length must be at least 1 and square in (0, 1]; "
-                f"found {self.questions}, {self.length} and {self.square}."
+                f"found {shortened(self.questions)}, {shortened(self.length)} and {shortened(self.square)}."
             )
 
     def perturb(

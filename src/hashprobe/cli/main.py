@@ -15,7 +15,7 @@ from hashprobe._version import __version__
 from hashprobe.cli import attack, bench, data, report, reproduce, train
 from hashprobe.cli.list import list_kind
 from hashprobe.cli.verb import Plugins, add_verb, use_plugins
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.text import plain
 
 HELP = """Attack image retrieval by hash codes, and see how robust it is.
@@ -103,4 +103,4 @@ def _sentence(error: Any) -> str:
     """Say the first thing that is wrong with a setting; ``error`` is pydantic's."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or error.title
-    return f"{name}: {first['msg']}; found {first['input']!r}."
+    return f"{name}: {first['msg']}; found {shortened(first['input'])}."

@@ -19,7 +19,7 @@ from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.scales import SCALES
 from hashprobe.experiments.tasks import GridTask, how_made
 from hashprobe.experiments.training_tasks import HashModelTask
-from hashprobe.folders import claimed, describe
+from hashprobe.folders import claimed, describe, seconds_of
 from hashprobe.identity import fingerprint
 from hashprobe.processes import processes
 
@@ -94,7 +94,7 @@ class Run:
         cells, store = self.cells, CellStore(self.directory)
         tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
         with claimed(self.directory, identity) as found:
-            seconds = {"data": round(max(took, found.get("seconds", {}).get("data", 0.0)), 1)}
+            seconds = {"data": round(max(took, seconds_of(found).get("data", 0.0)), 1)}
 
             def after(outcome: Outcome | None = None) -> None:
                 finished = {task.key: task for task in tasks if task.finished()}

@@ -172,7 +172,7 @@ def training(name: str, log: Sequence[dict[str, Any]]) -> list[Chart]:
             for place, line in enumerate(log)
             if isinstance(line.get(key), int | float)
             and not isinstance(line.get(key), bool)
-            and np.isfinite(line[key])
+            and np.isfinite(float(line[key]))
         ]
         if len(points) < 2:
             continue

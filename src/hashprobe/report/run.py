@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, read_json_lines
+from hashprobe.errors import HashprobeError, shortened
+from hashprobe.files import read_json, read_json_lines, user_path
 from hashprobe.report.gallery import Gallery, read_gallery
 from hashprobe.report.rows import in_reading_order
 from hashprobe.results import TARGETED, UNTARGETED, ResultRow
@@ -90,7 +90,7 @@ class RunRecord:
         Raises:
             HashprobeError: ``results.jsonl`` is missing or empty, or a file is malformed (both are named).
         """
-        directory = Path(directory)
+        directory = user_path(directory)
         if not directory.is_dir():
             raise HashprobeError(f"{directory} is not a folder; a report is made from the folder of a run.")
         results = directory / "results.jsonl"
@@ -113,7 +113,7 @@ class RunRecord:
             training={
                 path.stem: lines
                 for path in sorted(directory.glob("training/*.jsonl"))
-                if (lines := read_json_lines(path))
+                if (lines := _read_training(path))
             },
             gallery=read_gallery(directory / "gallery", {row.row for row in rows}),
             experiment=experiment,
@@ -133,7 +133,9 @@ def _checked_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], source: str) ->
     for number, (where, values) in enumerate(rows, start=1):
         row = ResultRow.read(values, where, number)
         if row.row in seen:
-            raise HashprobeError(f"{where} has the id {row.row!r} of {seen[row.row]}; ids must be unique.")
+            raise HashprobeError(
+                f"{where} has the id {shortened(row.row)} of {seen[row.row]}; ids must be unique."
+            )
         seen[row.row] = where
         checked.append(row)
     if not checked:
@@ -172,6 +174,16 @@ def _read_curves(path: Path) -> dict[str, Curve]:
     return curves
 
 
+def _read_training(path: Path) -> list[dict[str, Any]]:
+    lines = read_json_lines(path)
+    for number, line in enumerate(lines, start=1):
+        if not _is_number(line.get("step", 0)):
+            raise HashprobeError(
+                f"{path}, row {number}: step must be a number; found {shortened(line['step'])}."
+            )
+    return lines
+
+
 def _read_transfer(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
@@ -179,15 +191,19 @@ def _read_transfer(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         where = f"{path}, row {number}"
         if line.get("goal", TARGETED) not in (TARGETED, UNTARGETED):
-            raise HashprobeError(f"{where}: goal must be targeted or untargeted; found {line['goal']!r}.")
+            raise HashprobeError(
+                f"{where}: goal must be targeted or untargeted; found {shortened(line['goal'])}."
+            )
         scores = ("map", "map_chance") if line.get("goal") == UNTARGETED else ("t_map", "chance")
         if missing := [name for name in ("from", "to", *scores) if line.get(name) is None]:
             raise HashprobeError(f"{where} lacks {', '.join(missing)}.")
         for name in scores:
             if not _is_number(line[name], most=1):
-                raise HashprobeError(f"{where}: {name} must be a fraction in [0, 1]; found {line[name]!r}.")
+                raise HashprobeError(
+                    f"{where}: {name} must be a fraction in [0, 1]; found {shortened(line[name])}."
+                )
         if line.get("epsilon") is not None and not _is_number(line["epsilon"]):
             raise HashprobeError(
-                f"{where}: epsilon must be a number of at least 0, or null; found {line['epsilon']!r}."
+                f"{where}: epsilon must be a number of at least 0, or null; found {shortened(line['epsilon'])}."
             )
     return lines

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 
 TARGETED: Literal["targeted"] = "targeted"
 UNTARGETED: Literal["untargeted"] = "untargeted"
@@ -257,7 +257,7 @@ _KINDS = {
 def _sentence(error: ErrorDetails) -> str:
     """Say a fault of a row that pydantic found in one sentence."""
     name, kind, limits = ".".join(map(str, error["loc"])), error["type"], error.get("ctx", {})
-    found = f"found {error['input']!r}."
+    found = f"found {shortened(error['input'])}."
     if kind == "value_error":
         return f"{limits['error']}."
     if kind == "greater_than_equal" and limits["ge"] == 0:

@@ -18,8 +18,10 @@ def as_array(values: Any, name: str = "values") -> npt.NDArray[Any]:
     """Return ``values`` as a numpy array; a torch tensor is detached and brought to the CPU first.
 
     Raises:
-        HashprobeError: rows of different lengths, or what numpy cannot read.
+        HashprobeError: rows of different lengths, a masked array, or what numpy cannot read.
     """
+    if np.ma.isMaskedArray(values):
+        raise HashprobeError(f"{name} must have a value everywhere; found a masked array.")
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         if values.is_floating_point() and values.element_size() < 4:
@@ -105,7 +107,7 @@ def check_codes(name: str, codes: Any, bits: int) -> PackedCodes:
         bits: K.
     """
     bits = check_whole_number("bits", bits, least=1, most=MAX_BITS)
-    array = codes if isinstance(codes, np.ndarray) else as_array(codes, name)
+    array = codes if type(codes) in (np.ndarray, np.memmap) else as_array(codes, name)
     width = -(-bits // 8)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != width:
         raise HashprobeError(

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
-from hashprobe.files import read_json, sha256_of, write_json
+from hashprobe.files import read_json, sha256_of, user_path, write_json
 from hashprobe.hashing import HashModel
 from hashprobe.identity import version_of
 from hashprobe.main_process import is_main
@@ -24,7 +24,7 @@ from hashprobe.processes import processes
 from hashprobe.registry import Registry
 from hashprobe.weights import load_weights, save_weights, weights_sha256
 
-FORMAT = "hashprobe.trained/1"
+FORMAT: Literal["hashprobe.trained/1"] = "hashprobe.trained/1"
 SPEC_FILE = "trained.json"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
@@ -144,19 +144,47 @@ class Trained(ABC):
             part.save(directory / name)
         for name, network in self.networks().items():
             save_weights(network, directory / f"{name}.safetensors")
-        description = {
-            "format": FORMAT,
-            "kind": self.name,
-            "facts": self.facts(),
-            "settings": self.settings.model_dump(mode="json"),
-            "parts": sorted(self.parts()),
-            "attacked_model_sha256": self.attacked_model,
-            "sha256": self.sha256(),
-        }
-        write_json(directory / SPEC_FILE, description)
+        description = _Description(
+            kind=self.name,
+            facts=self.facts(),
+            settings=self.settings.model_dump(mode="json"),
+            parts=sorted(self.parts()),
+            attacked_model_sha256=self.attacked_model,
+            sha256=self.sha256(),
+        )
+        write_json(directory / SPEC_FILE, description.model_dump())
 
 
 TRAINED: Registry[type[Trained]] = Registry("trained attack or code")
+
+
+class _Description(BaseModel):
+    """What ``trained.json`` holds."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal["hashprobe.trained/1"] = FORMAT
+    kind: str
+    facts: dict[str, Any]
+    settings: dict[str, Any]
+    parts: list[str]
+    attacked_model_sha256: str
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        found = read_json(path)
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise HashprobeError(f"{path} does not describe a trained attack or code ({FORMAT!r}).")
+        try:
+            said = cls.model_validate(found)
+        except ValidationError as error:
+            name = error.errors()[0]["loc"][0]
+            lacks = "lacks" if name not in found else "is damaged at"
+            raise HashprobeError(f"{path} {lacks} {name}; train it again.") from None
+        if said.kind in TRAINED and not set(said.parts) <= set(TRAINED[said.kind].requires):
+            raise HashprobeError(f"{path} is damaged at parts; train it again.")
+        return said
 
 
 def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
@@ -169,32 +197,27 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
     Raises:
         HashprobeError: files missing, damaged, of another kind or of an earlier version.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     path = directory / SPEC_FILE
     if not path.exists():
         raise HashprobeError(
             f"{directory} holds nothing that was trained ({SPEC_FILE} is missing); give a folder that train-attack wrote "
             "(what an earlier version wrote has to be trained again)."
         )
-    found = read_json(path)
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise HashprobeError(f"{path} does not describe a trained attack or code ({FORMAT!r}).")
-    names = {"kind", "facts", "settings", "parts", "attacked_model_sha256", "sha256"}
-    if missing := sorted(names - found.keys()):
-        raise HashprobeError(f"{path} lacks {missing[0]}; train it again.")
-    if kind is not None and found["kind"] != kind:
-        raise HashprobeError(f"{directory} holds {found['kind']}; {kind} was expected.")
-    own = TRAINED[found["kind"]]
-    parts = {name: load_trained(directory / name, kind=name) for name in found["parts"]}
+    said = _Description.read(path)
+    if kind is not None and said.kind != kind:
+        raise HashprobeError(f"{directory} holds {said.kind}; {kind} was expected.")
+    own = TRAINED[said.kind]
+    parts = {name: load_trained(directory / name, kind=name) for name in said.parts}
     try:
-        settings = own.Settings(**found["settings"])
-        trained = own.assemble(settings, found["facts"], parts, found["attacked_model_sha256"])
-    except (ValidationError, KeyError, TypeError) as error:
+        settings = own.Settings(**said.settings)
+        trained = own.assemble(settings, said.facts, parts, said.attacked_model_sha256)
+    except (ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
         raise HashprobeError(f"{path} is not of this version of {own.name}; train it again.") from error
     for name, network in trained.networks().items():
         load_weights(network, directory / f"{name}.safetensors", fits="description")
         network.requires_grad_(False).eval()
-    if trained.sha256() != found["sha256"]:
+    if trained.sha256() != said.sha256:
         raise HashprobeError(f"{directory} is damaged: its tensors are not those that {SPEC_FILE} names.")
     return trained
 

@@ -18,7 +18,7 @@ from hashprobe.data.loading import load
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import Split
 from hashprobe.errors import HashprobeError, unknown_name
-from hashprobe.files import write_text
+from hashprobe.files import user_path, write_text
 from hashprobe.progress import progress_bar
 
 
@@ -84,7 +84,7 @@ def build_data_set(
         HashprobeError: an unknown name, an archive that lacks something, numbers that cannot be drawn, or a
             folder that holds something else.
     """
-    out = Path(out).expanduser()
+    out = user_path(out)
     if name not in OFFICIAL_DATA_SETS and name not in DATA_SETS:
         raise unknown_name("data set to build", name, names_to_build())
     folder = _folder(name, source) if name in OFFICIAL_DATA_SETS else None
@@ -124,7 +124,7 @@ def build_data_set(
 def _folder(name: str, source: str | Path | None) -> Path:
     if source is None:
         raise HashprobeError(f"{name} needs --source, the folder in which its archives were unpacked.")
-    folder = Path(source).expanduser().resolve()
+    folder = user_path(source).resolve()
     if not folder.is_dir():
         raise HashprobeError(f"the folder {folder} does not exist; expected the unpacked archives of {name}.")
     return folder

@@ -18,6 +18,7 @@ from hashprobe.data.formats.voc import read_voc, voc_folder
 from hashprobe.data.images.image_files import ImageFiles
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.files import user_path
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def given_path(path: str | Path) -> Path:
     Raises:
         HashprobeError: nothing is there.
     """
-    given = Path(path).expanduser()
+    given = user_path(path)
     if given.exists():
         return given
     if len(given.parts) > 1 or given.suffix:

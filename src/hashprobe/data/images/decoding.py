@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
+from hashprobe.files import user_path
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
@@ -81,7 +82,7 @@ def read_image(path: str | Path, size: int = 64) -> UInt8Array:
         HashprobeError: it cannot be read or used; the message names it.
     """
     try:
-        return decode_image(Path(path).expanduser().read_bytes(), size)
+        return decode_image(user_path(path).read_bytes(), size)
     except OSError as error:
         raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
     except UnusableImage as error:

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hashprobe.data.faults import STRICT, Faults
-from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of
+from hashprobe.errors import HashprobeError, shortened
+from hashprobe.files import sha256_of, user_path
 
 SOURCE_FILE = "source.txt"
 CIFAR_SIDE = 32
@@ -169,13 +169,21 @@ def image_folder(lists: Path) -> Path:
         return folder
     except (OSError, UnicodeDecodeError) as error:
         raise HashprobeError(f"{source} cannot be read ({error}).") from None
-    path = folder / Path(written).expanduser()
-    if not written or "\n" in written or "\0" in written or not path.is_dir():
+    path = None if not written or "\n" in written else _usable(folder, written)
+    if path is None:
         raise HashprobeError(
-            f"{source} names {written.split(chr(10))[0] or 'nothing'!r}, which is no folder; "
+            f"{source} names {shortened(written.split(chr(10))[0] or 'nothing')}, which is no folder; "
             f"write into it where the images are, or remove it if they are in {folder}."
         )
     return path
+
+
+def _usable(folder: Path, written: str) -> Path | None:
+    try:
+        path = folder / user_path(written)
+        return path if path.is_dir() else None
+    except (HashprobeError, OSError):
+        return None
 
 
 def _size_and_time(path: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing
+from hashprobe.files import replacing, user_path
 
 Shape = tuple[int, int, int, int]
 
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int, int]
 def cache_folder(cache_dir: str | Path | None = None) -> Path:
     """Return the folder for cached images: ``cache_dir``, or the user's own cache folder."""
     if cache_dir is not None:
-        return Path(cache_dir).expanduser()
+        return user_path(cache_dir)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "hashprobe"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json, write_json_lines
@@ -36,6 +37,19 @@ class Measured:
     codes: Codes
     gallery: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Kept(BaseModel):
+    """What the file of a cell holds, beside facts for whoever reads it."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal["hashprobe.cell/1"]
+    rows: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
+    codes: str
+    gallery: list[dict[str, Any]]
+    links: list[dict[str, Any]]
 
 
 class CellStore:
@@ -67,18 +81,13 @@ class CellStore:
             return None
         found = processes().from_main(lambda: read_json(path))
         try:
-            if found["format"] != FORMAT:
-                raise KeyError("format")
-            codes = np.frombuffer(bytes.fromhex(found["codes"]), np.uint8)
-            rows = [ResultRow(**row) for row in found["rows"]]
+            kept = _Kept.model_validate(found)
+            rows = [ResultRow(**row) for row in kept.rows]
+            codes = np.frombuffer(bytes.fromhex(kept.codes), np.uint8)
             return Measured(
-                rows,
-                found["curves"],
-                codes.reshape(rows[0].queries or 0, -1),
-                found["gallery"],
-                found["links"],
+                rows, kept.curves, codes.reshape(rows[0].queries or 0, -1), kept.gallery, kept.links
             )
-        except (TypeError, KeyError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, OverflowError):
             raise HashprobeError(f"{path} is damaged; delete it, and the cell is measured again.") from None
 
     def keep(self, name: str, key: str, measured: Measured, **facts: Any) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from hashprobe.attacks import Attack
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.trained import Trained
-
-_SAID = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none"}
+from hashprobe.typed_values import check_type
 
 
 def check_settings(kind: type[Attack], name: str, settings: Mapping[str, Any]) -> None:
@@ -42,23 +38,8 @@ def check_settings(kind: type[Attack], name: str, settings: Mapping[str, Any]) -
         )
     hints = typing.get_type_hints(kind)
     for setting, value in settings.items():
-        try:
-            TypeAdapter(hints[setting]).validate_python(value, strict=True)
-        except ValidationError:
-            raise HashprobeError(
-                f"{name}: {setting} must be {_say(hints[setting])}; found {value!r}."
-            ) from None
+        check_type(f"{name}: {setting}", value, hints[setting])
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:
     return not (field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING)
-
-
-def _say(hint: Any) -> str:
-    """Say a type in words."""
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    if union:
-        return " or ".join(map(_say, typing.get_args(hint)))
-    if typing.get_origin(hint) is typing.Literal:
-        return " or ".join(map(str, typing.get_args(hint)))
-    return _SAID.get(hint, str(hint))

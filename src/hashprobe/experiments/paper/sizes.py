@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
+from hashprobe.files import user_path
 from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
 
@@ -104,20 +105,25 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
         data: A name of ``PUBLISHED_BETAS``; for any other ``paper`` has that of FLICKR-25K.
 
     Raises:
-        HashprobeError: an unknown name, or a file that cannot be read.
-        pydantic.ValidationError: a field or value that there is not.
+        HashprobeError: an unknown name, a file that cannot be read, or a field or value in it that there is not.
     """
     if not name_or_file.endswith(".toml"):
         return _named(name_or_file, data)
     try:
-        changes = tomllib.loads(Path(name_or_file).read_text(encoding="utf-8"))
+        changes = tomllib.loads(user_path(name_or_file).read_text(encoding="utf-8"))
     except OSError as error:
         raise HashprobeError(f"{name_or_file} cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HashprobeError(f"{name_or_file} is not a TOML file ({error}).") from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise HashprobeError(f"{name_or_file} is not a TOML file ({reason}).") from None
     if not isinstance(base := changes.pop("base", None), str):
         raise HashprobeError(f'{name_or_file} must name the size it starts from: base = "cpu".')
-    return GridSize.model_validate(_merged(_named(base, data).model_dump(), changes))
+    try:
+        return GridSize.model_validate(_merged(_named(base, data).model_dump(), changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field, found = ".".join(map(str, first["loc"])), shortened(first["input"])
+        raise HashprobeError(f"{name_or_file}: {field}: {first['msg']}; found {found}.") from None
 
 
 def _named(name: str, data: str | None) -> GridSize:

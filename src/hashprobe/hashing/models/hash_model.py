@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from hashprobe.described import described
-from hashprobe.errors import HashprobeError, check_whole_number
-from hashprobe.files import write_json
+from hashprobe.errors import HashprobeError, check_whole_number, shortened
+from hashprobe.files import user_path, write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
 from hashprobe.hashing.models.frozen import frozen
 from hashprobe.hashing.models.spec import MOST_BITS, Description, HashModelSpec
@@ -234,6 +234,8 @@ class HashModel(nn.Module):
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
         check_whole_number("batch_size", batch_size, least=1)
+        if isinstance(images, str) or not hasattr(images, "__len__"):
+            raise HashprobeError(f"images must be (n, 3, height, width); found {shortened(images)}.")
         sharing = processes(self.device) if distributed else Processes()
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)
@@ -303,7 +305,7 @@ class HashModel(nn.Module):
         Raises:
             HashprobeError: files missing, truncated, of another kind, another code length, or tensors that do not fit.
         """
-        directory = Path(directory)
+        directory = user_path(directory)
         if directory.is_file():
             raise HashprobeError(
                 f"{directory} is a file; give the folder that holds {WEIGHTS_FILE} and {SPEC_FILE} (a pickle is never loaded)."
@@ -358,7 +360,7 @@ def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashMo
     """
     if isinstance(name_or_folder, str) and name_or_folder in MODELS:
         return HashModel.named(name_or_folder, bits=bits)
-    if not Path(name_or_folder).exists():
+    if not user_path(name_or_folder).exists():
         raise HashprobeError(
             f"{name_or_folder} is neither a folder nor a registered model ({', '.join(MODELS) or 'there is none'}); "
             "give the folder that train-hash wrote, or --plugin with the file that registers the name."

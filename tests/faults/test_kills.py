@@ -1,0 +1,91 @@
+"""A command that is killed, or finds the disk full, at any touch of the disk gives the same rows when it is started again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import killing
+import pytest
+import walks
+from filelock import FileLock
+
+from hashprobe.errors import HashprobeError
+from hashprobe.files import write_json
+from hashprobe.folders import claimed
+
+MOST = {"evaluation": 10, "recipe": 2}
+"""Places in a walk that are tried; ``benchmarks/faults.py --kills`` tries all."""
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_kill_or_a_full_disk_at_any_place_loses_nothing(name: str, tmp_path: Path) -> None:
+    walk = getattr(walks, name)
+    places, rows = killing.places_of(walk, tmp_path / "whole")
+    assert places > 20
+    assert rows
+    for place in killing.spread(places, MOST[name]):
+        assert killing.fault_of_kill(walk, tmp_path / f"killed-{place}", place, rows) == ""
+        full = tmp_path / f"full-{place}"
+        assert killing.fault_of_full_disk(walk, full, place, rows, HashprobeError) == ""
+
+
+def test_what_a_full_disk_meets_stays(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    write_json(path, "old")
+    with killing.Disk().watched() as counted:
+        write_json(tmp_path / "other.json", "new")
+    tried = 0
+    for place in range(counted.done - 1):  # the last is the place behind the rename
+        with killing.Disk(place, full=True).watched(), pytest.raises(HashprobeError, match="unchanged"):
+            write_json(path, "new")
+        assert path.read_text() == '"old"\n'
+        assert sorted(own.name for own in tmp_path.iterdir()) == ["other.json", "value.json"]
+        tried += 1
+    assert tried == 4
+
+
+@pytest.mark.parametrize("what", ["mkdir", "lock"])
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    owner, name = (Path, "mkdir") if what == "mkdir" else (FileLock, "acquire")
+    monkeypatch.setattr(owner, name, refuse)
+    with pytest.raises(HashprobeError, match=r"could not write .*out: Permission denied"):  # noqa: SIM117
+        with claimed(tmp_path / "out", "same"):
+            pytest.fail("the folder was taken")
+
+
+@pytest.mark.parametrize("path", ["~nouser/x", "x" * 5000, "a\0b"])
+def test_a_path_that_is_none_is_one_sentence(path: str) -> None:
+    with pytest.raises(HashprobeError, match=r"is no path \(") as caught:  # noqa: SIM117
+        with claimed(path, "same"):
+            pytest.fail("the folder was taken")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_cache_that_vanishes_is_made_again(tmp_path: Path) -> None:
+    from data_pictures import picture
+
+    from hashprobe.data import load
+
+    lines = ["path,split,cat,dog"]
+    for number, split in enumerate(("query", "database", "train")):
+        picture(number).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{split},1,{number % 2}")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    cache = tmp_path / "cache"
+
+    def opened() -> list[bytes]:
+        data = load(str(tmp_path / "table.csv"), image_size=32, cache_dir=cache)
+        held = [data.query.images[[0]], data.database.images[[0]]]
+        shutil.rmtree(cache)
+        assert [bytes(data.query.images[[0]]), bytes(data.database.images[[0]])] == list(map(bytes, held))
+        return list(map(bytes, held))
+
+    assert opened() == opened()
