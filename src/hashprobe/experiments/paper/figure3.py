@@ -84,7 +84,7 @@ def _draw(entries: list[dict[str, Any]], folder: Path) -> Figure:
 
 
 def _picture(axes: Axes, path: Path, title: str, hit: bool | None) -> None:
-    axes.imshow(np.asarray(Image.open(path)), interpolation="nearest")
+    axes.imshow(np.asarray(Image.open(path, formats=("PNG",))), interpolation="nearest")
     axes.set_title(title if len(title) <= 26 else f"{title[:25]}…", fontsize=6.5)
     axes.set_xticks([])
     axes.set_yticks([])
