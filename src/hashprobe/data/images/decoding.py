@@ -18,7 +18,7 @@ SMALLEST_SIDE = 32
 LARGEST_SIDE = 4096
 """Of the images that a model takes, in pixels."""
 MOST_PIXELS = 64_000_000
-"""Of a picture as its file declares it. One of that size takes 0.5 GiB while it is decoded, twice that where it is transparent."""
+"""Of a picture as its file declares it. One of that size takes 0.5 GiB while it is decoded; twice that, if transparent."""
 # Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
