@@ -79,7 +79,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "labels of text": (lambda: count(query_labels=LABELS.astype(str)), r"multi-hot, of 0 and 1; found <U"),
     "no thread": (
         lambda: count(threads=0),
-        r"threads must be a whole number of at least 1, or None for all; found 0",
+        r"threads must be a whole number from 1 to 4096, or None for all; found 0",
     ),
     "a thread and a half": (lambda: count(threads=1.5), r"threads must be a whole number .* found 1.5"),
     "threads as text": (lambda: count(threads="2"), r"threads must be a whole number .* found '2'"),

@@ -116,7 +116,7 @@ def test_a_wrong_setting_is_refused_when_it_is_given() -> None:
         ({"top_k": -3}, "top_k must be a whole number of at least 1"),
         ({"mode": "foo"}, "no mode is named 'foo'"),
         ({"mode": "as_published", "ties": "expected"}, "mode='as_published' fixes ties='order'"),
-        ({"threads": 0}, "threads must be a whole number of at least 1"),
+        ({"threads": 0}, "threads must be a whole number from 1 to 4096"),
     ):
         with pytest.raises(HashprobeError, match=message):
             retrieval.HammingMeanAveragePrecision(**settings)  # type: ignore[arg-type]
