@@ -129,6 +129,11 @@ class Evaluator:
         """MAP of a random ranking."""
         return self.ranking.chance(self.data.query.labels)
 
+    @cached_property
+    def index_recall(self) -> float | None:
+        """Share of the nearest items that the index finds for the queries; ``None`` where all are compared."""
+        return self.ranking.recall(self.query_codes)
+
     def _target_labels(self, protocol: str) -> npt.NDArray[np.uint8]:
         """Return the target labels that a protocol draws, ``(n, C)``."""
         own, others = self.data.query.labels, self.data.database.labels
@@ -297,7 +302,7 @@ class Evaluator:
             backward_passes=float(cost.backward.mean()),
             questions=float(cost.questions.mean()),
             index=self.search.index,
-            index_recall=self.ranking.recall(self.query_codes),
+            index_recall=self.index_recall,
             top_k=self.ranking.top_k,
             device=str(self.model.device),
             threads=torch.get_num_threads(),

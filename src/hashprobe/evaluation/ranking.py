@@ -126,14 +126,10 @@ class Ranking:
 
     def recall(self, codes: Codes) -> float | None:
         """Return which share of the nearest items the index finds, over at most 256 queries; ``None`` where all are compared."""
-        if self.exact:
+        if self.exact or self.top_k is None:
             return None
-        if self._recall is None and self.top_k is not None:
-            rows = np.linspace(0, len(codes) - 1, min(len(codes), RECALL_QUERIES)).astype(np.intp)
-            self._recall = float(self.index.recall(codes[rows], self.top_k).mean())
-        return self._recall
-
-    _recall: float | None = None
+        rows = np.linspace(0, len(codes) - 1, min(len(codes), RECALL_QUERIES)).astype(np.intp)
+        return float(self.index.recall(codes[rows], self.top_k).mean())
 
     def _cut(self) -> dict[str, Any]:
         return {} if self.top_k is None else {"top_k": self.top_k}
