@@ -57,6 +57,23 @@ class Attacked:
         return replace(self, codes=codes, codes_uint8=codes_uint8)
 
 
+def goal_of(attack: type[Attack] | None, kind: GoalKind, code: str, context: Context) -> Goal:
+    """Return what an attack is to reach, with what it asks for.
+
+    For an attack that sees nothing the codes are not made, for it cannot look at them.
+
+    Args:
+        attack: The attack's class, if there is one.
+        kind: The kind of goal.
+        code: A name of ``CODES``, or ``none``.
+        context: What the goal is made from.
+    """
+    blind = attack is not None and attack.access is Access.NOTHING
+    goal = kind.build(context, NO_CODE if blind else code)
+    needed = attack is not None and attack.needs_training_codes
+    return replace(goal, training=context.training_set()) if needed else goal
+
+
 class Evaluator:
     """Measures codes and attacks on one model and one data set.
 
@@ -159,9 +176,8 @@ class Evaluator:
         )
 
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
-        """Return the goal of all queries; for an attack that sees nothing its codes are not made, for it cannot look at them."""
-        blind = attack is not None and attack.access is Access.NOTHING
-        return kind.build(self.context(protocol), NO_CODE if blind else code)
+        """Return the goal of all queries; see :func:`goal_of`."""
+        return goal_of(type(attack) if attack else None, kind, code, self.context(protocol))
 
     def attack(
         self,
