@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hashprobe.attacks.access import Access, Cost, Search, Victim
+from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.identity import optional
@@ -64,10 +64,12 @@ class AttackResult:
     Attributes:
         images: Float images in [0, 1], ``(n, 3, h, w)``, within the budget, on the model's device.
         cost: What it cost, counted for each image.
+        winners: Of an attack that tries several: the name of the one that served each image best; else empty.
     """
 
     images: torch.Tensor
     cost: Cost
+    winners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class Attack(ABC):
         objectives: Which objectives it can take; a goal of another is refused.
         code: The target code that it is published with, a name of ``CODES``; ``None`` for the goal's own, ``"none"`` if it looks
             at none.
+        untargeted_code: Of an attack that is published with both goals, the code for the other: that which it leaves.
         access: What it may see; its victim refuses anything more.
         stochastic: Whether it draws from the generator.
         needs_labels: Whether it reads the labels of its goal, which then must be given.
@@ -98,6 +101,7 @@ class Attack(ABC):
     goal: ClassVar[str] = "targeted"
     objectives: ClassVar[tuple[Objective, ...]] = ("targeted", "untargeted")
     code: ClassVar[str | None] = None
+    untargeted_code: ClassVar[str | None] = None
     access: ClassVar[Access] = Access.GRADIENTS
     stochastic: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
@@ -170,6 +174,7 @@ class Attack(ABC):
         generator: torch.Generator | None = None,
         search: Search | None = None,
         database_labels: npt.NDArray[np.uint8] | None = None,
+        judge: Judge | None = None,
     ) -> AttackResult:
         """Attack images.
 
@@ -180,6 +185,7 @@ class Attack(ABC):
             generator: Source of randomness on the CPU, for attacks that draw; a fresh one with seed 0 if not given.
             search: What answers which items an image retrieves, for attacks with that access.
             database_labels: Labels of these items.
+            judge: What answers how well codes retrieve labels, for an attack that chooses among results.
 
         Raises:
             HashprobeError: images outside [0, 1], a goal that the attack cannot take, or codes or labels of another shape than
@@ -194,10 +200,12 @@ class Attack(ABC):
             search=search,
             database_labels=database_labels,
             questions=self.questions,
+            judge=judge,
         )
         with frozen(model):
             adversarial = self.perturb(victim, clean, goal, generator or torch.Generator().manual_seed(0))
-        return AttackResult(project(adversarial.detach(), clean, self.epsilon, self.norm), victim.cost)
+        images = project(adversarial.detach(), clean, self.epsilon, self.norm)
+        return AttackResult(images, victim.cost, victim.winners)
 
     @abstractmethod
     def perturb(

@@ -24,6 +24,7 @@ class PGD(IterativeAttack):
     """
 
     code: ClassVar[str | None] = "mainstay"
+    untargeted_code: ClassVar[str | None] = "mainstay"
     norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2")
 
     steps: int = 100

@@ -81,6 +81,8 @@ class CellSpec(BaseModel):
         if self.kind is None or self.kind.code == NO_CODE:
             return NO_CODE
         published = self.kind.code if self.goal_name == self.kind.goal else None
+        if published is None and self.goal_kind.objective == "untargeted":
+            published = self.kind.untargeted_code
         return published or self.goal_kind.code
 
     @property
