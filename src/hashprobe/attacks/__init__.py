@@ -6,6 +6,7 @@ from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
+from hashprobe.attacks.interop import Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
@@ -23,13 +24,17 @@ __all__ = [
     "Attack",
     "AttackResult",
     "Cost",
+    "Foolbox",
+    "GoalClassifier",
     "IterativeAttack",
     "Noise",
     "ProSGAN",
     "RandomSearch",
     "Search",
+    "Torchattacks",
     "Universal",
     "Victim",
     "descend",
+    "goal_reached",
     "project",
 ]
