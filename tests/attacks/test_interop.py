@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -319,3 +321,18 @@ def test_a_cell_reads_their_settings() -> None:
     attack = spec.build({})
     assert attack == Torchattacks(name="MIFGSM", steps=4, step_size=2 / 255, arguments="decay=0.5")
     assert spec.row_name(attack, "disjoint").startswith("torchattacks-8of255-nameMIFGSM-steps4-")
+
+
+def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "interop.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    exec(compile(block, "<docs/interop.md>", "exec"), {})
+    printed = capsys.readouterr().out
+    differing = re.findall(
+        r"^(\d+\.\d)% of the values differ; \d of 4 codes are away$", printed, re.MULTILINE
+    )
+    assert len(differing) == 2
+    assert all(float(share) < 2 for share in differing)
+    for text in re.findall(r'--attack "?([^\s"]+)', page):
+        CellSpec.read(text).build({})
+    assert len(page.splitlines()) <= 60
