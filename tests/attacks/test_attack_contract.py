@@ -57,6 +57,8 @@ def made(trained: Callable[[str], Trained]) -> Callable[..., Any]:
 
     def make(name: str, **changes: Any) -> Attack:
         kind = ATTACKS[name]
+        if package := getattr(kind, "package", None):
+            pytest.importorskip(package, reason=f"{name} is an attack of {package}, which is not installed")
         numbers = {field.name for field in dataclasses.fields(kind)}
         changes = {own: value for own, value in FEW.items() if own in numbers} | changes
         if issubclass(kind, Trained):

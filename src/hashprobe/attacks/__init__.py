@@ -7,6 +7,7 @@ from hashprobe.attacks.few_step import FewStep
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
+from hashprobe.attacks.interop import Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.objectives import OBJECTIVES
@@ -42,6 +43,8 @@ __all__ = [
     "AttackResult",
     "Cost",
     "FewStep",
+    "Foolbox",
+    "GoalClassifier",
     "IterativeAttack",
     "Judge",
     "Noise",
@@ -50,8 +53,10 @@ __all__ = [
     "RandomSearch",
     "Search",
     "Strongest",
+    "Torchattacks",
     "Universal",
     "Victim",
     "descend",
+    "goal_reached",
     "project",
 ]
