@@ -1,6 +1,8 @@
 """What an experiment leaves: the result row, checked when it is read. It brings no torch."""
 
 from hashprobe.results.rows import (
+    L2,
+    LINF,
     NO_CHANGE,
     NO_PICTURE,
     SCAN,
@@ -12,6 +14,8 @@ from hashprobe.results.rows import (
 )
 
 __all__ = [
+    "L2",
+    "LINF",
     "NO_CHANGE",
     "NO_PICTURE",
     "SCAN",

@@ -75,9 +75,10 @@ def measure(
         keep = choose_queries(evaluator, pictures)
     called, scored_on = row_name or spec.row_name(attack, protocol), others or {}
     under = f"-{protocol or kind.objective}"
+    goal = evaluator.goal(kind, code, protocol, attack)
     made = evaluator.attack(
         attack,
-        evaluator.goal(kind, code, protocol, attack),
+        goal,
         keep=keep,
         others=[other.model for other in scored_on.values()],
         title=called,
@@ -96,6 +97,7 @@ def measure(
                 by=attack,
                 attacked=there,
                 attacked_model=None if saw == scored.model_sha256 else saw,
+                goal=None if number else goal,
                 **given,
             )
         )
