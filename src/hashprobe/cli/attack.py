@@ -27,7 +27,7 @@ from hashprobe.cli.options import (
     open_models,
     read_search,
 )
-from hashprobe.cli.printing import print_rows, said, say
+from hashprobe.cli.printing import print_results, said, say
 
 if TYPE_CHECKING:
     from hashprobe.evaluation import AttackedPicture
@@ -160,7 +160,7 @@ def evaluate(
         progress=True,
         say=say,
     )
-    print_rows(rows)
+    print_results(rows, out)
     say(f"wrote {out / 'results.jsonl'} and {out / 'report.html'}")
 
 

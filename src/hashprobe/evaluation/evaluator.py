@@ -18,11 +18,12 @@ from hashprobe.devices import versions
 from hashprobe.evaluation import facts
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
 from hashprobe.evaluation.scores import Score, score
+from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
-from hashprobe.results import ResultRow
+from hashprobe.results import QueryScores, ResultRow
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_target_labels
 from hashprobe.trained import Trained, by_name
@@ -339,6 +340,24 @@ class Evaluator:
             **(facts.of_codes(codes, self.query_codes, goal, self.model.bits) if attacked else {}),
         )
         return row, result
+
+    def query_scores(self, row: str, scored: Score, protocol: str | None) -> QueryScores:
+        """Return what each query of a row scored, with what tells whether another row is paired with it.
+
+        Args:
+            row: Name of the row.
+            scored: Its score.
+            protocol: Target label protocol that it was scored under; ``None`` for the queries' own labels.
+        """
+        queries = self.data.query
+        labels = self.target_labels(protocol) if protocol else queries.labels
+        return QueryScores.of(
+            row,
+            scored.average_precision,
+            split_sha256=self.data.split_sha256,
+            queries=sha256_of("\n".join(queries.names)),
+            targets=sha256_of(str(labels.shape), np.packbits(labels, axis=1).tobytes()),
+        )
 
 
 def _no_codes(count: int, model: HashModel) -> Codes:

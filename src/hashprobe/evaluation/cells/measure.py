@@ -65,7 +65,8 @@ def measure(
             own_labels=own or kind.objective == "untargeted",
             **given,
         )
-        return Measured([row], [{"row": row.row, **score.curve}], codes)
+        own_scores = [evaluator.query_scores(row.row, score, protocol)]
+        return Measured([row], [{"row": row.row, **score.curve}], codes, own_scores)
     attack = spec.build(evaluator.trained)
     trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
     if isinstance(attack, Trained) and not transfer:
@@ -106,7 +107,11 @@ def measure(
         entries = gallery_entries(evaluator, rows[0][0], made, keep, folder / "gallery")
     links = [_link(row, name, target, spec) for (row, _), target in zip(rows, targets, strict=True)]
     curves = [{"row": row.row, **score.curve} for row, score in rows]
-    return Measured([row for row, _ in rows], curves, made.codes, entries, links if scored_on else [])
+    scores = [
+        scored.query_scores(row.row, score, protocol)
+        for (row, score), scored in zip(rows, targets.values(), strict=True)
+    ]
+    return Measured([row for row, _ in rows], curves, made.codes, scores, entries, links if scored_on else [])
 
 
 def _link(row: ResultRow, source: str, target: str, spec: CellSpec) -> dict[str, Any]:
