@@ -101,5 +101,7 @@ def strength_of(victim: Victim, images: torch.Tensor, goal: Goal) -> npt.NDArray
         precision = victim.average_precision(images, goal.labels)
         return precision if goal.objective == "targeted" else -precision
     wanted = goal.direction(victim.bits, images).cpu().numpy()
-    agreement: npt.NDArray[np.float64] = np.einsum("nk,nk->n", unpack(victim.codes(images), victim.bits), wanted)
+    agreement: npt.NDArray[np.float64] = np.einsum(
+        "nk,nk->n", unpack(victim.codes(images), victim.bits), wanted
+    )
     return agreement.astype(np.float64)
