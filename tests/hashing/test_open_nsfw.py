@@ -25,7 +25,7 @@ def example(_no_plugins: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     """The example's module, registered for one test."""
     monkeypatch.setattr(BACKBONES, "_things", dict(BACKBONES._things))
     (name,) = load_plugins([EXAMPLE])
-    yield name
+    return name
 
 
 def needs(*packages: str) -> None:
