@@ -19,7 +19,7 @@ from hashprobe.attacks.sdha import SDHA
 from hashprobe.attacks.strongest import Strongest
 from hashprobe.attacks.tha import THA
 from hashprobe.attacks.transfer_steps import DIFGSM, MIFGSM, SIFGSM, TIFGSM, VMIFGSM
-from hashprobe.attacks.universal import Universal
+from hashprobe.attacks.universal import Patch, Universal
 
 __all__ = [
     "ATTACKS",
@@ -49,6 +49,7 @@ __all__ = [
     "Judge",
     "Noise",
     "Norm",
+    "Patch",
     "ProSGAN",
     "RandomSearch",
     "Search",
