@@ -45,7 +45,9 @@ def attacked(objective: str) -> tuple[HashModel, torch.Tensor, Goal]:
 
 
 def ours(name: str) -> Any:
-    return FGSM(epsilon=EPSILON) if name == "FGSM" else IFGSM(epsilon=EPSILON, steps=STEPS, step_size=STEP)
+    if name == "FGSM":
+        return FGSM(epsilon=EPSILON, objective="tanh")
+    return IFGSM(epsilon=EPSILON, steps=STEPS, step_size=STEP, objective="tanh")
 
 
 def in_torchattacks(name: str, classifier: GoalClassifier, images: torch.Tensor) -> torch.Tensor:

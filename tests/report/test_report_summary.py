@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.report import charts
-from hashprobe.report.rows import best_rows, groups, remarks, row_names, score_heading
+from hashprobe.report.rows import groups, remarks, row_names, score_heading
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
-from hashprobe.results import ResultRow
+from hashprobe.results import ResultRow, best_rows
 
 
 def row(attack: str, t_map: float, **changes: Any) -> dict[str, Any]:

@@ -119,3 +119,11 @@ def test_whole_grey_levels_are_written_over_255(levels: int) -> None:
 def test_passes_are_those_that_are_known() -> None:
     assert read(TARGETED).passes is None
     assert read(TARGETED, backward_passes=2).passes == 2
+
+
+def test_a_budget_says_its_norm() -> None:
+    assert read(TARGETED, epsilon=1.5, norm="l2").budget == "1.5 L2"
+    assert read(TARGETED, epsilon=None, norm="l2").budget == "unbounded"
+    assert (read(TARGETED).norm, read(TARGETED).budget) == ("linf", "8/255")
+    with pytest.raises(HashprobeError, match=r"norm must be 'linf' or 'l2'; found 'l0'"):
+        read(TARGETED, norm="l0")

@@ -27,7 +27,7 @@ from hashprobe.cli.options import (
     open_models,
     read_search,
 )
-from hashprobe.cli.printing import print_rows, said, say
+from hashprobe.cli.printing import print_results, said, say
 
 if TYPE_CHECKING:
     from hashprobe.evaluation import AttackedPicture
@@ -160,7 +160,7 @@ def evaluate(
         progress=True,
         say=say,
     )
-    print_rows(rows)
+    print_results(rows, out)
     say(f"wrote {out / 'results.jsonl'} and {out / 'report.html'}")
 
 
@@ -220,7 +220,10 @@ def _write_pictures(
         hits = f"{result.hits_before} to {result.hits} of {len(result.nearest)}"
         what = "hits among the nearest" if target else "of those found before, still among the nearest"
         change = f"L∞ {result.linf * 255:.0f}/255, RMS {result.rms:.4f}"
-        say(f"{path}: {what} {hits}, {result.bits_moved} bits moved, {change} → {picture}")
+        far = ""
+        if result.goal_bits is not None:
+            far = f" ({result.goal_bits} bits from the goal's code, {result.goal_bits_before} before)"
+        say(f"{path}: {what} {hits}, {result.bits_moved} bits moved{far}, {change} → {picture}")
         results.append(
             {
                 "picture": str(path),
@@ -229,6 +232,8 @@ def _write_pictures(
                 "hits_before": result.hits_before,
                 "hits": result.hits,
                 "bits_moved": result.bits_moved,
+                "goal_bits_before": result.goal_bits_before,
+                "goal_bits": result.goal_bits,
                 "questions": result.questions,
                 "linf": result.linf,
                 "rms": result.rms,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hashprobe.main_process import is_main
@@ -25,8 +26,32 @@ def said() -> str:
     return shlex.join(["hashprobe", *sys.argv[1:]])
 
 
-def print_rows(rows: Sequence[ResultRow]) -> None:
-    """Print result rows: a table of what was scored by target labels, and one of what was scored by the queries' own."""
+def print_results(rows: Sequence[ResultRow], folder: Path) -> None:
+    """Print what a command measured: its rows as tables, and what speaks against them.
+
+    Args:
+        rows: Result rows.
+        folder: Where they were written, with the scores of their queries.
+    """
+    from hashprobe.report.text import finding_lines
+    from hashprobe.results import lines_of, not_weaker, read_query_scores, run_checks
+
+    if not is_main():
+        return
+    scores = read_query_scores(folder)
+    lines, own = lines_of(rows, scores)
+    print_rows(lines, near=not_weaker(lines, own))
+    for line in finding_lines(run_checks(rows, scores)):
+        say(line)
+
+
+def print_rows(rows: Sequence[ResultRow], near: Collection[str] = ()) -> None:
+    """Print result rows: a table of what was scored by target labels, and one of what was scored by the queries' own.
+
+    Args:
+        rows: Result rows.
+        near: Ids of those that are not significantly weaker than the strongest of their group.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +66,7 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
         say(f"{kind}: {score} in percent, with its 95 % interval; {less}chance is a random ranking's")
         for heading in ("goal" if untargeted else "protocol", "attack", "code", "budget"):
             table.add_column(heading, overflow="fold")
-        for heading in (score, "interval", "chance", "RMS"):
+        for heading in (score, "interval", "chance", "RMS", "moved"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in own:
             low, high = row.score_low, row.score_high
@@ -50,10 +75,15 @@ def print_rows(rows: Sequence[ResultRow]) -> None:
                 row.attack,
                 row.code,
                 "–" if row.linf is None else row.budget,
-                f"{row.score * 100:.1f}",
+                f"{row.score * 100:.1f}{' ≈' if row.row in near else ''}",
                 "–" if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}",
                 f"{row.score_chance * 100:.1f}",
                 "–" if row.rms is None else f"{row.rms:.4f}",
+                "–" if row.bits_moved is None else f"{row.bits_moved:.1f}",
             )
             table.add_row(*(Text(plain(cell)) for cell in cells))  # a name in brackets is no markup
+        if any(row.row in near for row in own):
+            table.caption = (
+                "≈: not significantly weaker than the strongest of equal budget (paired bootstrap, Holm, 5 %)"
+            )
         Console().print(table)

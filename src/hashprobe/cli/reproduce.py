@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashprobe.cli.options import DataOption, Device, Out, Seed
-from hashprobe.cli.printing import print_rows, say
+from hashprobe.cli.printing import print_results, say
 from hashprobe.settings_text import read_pairs
 
 if TYPE_CHECKING:
@@ -168,5 +168,5 @@ def _walk(experiment: Experiment, out: Path, seed: int, device: str, command: st
     for part, minutes in experiment.expected_minutes.items():
         say(f"  {part}: about {minutes:g} min on two cores")
     run = Run(experiment, out, seed=seed, device=device, command=command, progress=True, say=say)
-    print_rows(run())
+    print_results(run(), out)
     say(f"wrote {out / 'results.jsonl'} and {write_report(out)}")

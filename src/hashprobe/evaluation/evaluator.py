@@ -15,13 +15,15 @@ from hashprobe import retrieval
 from hashprobe.attacks import Access, Attack, Cost
 from hashprobe.data import RetrievalData
 from hashprobe.devices import versions
+from hashprobe.evaluation import facts
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
 from hashprobe.evaluation.scores import Score, score
+from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
-from hashprobe.results import ResultRow
+from hashprobe.results import QueryScores, ResultRow
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_target_labels
 from hashprobe.trained import Trained, by_name
@@ -37,6 +39,7 @@ class Attacked:
         transferred: Both under each of the other models that were asked for, in their order.
         kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
         linf: Largest change.
+        l2: Largest L2 length of an image's change.
         rms: Root of the mean squared change.
         seconds: Time of the attack alone, all images; of several processes, the sum of their times.
         cost: Passes and questions, counted for each image.
@@ -47,6 +50,7 @@ class Attacked:
     transferred: tuple[tuple[Codes, Codes], ...]
     kept: npt.NDArray[np.uint8]
     linf: float
+    l2: float
     rms: float
     seconds: float
     cost: Cost
@@ -55,6 +59,23 @@ class Attacked:
         """Return the same with the codes of another model, by its number."""
         codes, codes_uint8 = self.transferred[other]
         return replace(self, codes=codes, codes_uint8=codes_uint8)
+
+
+def goal_of(attack: type[Attack] | None, kind: GoalKind, code: str, context: Context) -> Goal:
+    """Return what an attack is to reach, with what it asks for.
+
+    For an attack that sees nothing the codes are not made, for it cannot look at them.
+
+    Args:
+        attack: The attack's class, if there is one.
+        kind: The kind of goal.
+        code: A name of ``CODES``, or ``none``.
+        context: What the goal is made from.
+    """
+    blind = attack is not None and attack.access is Access.NOTHING
+    goal = kind.build(context, NO_CODE if blind else code)
+    needed = attack is not None and attack.needs_training_codes
+    return replace(goal, training=context.training_set()) if needed else goal
 
 
 class Evaluator:
@@ -92,6 +113,7 @@ class Evaluator:
             self.query_codes = query_codes
         self.target_labels = cache(self._target_labels)
         self.chance = cache(self._chance)
+        self.target_shared = cache(self._target_shared)
 
     @cached_property
     def database_codes(self) -> Codes:
@@ -134,6 +156,16 @@ class Evaluator:
         """Share of the nearest items that the index finds for the queries; ``None`` where all are compared."""
         return self.ranking.recall(self.query_codes)
 
+    @cached_property
+    def mean_logit(self) -> float | None:
+        """Mean absolute output of the model on (at most 256 of) the unchanged queries."""
+        return facts.mean_logit(self.model, self.data.query.images)
+
+    @cached_property
+    def duplicates(self) -> int:
+        """How many queries are, pixel by pixel, an image of the database or of the training images."""
+        return facts.duplicates(self.data)
+
     def _target_labels(self, protocol: str) -> npt.NDArray[np.uint8]:
         """Return the target labels that a protocol draws, ``(n, C)``."""
         own, others = self.data.query.labels, self.data.database.labels
@@ -142,6 +174,10 @@ class Evaluator:
     def _chance(self, protocol: str) -> float:
         """Return the t-MAP of a random ranking under a protocol."""
         return self.ranking.chance(self.target_labels(protocol))
+
+    def _target_shared(self, protocol: str) -> float:
+        """Return the share of queries whose target label shares a class with their own."""
+        return facts.shared_targets(self.target_labels(protocol), self.data.query.labels)
 
     def context(self, protocol: str | None = None) -> Context:
         """Return what goals and codes may be made from; target labels only under a protocol."""
@@ -159,9 +195,8 @@ class Evaluator:
         )
 
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
-        """Return the goal of all queries; for an attack that sees nothing its codes are not made, for it cannot look at them."""
-        blind = attack is not None and attack.access is Access.NOTHING
-        return kind.build(self.context(protocol), NO_CODE if blind else code)
+        """Return the goal of all queries; see :func:`goal_of`."""
+        return goal_of(type(attack) if attack else None, kind, code, self.context(protocol))
 
     def attack(
         self,
@@ -191,7 +226,7 @@ class Evaluator:
             (_no_codes(len(images), model), _no_codes(len(images), model)) for model in others
         )
         kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
-        linf, squares, seconds = np.zeros((3, len(images)))  # of a batch, at its first row
+        linf, l2, squares, seconds = np.zeros((4, len(images)))  # of a batch, at its first row
         cost = Cost.none(len(images))
         own = sum(rows.stop - rows.start for rows in batches)
         with progress_bar(title, own, show=self.progress) as advance:
@@ -217,14 +252,16 @@ class Evaluator:
                     other[rows], other_uint8[rows] = model.codes(adversarial), model.codes(rounded)
                 change = (adversarial - clean).double()
                 linf[rows.start], squares[rows.start] = change.abs().max(), change.square().sum()
+                l2[rows.start] = change.flatten(1).norm(dim=1).max()
                 cost.put(rows, result.cost)
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
         together.merge(codes, codes_uint8, *(some for pair in transferred for some in pair), kept)
-        together.merge(linf, squares, seconds, cost.forward, cost.backward, cost.questions)
+        together.merge(linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
-        return Attacked(codes, codes_uint8, transferred, kept, float(linf.max()), rms, _total(seconds), cost)
+        largest = float(linf.max()), float(l2.max())
+        return Attacked(codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost)
 
     def row(
         self,
@@ -239,6 +276,7 @@ class Evaluator:
         attacked: Attacked | None = None,
         attacked_model: str | None = None,
         own_labels: bool = True,
+        goal: Goal | None = None,
     ) -> tuple[ResultRow, Score]:
         """Measure packed query codes and return the row and the score it was made from.
 
@@ -253,6 +291,7 @@ class Evaluator:
             attacked: What was measured on its images, where there are images.
             attacked_model: Fingerprint of the model that the attack saw, where that is another one.
             own_labels: Whether MAP against the queries' own labels means anything for these codes.
+            goal: What the attack was to reach on this model.
         """
         own = self.data.query.labels
         targets = self.target_labels(protocol) if protocol else None
@@ -294,6 +333,7 @@ class Evaluator:
             t_map_high=result.high if targeted else None,
             chance=self.chance(protocol) if protocol else None,
             linf=attacked.linf if attacked else None,
+            l2=attacked.l2 if attacked else None,
             rms=attacked.rms if attacked else None,
             map_png=None if targeted else means.get("uint8"),
             t_map_png=means.get("uint8") if targeted else None,
@@ -308,8 +348,32 @@ class Evaluator:
             threads=torch.get_num_threads(),
             versions=versions(),
             attacked_model=attacked_model,
+            mean_logit=self.mean_logit,
+            tanh_scale=self.model.scale,
+            target_shared=self.target_shared(protocol) if protocol else None,
+            duplicates=self.duplicates,
+            **facts.of_attack(by, self.seed),
+            **(facts.of_codes(codes, self.query_codes, goal, self.model.bits) if attacked else {}),
         )
         return row, result
+
+    def query_scores(self, row: str, scored: Score, protocol: str | None) -> QueryScores:
+        """Return what each query of a row scored, with what tells whether another row is paired with it.
+
+        Args:
+            row: Name of the row.
+            scored: Its score.
+            protocol: Target label protocol that it was scored under; ``None`` for the queries' own labels.
+        """
+        queries = self.data.query
+        labels = self.target_labels(protocol) if protocol else queries.labels
+        return QueryScores.of(
+            row,
+            scored.average_precision,
+            split_sha256=self.data.split_sha256,
+            queries=sha256_of("\n".join(queries.names)),
+            targets=sha256_of(str(labels.shape), np.packbits(labels, axis=1).tobytes()),
+        )
 
 
 def _no_codes(count: int, model: HashModel) -> Codes:

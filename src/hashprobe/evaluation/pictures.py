@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.attacks import Access
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.spec import CellSpec
-from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.evaluator import Evaluator, goal_of
+from hashprobe.evaluation.facts import of_codes
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
-from hashprobe.retrieval import unpack
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import NO_CODE, Codes, Goal
+from hashprobe.targets import Codes, Goal
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,9 @@ class AttackedPicture:
         hits: The same after it.
         nearest: Rows of the nearest database images after the attack, nearest first.
         bits_moved: How many bits of the code changed.
+        goal_bits_before: Hamming distance of the code from the one that the goal wants (untargeted: from the opposite of the code
+            that is left) before the attack; ``None`` where the goal has no code.
+        goal_bits: The same after it.
         questions: What the attack asked the search, where it asks.
     """
 
@@ -42,6 +44,8 @@ class AttackedPicture:
     hits: int
     nearest: tuple[int, ...]
     bits_moved: int
+    goal_bits_before: int | None
+    goal_bits: int | None
     questions: int
 
 
@@ -75,8 +79,7 @@ def picture_goal(
     """
     target = None if label is None else label[None]
     context = replace(evaluator.context(), query_codes=codes, query_labels=None, target_labels=target)
-    blind = spec.kind is not None and spec.kind.access is Access.NOTHING
-    return spec.goal_kind.build(context, NO_CODE if blind else spec.code_name)
+    return goal_of(spec.kind, spec.goal_kind, spec.code_name, context)
 
 
 def attack_pictures(
@@ -104,10 +107,11 @@ def attack_pictures(
         for number in own:
             image = images[number : number + 1]
             codes_before = model.codes(image)
+            goal = picture_goal(evaluator, spec, codes_before, label)
             result = attack.run(
                 model,
                 as_images(image, model.device),
-                picture_goal(evaluator, spec, codes_before, label),
+                goal,
                 generator=torch_generator(evaluator.seed, "picture", attack.described(), number),
                 search=evaluator.ranking.ids,
                 database_labels=database.labels,
@@ -120,7 +124,7 @@ def attack_pictures(
                 np.isin(found, found[0]) if label is None else (database.labels[found] & label).any(axis=2)
             )
             hits = (shares & (found >= 0)).sum(axis=1)
-            bits = unpack(codes, model.bits)
+            far = of_codes(codes[1:], codes[:1], goal, model.bits)
             change = (adversarial.astype(np.float64) - image) / 255
             results.append(
                 AttackedPicture(
@@ -130,9 +134,15 @@ def attack_pictures(
                     hits_before=int(hits[0]),
                     hits=int(hits[1]),
                     nearest=tuple(int(row) for row in found[1] if row >= 0),
-                    bits_moved=int((bits[0] != bits[1]).sum()),
+                    bits_moved=round(far["bits_moved"]),
+                    goal_bits_before=_whole(far.get("goal_bits_before")),
+                    goal_bits=_whole(far.get("goal_bits")),
                     questions=int(result.cost.questions[0]),
                 )
             )
             advance(1)
     return together.in_order(results)
+
+
+def _whole(bits: float | None) -> int | None:
+    return None if bits is None else round(bits)

@@ -19,10 +19,18 @@ from hashprobe.report import payload
 from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
-from hashprobe.report.rows import remarks, score_heading
+from hashprobe.report.rows import NOT_WEAKER, remarks, score_heading
 from hashprobe.report.run import RunRecord
-from hashprobe.report.sections import audit_counts, audit_findings, made_of, still_example, transfer_tables
+from hashprobe.report.sections import (
+    audit_counts,
+    audit_findings,
+    by_check,
+    made_of,
+    still_example,
+    transfer_tables,
+)
 from hashprobe.report.summary import summarise
+from hashprobe.results import CHECKS
 from hashprobe.text import plain
 
 LIMIT = 8 * 1024 * 1024
@@ -84,7 +92,7 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
         + "\n})();\n"
     )
     data: dict[str, Any] = {
-        "table": payload.table(run.rows),
+        "table": payload.table(run),
         "charts": payload.chart_sets(run),
         "training": payload.training_sets(run),
         "transfer": payload.rounded(transfer_tables(run.transfer)),
@@ -106,6 +114,9 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             charts=data["charts"],
             training=data["training"],
             transfer=data["transfer"],
+            findings=by_check(run.findings),
+            finding_count=len(run.findings),
+            check_count=len(CHECKS),
             audit=audit,
             audit_counts=audit_counts(audit),
             made=made_of(run),
@@ -115,8 +126,10 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             score_heading=score_heading,
             goals={row.goal for row in run.rows},
             still=still,
-            still_rows=run.rows[:STILL_ROWS],
-            row_count=len(run.rows),
+            still_rows=run.lines[:STILL_ROWS],
+            row_count=len(run.lines),
+            near=run.not_weaker,
+            not_weaker=NOT_WEAKER,
             version=__version__,
         )
 

@@ -11,17 +11,10 @@ from typing import Any
 from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery, Neighbour, example
 from hashprobe.report.pictures import Pictures
-from hashprobe.report.rows import (
-    Setting,
-    best_rows,
-    differences,
-    groups,
-    row_names,
-    setting_names,
-    setting_of,
-)
+from hashprobe.report.rows import differences, groups, row_names, setting_names
 from hashprobe.report.run import RunRecord
-from hashprobe.results import ResultRow
+from hashprobe.results import ResultRow, setting_of
+from hashprobe.results.comparison import Setting
 from hashprobe.text import plain
 
 CHARTS_LIMIT = 1_000_000
@@ -43,10 +36,20 @@ _DERIVED = (
 )
 """What a row says of itself beside its fields."""
 
-_LEFT_OUT = {"versions", "chance", "map_low", "map_high", "map_png"} | {
+_FOR_CHECKS = {
+    "norm",
+    "access",
+    "trained",
+    "tanh_alpha",
+    "tanh_scale",
+    "mean_logit",
+    "target_shared",
+    "duplicates",
+}
+_LEFT_OUT = {"versions", "chance", "map_low", "map_high", "map_png", "goal_bits_before", *_FOR_CHECKS} | {
     name for name in ResultRow.model_fields if name.startswith("t_map")
 }
-"""Fields that the page does not show: what its scores are made of, and the versions, which stand at its foot."""
+"""Fields that the page does not show: what its scores and checks are made of, and the versions, which stand at its foot."""
 
 
 def rounded(value: Any, digits: int = 5) -> Any:
@@ -60,20 +63,30 @@ def rounded(value: Any, digits: int = 5) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def table(rows: Sequence[ResultRow]) -> dict[str, Any]:
-    """Return the rows by column; texts, which recur, as places in a list of the different ones."""
-    best = best_rows(rows)
+def table(run: RunRecord) -> dict[str, Any]:
+    """Return the rows by column; texts, which recur, as places in a list of the different ones.
+
+    Behind the rows, whose places the gallery knows, stand the means over training seeds; ``shown`` are the places of the
+    table's lines.
+    """
+    means = [line for line in run.lines if line.training_seeds is not None]
+    rows = [*run.rows, *means]
+    place_of = {row.row: place for place, row in enumerate(run.rows)}
+    place_of |= {row.row: place for place, row in enumerate(means, start=len(run.rows))}
+    shown = [place_of[line.row] for line in run.lines]
     columns: dict[str, Any] = {}
     for name in (*(name for name in ResultRow.model_fields if name not in _LEFT_OUT), *_DERIVED):
         values = [getattr(row, name) for row in rows]
         texts = any(isinstance(value, str) for value in values)
         # more digits than are shown, so that nothing rounds twice
         columns[name] = _interned(values) if texts else rounded(values, 7)
-    columns["name"] = _interned(row_names(rows) if len(rows) <= 1000 else [row.attack for row in rows])
+    names = row_names(run.rows) if len(rows) <= 1000 else [row.attack for row in run.rows]
+    columns["name"] = _interned([*names, *(row.attack for row in means)])
     return {
-        "count": len(rows),
+        "shown": shown,
         "columns": columns,
-        "best": [place for place, row in enumerate(rows) if row.row in best],
+        "best": sorted(place_of[row] for row in run.best),
+        "near": sorted(place_of[row] for row in run.not_weaker),
         "groups": groups(rows),
     }
 

@@ -16,10 +16,10 @@ from matplotlib.ticker import LogLocator, NullLocator
 from hashprobe.errors import HashprobeError
 from hashprobe.report import charts
 from hashprobe.report.charts import Chart, Line
-from hashprobe.report.rows import group_rank, groups, setting_names, setting_of
+from hashprobe.report.rows import group_rank, groups, setting_names
 from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import transfer_tables
-from hashprobe.results import ResultRow
+from hashprobe.results import ResultRow, setting_of
 from hashprobe.text import plain
 
 PALETTE = ("#c2410c", "#0b6bb5", "#0f7a5a", "#8a6a00", "#8f3f97", "#4f56c4", "#007c85", "#a3244b")

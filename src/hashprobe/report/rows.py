@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hashprobe.results import NO_CHANGE, NO_PICTURE, SCAN, UNBOUNDED, UNTARGETED, ResultRow
+from hashprobe.results import NO_CHANGE, NO_PICTURE, SCAN, UNBOUNDED, UNTARGETED, ResultRow, setting_of
+from hashprobe.results.comparison import Setting
 
 PROTOCOL_ORDER = ("disjoint", "single", "paper")
 """Headline first: a target that shares nothing with the query is the question a user asks."""
 
-Setting = tuple[str | int | None, ...]
+NOT_WEAKER = "≈"
+"""Marks the score of a row that is not significantly weaker than the strongest of its group."""
 
 _SETTING = {
     "data": "{}",
@@ -24,7 +26,7 @@ _SETTING = {
     "index": "index {}",
     "top_k": "first {}",
 }
-"""What must be equal before two rows may be compared, and how it is said."""
+"""How it is said what must be equal before two rows may be compared: the fields of ``comparison.SETTING``."""
 
 _USUAL = (None, "", SCAN)
 _SAID_OF_ONE = ("data", "model", "bits")
@@ -71,14 +73,12 @@ def remarks(row: ResultRow) -> list[str]:
         said.append(f"the first {row.top_k:,} places count")
     if row.questions:
         said.append(f"{row.questions:,.10g} questions an image")
+    if row.training_seeds is not None:
+        spread = f"{100 * (row.score_low or 0):.1f} to {100 * (row.score_high or 0):.1f}"
+        said.append(f"mean of {row.training_seeds} training seeds, which lie from {spread}")
     if row.training_seed is not None:
         said.append(f"trained with seed {row.training_seed}")
     return said
-
-
-def setting_of(row: ResultRow) -> Setting:
-    """Return what must be equal before two rows may be compared: data, split, model, bits, seed, search."""
-    return tuple(getattr(row, name) for name in _SETTING)
 
 
 def differences(rows: Iterable[ResultRow]) -> dict[Setting, str]:
@@ -106,25 +106,6 @@ def setting_names(rows: Iterable[ResultRow]) -> dict[Setting, str]:
 def _general(setting: Setting) -> list[str]:
     known = dict(zip(_SETTING, setting, strict=True))
     return [_SETTING[name].format(short(known[name])) for name in _SAID_OF_ONE if known[name] not in _USUAL]
-
-
-def best_rows(rows: Iterable[ResultRow]) -> set[str]:
-    """Return the ids of the rows of the strongest attacks: the highest t-MAP, or the lowest MAP of the untargeted.
-
-    Only rows of one setting, goal, protocol and budget compete. A lone row wins nothing, nor does a row that
-    equals the others to the tenth of a percent shown (then all of the strongest are named).
-    """
-    rivals: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
-    for row in rows:
-        if row.is_attack:
-            rivals[(*setting_of(row), row.queries, row.group, row.budget)].append(row)
-    best: set[str] = set()
-    for group in rivals.values():
-        top = max(round(row.strength, 3) for row in group)
-        winners = [row.row for row in group if round(row.strength, 3) == top]
-        if len(winners) < len(group):
-            best.update(winners)
-    return best
 
 
 def row_names(rows: Sequence[ResultRow]) -> list[str]:

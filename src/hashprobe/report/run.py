@@ -12,7 +12,18 @@ from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import read_json, read_json_lines, user_path
 from hashprobe.report.gallery import Gallery, read_gallery
 from hashprobe.report.rows import in_reading_order
-from hashprobe.results import TARGETED, UNTARGETED, ResultRow
+from hashprobe.results import (
+    TARGETED,
+    UNTARGETED,
+    Finding,
+    QueryScores,
+    ResultRow,
+    best_rows,
+    lines_of,
+    not_weaker,
+    read_query_scores,
+    run_checks,
+)
 
 LARGEST = 1e300
 """Above it lie what JSON calls Infinity and whole numbers that no float holds."""
@@ -43,6 +54,7 @@ class RunRecord:
         experiment: ``experiment.json``, or empty.
         audit: The findings of ``data check``, or ``None``.
         transfer: The rows of ``transfer.jsonl``.
+        scores: What each query of a row scored, by row id.
         directory: Where it was read, or ``None`` if it was made from rows.
     """
 
@@ -53,7 +65,32 @@ class RunRecord:
     experiment: dict[str, Any] = field(default_factory=dict)
     audit: Any = None
     transfer: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, QueryScores] = field(default_factory=dict)
     directory: Path | None = None
+
+    @cached_property
+    def lines(self) -> list[ResultRow]:
+        """The rows as tables show them: those that differ only in the training seed of their attack are one, their mean."""
+        return self._lines[0]
+
+    @cached_property
+    def best(self) -> set[str]:
+        """The ids of the strongest of ``lines``."""
+        return best_rows(self.lines)
+
+    @cached_property
+    def not_weaker(self) -> set[str]:
+        """The ids of ``lines`` that are not significantly weaker than the strongest of their group, and are not among it."""
+        return not_weaker(*self._lines) - self.best
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What checks find in the rows."""
+        return run_checks(self.rows, self.scores)
+
+    @cached_property
+    def _lines(self) -> tuple[list[ResultRow], dict[str, QueryScores]]:
+        return lines_of(self.rows, self.scores)
 
     @cached_property
     def palette(self) -> dict[str, int]:
@@ -119,6 +156,7 @@ class RunRecord:
             experiment=experiment,
             audit=_optional(directory / "audit.json", None),
             transfer=_read_transfer(directory / "transfer.jsonl"),
+            scores=read_query_scores(directory),
             directory=directory,
         )
 

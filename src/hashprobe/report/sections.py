@@ -11,7 +11,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Gallery, Neighbour, example
 from hashprobe.report.pictures import data_uri
 from hashprobe.report.run import RunRecord
-from hashprobe.results import UNTARGETED, ResultRow, epsilon_text
+from hashprobe.results import UNTARGETED, Finding, ResultRow, epsilon_text
 from hashprobe.text import plain
 
 SEVERITIES = ("error", "warning", "note", "ok")
@@ -151,6 +151,14 @@ def still_example(gallery: Gallery, rows: Sequence[ResultRow]) -> Still | None:
         line("Adversarial", entry.adversarial_image, entry.after),
     ]
     return Still(plain(f"{row.attack} ({row.budget})"), plain(", ".join(entry.target_labels)), lines)
+
+
+def by_check(findings: Sequence[Finding]) -> list[tuple[Finding, list[str]]]:
+    """Arrange what checks found: of each check one finding, which says why and what to do, and the sentences of all."""
+    said: dict[str, list[Finding]] = {}
+    for finding in findings:
+        said.setdefault(finding.check, []).append(finding)
+    return [(own[0], [plain(finding.said) for finding in own]) for own in said.values()]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hashprobe.report.rows import groups, remarks, setting_names, setting_of
+from hashprobe.report.rows import groups, remarks, setting_names
 from hashprobe.report.run import RunRecord
-from hashprobe.results import SCAN, UNBOUNDED, UNTARGETED, ResultRow
+from hashprobe.results import SCAN, UNBOUNDED, UNTARGETED, ResultRow, setting_of
 
 PICTURES_RETURNED = 100
 """Up to this many returned pictures are counted in the headline."""

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
-from hashprobe.errors import HashprobeError, shortened
+from hashprobe.errors import HashprobeError
+from hashprobe.results.faults import sentence_of
 
 TARGETED: Literal["targeted"] = "targeted"
 UNTARGETED: Literal["untargeted"] = "untargeted"
+LINF: Literal["linf"] = "linf"
+L2: Literal["l2"] = "l2"
 NO_CHANGE, NO_PICTURE, UNBOUNDED = "none", "no picture", "unbounded"
 SCAN = "scan"
 
@@ -46,7 +48,8 @@ class ResultRow(BaseModel):
         protocol: Target label protocol.
         seed: Of target labels, target codes and attack.
         queries: Number of queries.
-        epsilon: L∞ budget; ``None`` for unbounded.
+        epsilon: Budget, in the norm of ``norm``; ``None`` for unbounded.
+        norm: Of the budget: ``linf``, the largest change of a value, or ``l2``, the length of an image's change.
         map: MAP of the attacked queries against their own labels.
         map_low: Lower end of its 95 % bootstrap interval over queries.
         map_high: Upper end.
@@ -57,9 +60,14 @@ class ResultRow(BaseModel):
         t_map_high: Upper end.
         chance: t-MAP of a random ranking.
         linf: Largest change of a value over all images.
+        l2: Largest L2 length of an image's change.
         rms: Perceptibility: root of the mean squared change over all values of all images.
         map_png: MAP after rounding to 8 bit.
         t_map_png: t-MAP after rounding to 8 bit.
+        bits_moved: By how many bits the attacked code differs from the unchanged query's, the mean over queries.
+        goal_bits: Hamming distance of the attacked code from the one that the goal wants, the mean over queries; untargeted, from
+            the opposite of the code that is left. ``None`` where the goal has no code, or one of another model.
+        goal_bits_before: The same for the unchanged queries.
         seconds_per_image: Time of the attack alone.
         forward_passes: Of the network that the attack runs, the mean an image.
         backward_passes: Of the same.
@@ -71,7 +79,17 @@ class ResultRow(BaseModel):
         threads: CPU threads.
         versions: Of what the result depends on.
         attacked_model: Fingerprint of the model that the attack saw or was trained against; ``None`` where it is ``model``.
+        access: What the attack may see: ``nothing``, ``ranking``, ``codes`` or ``gradients``; empty where there is none or it is
+            not known.
+        trained: Whether the attack is one that was trained.
         training_seed: Seed of the attack's own training, where it has one that is not ``seed``.
+        training_seeds: How many training seeds the row is the mean of, where it is one; its intervals then are the lowest and
+            the highest of them.
+        tanh_alpha: Smallest scale α of the ``tanh(α z)`` that the attack differentiates; ``None`` where it is another objective.
+        mean_logit: Mean absolute output z of ``model`` on (at most 256 of) the unchanged queries.
+        tanh_scale: Scale of the tanh that ``model`` was trained with: 1, or what HashNet's grew to.
+        target_shared: Share of the queries whose target label shares a class with their own label.
+        duplicates: How many queries are, pixel by pixel, an image of the database or of the training images.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -89,6 +107,7 @@ class ResultRow(BaseModel):
     seed: int | None = None
     queries: int | None = None
     epsilon: Amount | None
+    norm: Literal["linf", "l2"] = LINF
     map: Fraction | None = None
     map_low: Fraction | None = None
     map_high: Fraction | None = None
@@ -99,9 +118,13 @@ class ResultRow(BaseModel):
     t_map_high: Fraction | None = None
     chance: Fraction | None = None
     linf: Amount | None = None
+    l2: Amount | None = None
     rms: Amount | None = None
     map_png: Fraction | None = None
     t_map_png: Fraction | None = None
+    bits_moved: Amount | None = None
+    goal_bits: Amount | None = None
+    goal_bits_before: Amount | None = None
     seconds_per_image: Amount | None = None
     forward_passes: Amount | None = None
     backward_passes: Amount | None = None
@@ -113,7 +136,15 @@ class ResultRow(BaseModel):
     threads: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     attacked_model: str | None = None
+    access: str = ""
+    trained: bool = False
     training_seed: int | None = None
+    training_seeds: int | None = None
+    tanh_alpha: Amount | None = None
+    mean_logit: Amount | None = None
+    tanh_scale: Amount | None = None
+    target_shared: Fraction | None = None
+    duplicates: int | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, Any], where: str, number: int) -> Self:
@@ -137,7 +168,7 @@ class ResultRow(BaseModel):
         try:
             return cls(**{"row": f"row-{number}", **known})
         except ValidationError as error:
-            raise HashprobeError(f"{where}: {_sentence(error.errors()[0])}") from None
+            raise HashprobeError(f"{where}: {sentence_of(error.errors()[0])}") from None
 
     @model_validator(mode="after")
     def _has_what_its_goal_is_scored_by(self) -> Self:
@@ -221,10 +252,10 @@ class ResultRow(BaseModel):
 
     @property
     def budget(self) -> str:
-        """The budget in words: ``"8/255"``, ``"unbounded"``, ``"none"`` (unchanged) or ``"no picture"``."""
+        """The budget in words: ``"8/255"``, ``"1.5 L2"``, ``"unbounded"``, ``"none"`` (unchanged) or ``"no picture"``."""
         if self.is_code:
             return NO_PICTURE
-        return NO_CHANGE if self.is_original or self.epsilon == 0 else epsilon_text(self.epsilon)
+        return NO_CHANGE if self.is_original or self.epsilon == 0 else epsilon_text(self.epsilon, self.norm)
 
     @property
     def passes(self) -> float | None:
@@ -238,30 +269,11 @@ class ResultRow(BaseModel):
         return self.model_dump(exclude={"seconds_per_image"})
 
 
-def epsilon_text(epsilon: float | None) -> str:
-    """Write a budget as the field does: ``8/255`` when it is a whole number of grey levels, ``unbounded`` for ``None``."""
+def epsilon_text(epsilon: float | None, norm: str = LINF) -> str:
+    """Write a budget as the field does: ``8/255`` for whole grey levels, ``1.5 L2``, or ``unbounded`` for ``None``."""
     if epsilon is None:
         return UNBOUNDED
+    if norm == L2:
+        return f"{epsilon:.4g} L2"
     levels = epsilon * 255
     return f"{round(levels)}/255" if abs(levels - round(levels)) < 1e-3 else f"{epsilon:.4g}"
-
-
-_KINDS = {
-    "float_type": "a number",
-    "finite_number": "a number",
-    "int_type": "a whole number",
-    "string_type": "text",
-}
-
-
-def _sentence(error: ErrorDetails) -> str:
-    """Say a fault of a row that pydantic found in one sentence."""
-    name, kind, limits = ".".join(map(str, error["loc"])), error["type"], error.get("ctx", {})
-    found = f"found {shortened(error['input'])}."
-    if kind == "value_error":
-        return f"{limits['error']}."
-    if kind == "greater_than_equal" and limits["ge"] == 0:
-        return f"{name} must not be negative; {found}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        return f"{name} must be a fraction in [0, 1]; {found} A percentage?"
-    return f"{name} must be {_KINDS.get(kind, limits.get('expected', 'of another kind'))}; {found}"

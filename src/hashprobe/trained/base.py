@@ -84,6 +84,7 @@ class Trained(ABC):
         requires: Names of what must be trained before it; :meth:`train` finds them in its run.
         settings: How this one was trained.
         attacked_model: Fingerprint of the model that it was trained against.
+        training_seed: Seed that it was trained with; ``None`` where that is not known. It is no part of what it computes.
     """
 
     name: ClassVar[str]
@@ -93,6 +94,7 @@ class Trained(ABC):
 
     settings: Any
     attacked_model: str
+    training_seed: int | None = None
 
     @classmethod
     @abstractmethod
@@ -137,6 +139,11 @@ class Trained(ABC):
             self.name, self.facts(), *own, *(part.sha256() for _, part in sorted(self.parts().items()))
         )
 
+    def with_training_seed(self, seed: int | None) -> Self:
+        """Set the training seed, which a frozen dataclass that a subclass is has no field for, and return itself."""
+        object.__setattr__(self, "training_seed", seed)
+        return self
+
     def save(self, directory: Path | str) -> None:
         """Write the networks, the parts and ``trained.json``, which comes last, into a folder."""
         directory = Path(directory)
@@ -151,6 +158,7 @@ class Trained(ABC):
             parts=sorted(self.parts()),
             attacked_model_sha256=self.attacked_model,
             sha256=self.sha256(),
+            training_seed=self.training_seed,
         )
         write_json(directory / SPEC_FILE, description.model_dump())
 
@@ -170,6 +178,7 @@ class _Description(BaseModel):
     parts: list[str]
     attacked_model_sha256: str
     sha256: str
+    training_seed: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -219,7 +228,7 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
         network.requires_grad_(False).eval()
     if trained.sha256() != said.sha256:
         raise HashprobeError(f"{directory} is damaged: its tensors are not those that {SPEC_FILE} names.")
-    return trained
+    return trained.with_training_seed(said.training_seed)
 
 
 def by_name(trained: Iterable[Trained]) -> dict[str, Trained]:
@@ -254,7 +263,7 @@ def train_into(name: str, settings: BaseModel, run: TrainingRun, folder: Path) -
     for needed in kind.requires:
         if needed not in run.trained:
             raise HashprobeError(f"{name} needs {needed}, which has to be trained first.")
-    trained = kind.train(settings, replace(run, folder=folder))
+    trained = kind.train(settings, replace(run, folder=folder)).with_training_seed(run.seed)
     if is_main():
         trained.save(folder)
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)

@@ -65,7 +65,8 @@ def measure(
             own_labels=own or kind.objective == "untargeted",
             **given,
         )
-        return Measured([row], [{"row": row.row, **score.curve}], codes)
+        own_scores = [evaluator.query_scores(row.row, score, protocol)]
+        return Measured([row], [{"row": row.row, **score.curve}], codes, own_scores)
     attack = spec.build(evaluator.trained)
     trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
     if isinstance(attack, Trained) and not transfer:
@@ -75,9 +76,10 @@ def measure(
         keep = choose_queries(evaluator, pictures)
     called, scored_on = row_name or spec.row_name(attack, protocol), others or {}
     under = f"-{protocol or kind.objective}"
+    goal = evaluator.goal(kind, code, protocol, attack)
     made = evaluator.attack(
         attack,
-        evaluator.goal(kind, code, protocol, attack),
+        goal,
         keep=keep,
         others=[other.model for other in scored_on.values()],
         title=called,
@@ -96,6 +98,7 @@ def measure(
                 by=attack,
                 attacked=there,
                 attacked_model=None if saw == scored.model_sha256 else saw,
+                goal=None if number else goal,
                 **given,
             )
         )
@@ -104,7 +107,11 @@ def measure(
         entries = gallery_entries(evaluator, rows[0][0], made, keep, folder / "gallery")
     links = [_link(row, name, target, spec) for (row, _), target in zip(rows, targets, strict=True)]
     curves = [{"row": row.row, **score.curve} for row, score in rows]
-    return Measured([row for row, _ in rows], curves, made.codes, entries, links if scored_on else [])
+    scores = [
+        scored.query_scores(row.row, score, protocol)
+        for (row, score), scored in zip(rows, targets.values(), strict=True)
+    ]
+    return Measured([row for row, _ in rows], curves, made.codes, scores, entries, links if scored_on else [])
 
 
 def _link(row: ResultRow, source: str, target: str, spec: CellSpec) -> dict[str, Any]:

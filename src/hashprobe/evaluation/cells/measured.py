@@ -14,7 +14,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, write_json, write_json_lines
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
-from hashprobe.results import ResultRow
+from hashprobe.results import QueryScores, ResultRow, write_results
 from hashprobe.targets import Codes
 
 FORMAT = "hashprobe.cell/1"
@@ -28,6 +28,7 @@ class Measured:
         rows: Result rows: on the attacked model, then on the others that it was scored on.
         curves: Their curves, as ``curves.jsonl`` holds them.
         codes: The packed codes that were ranked, under the attacked model.
+        queries: What each query of them scored; a cell of an earlier version has none.
         gallery: Entries of the gallery.
         links: What ``transfer.jsonl`` says of it, a line a scored model; empty without transfer.
     """
@@ -35,6 +36,7 @@ class Measured:
     rows: list[ResultRow]
     curves: list[dict[str, Any]]
     codes: Codes
+    queries: list[QueryScores] = field(default_factory=list)
     gallery: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
 
@@ -50,6 +52,7 @@ class _Kept(BaseModel):
     codes: str
     gallery: list[dict[str, Any]]
     links: list[dict[str, Any]]
+    queries: list[QueryScores] = []
 
 
 class CellStore:
@@ -84,9 +87,8 @@ class CellStore:
             kept = _Kept.model_validate(found)
             rows = [ResultRow(**row) for row in kept.rows]
             codes = np.frombuffer(bytes.fromhex(kept.codes), np.uint8)
-            return Measured(
-                rows, kept.curves, codes.reshape(rows[0].queries or 0, -1), kept.gallery, kept.links
-            )
+            codes = codes.reshape(rows[0].queries or 0, -1)
+            return Measured(rows, kept.curves, codes, kept.queries, kept.gallery, kept.links)
         except (TypeError, ValueError, IndexError, OverflowError):
             raise HashprobeError(f"{path} is damaged; delete it, and the cell is measured again.") from None
 
@@ -98,6 +100,7 @@ class CellStore:
                 **facts,
                 "rows": [row.model_dump(mode="json") for row in measured.rows],
                 "curves": measured.curves,
+                "queries": [one.model_dump() for one in measured.queries],
                 "gallery": measured.gallery,
                 "links": measured.links,
                 "codes": measured.codes.tobytes().hex(),
@@ -105,14 +108,15 @@ class CellStore:
             write_json(self.path(name, key), cell)
 
     def write_results(self, cells: Sequence[Measured], image_size: int) -> None:
-        """Write what a report reads: ``results.jsonl``, ``curves.jsonl``, and what there is of gallery and transfer."""
+        """Write what a report reads: rows, curves and scores of queries, findings, and what there is of gallery and transfer."""
         if not is_main():
             return
-        write_json_lines(
-            self.folder / "results.jsonl",
-            [row.model_dump(mode="json") for cell in cells for row in cell.rows],
+        write_results(
+            self.folder,
+            [row for cell in cells for row in cell.rows],
+            [curve for cell in cells for curve in cell.curves],
+            [one for cell in cells for one in cell.queries],
         )
-        write_json_lines(self.folder / "curves.jsonl", [curve for cell in cells for curve in cell.curves])
         if links := [link for cell in cells for link in cell.links]:
             write_json_lines(self.folder / "transfer.jsonl", links)
         if entries := [entry for cell in cells for entry in cell.gallery]:

@@ -81,6 +81,8 @@ class CellSpec(BaseModel):
         if self.kind is None or self.kind.code == NO_CODE:
             return NO_CODE
         published = self.kind.code if self.goal_name == self.kind.goal else None
+        if published is None and self.goal_kind.objective == "untargeted":
+            published = self.kind.untargeted_code
         return published or self.goal_kind.code
 
     @property
@@ -119,7 +121,10 @@ class CellSpec(BaseModel):
             )
         made = trained[name]
         assert isinstance(made, Attack)
-        return dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
+        used = dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
+        assert isinstance(used, Trained)
+        used.with_training_seed(made.training_seed)
+        return used
 
     def row_name(self, attack: Attack | None, protocol: str | None) -> str:
         """Name this cell's row after what tells it from others: attack, goal, code, budget, settings, protocol."""

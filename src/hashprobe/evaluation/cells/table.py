@@ -35,7 +35,7 @@ def measure_table(
     scored on all of them. What the folder already held stays in its results throughout, so that a kill loses nothing.
 
     Args:
-        folder: Where ``results.jsonl``, ``curves.jsonl``, ``cells/``, ``gallery/`` and ``transfer.jsonl`` are written.
+        folder: Where ``results.jsonl`` and what goes with it, ``cells/``, ``gallery/`` and ``transfer.jsonl`` are written.
         models: Models on the same data, by name.
         specs: The attacks.
         protocols: Target label protocols, for the targeted ones.
@@ -135,5 +135,6 @@ def _in_order(measured: Measured, source: str, names: list[str]) -> Measured:
         measured,
         rows=[measured.rows[place] for place in order],
         curves=[measured.curves[place] for place in order],
+        queries=[measured.queries[place] for place in order],
         links=[measured.links[place] for place in order] if measured.links else [],
     )

@@ -13,10 +13,11 @@ from hashprobe.experiments.paper.catalogue import GENERATOR, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.records import to_csv
 from hashprobe.experiments.tasks import GridTask, how_made
-from hashprobe.files import read_json, write_json_lines, write_text
+from hashprobe.files import read_json, write_text
 from hashprobe.folders import claimed, describe
 from hashprobe.identity import fingerprint
 from hashprobe.report.figures import save_figure
+from hashprobe.results import QueryScores, ResultRow, write_results
 
 Say = Callable[[str], None]
 
@@ -141,7 +142,11 @@ def _how_made(cells: Sequence[Cell], results: Results, command: str) -> list[str
 
 
 def _write_rows(folder: Path) -> None:
-    """Write the rows and curves of all cells in a grid's folder, as ``hashprobe report`` reads them."""
+    """Write rows, curves and scores of queries of all cells in a grid's folder, as ``hashprobe report`` reads them."""
     cells = [read_json(path) for path in sorted(folder.glob("cells/*.json"))]
-    write_json_lines(folder / "results.jsonl", [row for cell in cells for row in cell["rows"]])
-    write_json_lines(folder / "curves.jsonl", [curve for cell in cells for curve in cell["curves"]])
+    write_results(
+        folder,
+        [ResultRow(**row) for cell in cells for row in cell["rows"]],
+        [curve for cell in cells for curve in cell["curves"]],
+        [QueryScores(**one) for cell in cells for one in cell.get("queries", ())],
+    )

@@ -1,6 +1,6 @@
 // The result table: filter, sort, copy. Rows are drawn up to a page at a time, so that thousands stay quick.
 
-const PAGE = 200;
+const PAGE = 200, NEAR = "≈";
 
 /** The value of a column in a row, whether its texts are interned or not. */
 function cell(column, row) {
@@ -37,6 +37,9 @@ const COLUMNS = [
   { key: "linf", head: "L∞, of 255", help: "Largest change of a pixel value", write: levels, always: true },
   { key: "rms", head: "RMS", help: "Perceptibility: root of the mean squared change, pixel values in [0, 1]", write: (v) => (v === null ? "–" : v.toFixed(4)), always: true },
   { key: "score_png", head: (score) => `8-bit ${score}, %`, help: "After rounding to 8 bit, as a saved picture is", write: (v) => percent(v), always: true },
+  { key: "bits_moved", head: "Bits moved", help: "By how many bits the code changed, the mean", write: (v) => count(v), usual: [null] },
+  { key: "goal_bits", head: "Bits to go", help: "Distance of the code from the one that the goal wants, the mean", write: (v) => count(v), usual: [null] },
+  { key: "l2", head: "L2", help: "Largest length of an image's change, pixel values in [0, 1]", write: (v) => count(v), optional: true },
   { key: "seconds_per_image", head: "Time", help: "An image", write: seconds, always: true },
   { key: "passes", head: "Passes", help: "Forward + backward passes an image", always: true, write: (_, row) => passesText(row) },
   { key: "questions", head: "Questions", help: "How often the search was asked, an image", write: count, usual: [null, 0] },
@@ -45,6 +48,7 @@ const COLUMNS = [
   { key: "bits", head: "Bits", help: "Length of the hash code", write: (v) => count(v) },
   { key: "seed", head: "Seed", help: "Of target labels, codes and attack", write: (v) => String(v ?? "–") },
   { key: "training_seed", head: "Training seed", help: "Of the attack's own training", write: (v) => String(v ?? "–"), usual: [null] },
+  { key: "training_seeds", head: "Seeds", help: "Training seeds that the line is the mean of; its interval is from the lowest to the highest", write: (v) => count(v), usual: [null] },
   { key: "queries", head: "Queries", help: "Number of queries", write: (v) => count(v), optional: true },
   { key: "device", head: "Device", help: "Where it ran", optional: true },
   { key: "threads", head: "Threads", help: "CPU threads", write: (v) => count(v), optional: true },
@@ -73,14 +77,14 @@ function intervalBar(row) {
 }
 
 function startTable() {
-  const rows = Array.from({ length: data.table.count }, (_, row) => row);
-  const best = new Set(data.table.best);
+  const rows = data.table.shown;
+  const best = new Set(data.table.best), near = new Set(data.table.near);
   const distinct = (key) => new Set(rows.map((row) => cell(key, row)));
   const varies = new Map(COLUMNS.map((column) => [column.key, column.value || distinct(column.key).size > 1 || (column.usual && [...distinct(column.key)].some((v) => !column.usual.includes(v)))]));
   const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false };
 
   const value = (column, row) => (column.order ?? column.value ?? ((r) => cell(column.key, r)))(row);
-  const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? 0) === "number";
+  const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? rows[0]) === "number";
   const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
   const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
   const fixed = (column) => ["protocol", "goal"].includes(column.key) && state.filters.group; // the menu says it already
@@ -138,6 +142,7 @@ function startTable() {
       if (column.key === "interval") return [make("td", { class: "interval" }, intervalBar(row)), make("td", { class: "n dim" }, text)];
       const kind = [rightward(column) ? "n" : "", column.key === "score" ? "t" : ""].join(" ").trim();
       const long = text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
+      if (column.key === "score" && near.has(row)) content.push(make("span", { class: "dim", title: "Not significantly weaker than the strongest" }, ` ${NEAR}`));
       const code = write(COLUMNS.find((column) => column.key === "code"), row);
       if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone", "data-text": code })); // the code's column makes way there
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
@@ -163,7 +168,7 @@ function startTable() {
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.onclick = async () => {
       const kept = chosen(), shown = columns(kept, true); // a copy leaves the page, so it says its protocol itself
-      const cells = kept.map((row) => ({ best: best.has(row), cells: shown.map((column) => write(column, row)) }));
+      const cells = kept.map((row) => ({ best: best.has(row), near: near.has(row), cells: shown.map((column) => write(column, row)) }));
       const done = await copy(WRITERS[button.dataset.copy](shown.map((column) => column.head), cells, shown.map(rightward), shown.findIndex((column) => column.key === "score")));
       byId("copy-status").textContent = done ? `Copied ${cells.length} rows as ${button.textContent}.` : "";
     };
@@ -174,13 +179,13 @@ function startTable() {
 const WRITERS = {
   markdown(heads, rows, right, score) {
     const safe = (text) => text.replace(/[\\|`*_<\[\]]/g, "\\$&");
-    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && i === score ? `**${safe(text)}**` : safe(text))));
+    const lines = rows.map(({ best, near, cells }) => cells.map((text, i) => (best && i === score ? `**${safe(text)}**` : safe(text) + (near && i === score ? ` ${NEAR}` : ""))));
     return [heads.map(safe), right.map((r) => (r ? "---:" : "---")), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + "\n";
   },
   latex(heads, rows, right, score) {
     const special = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "∞": "$_\\infty$", "–": "--", "…": "\\dots{}" };
     const safe = (text) => text.replace(/[\\~^∞–…]|[&%$#_{}]/g, (char) => special[char] ?? "\\" + char);
-    const lines = rows.map(({ best, cells }) => cells.map((text, i) => (best && i === score ? `\\textbf{${safe(text)}}` : safe(text))));
+    const lines = rows.map(({ best, near, cells }) => cells.map((text, i) => (best && i === score ? `\\textbf{${safe(text)}}` : safe(text) + (near && i === score ? " $\\approx$" : ""))));
     const body = [heads.map(safe), ...lines].map((cells) => `  ${cells.join(" & ")} \\\\`);
     body.splice(1, 0, "  \\midrule");
     return `\\begin{tabular}{${right.map((r) => (r ? "r" : "l")).join("")}}\n  \\toprule\n${body.join("\n")}\n  \\bottomrule\n\\end{tabular}\n`;

@@ -1,0 +1,125 @@
+"""What a result row says beside its score, so that it can be seen whether the score may be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hashprobe.attacks import FGSM, Access, Attack
+from hashprobe.attacks.loop import IterativeAttack
+from hashprobe.data import RetrievalData, Split
+from hashprobe.data.audit.duplicates import pixel_hash
+from hashprobe.hashing import HashModel, frozen
+from hashprobe.images import as_images
+from hashprobe.targets import Codes, Goal
+from hashprobe.trained import Trained
+
+LOOKED_AT = 256
+"""Queries on which the size of a model's outputs is measured, at most."""
+BATCH = 64
+TANH = "tanh"
+"""The objective ``mean(direction · tanh(α z))``, as attacks call it that have several."""
+
+
+def mean_logit(model: HashModel, images: Any) -> float | None:
+    """Return the mean absolute output z of a model on (at most 256 of) some images; ``None`` where it is not finite.
+
+    Args:
+        model: The model; left as it was.
+        images: uint8 ``(n, 3, h, w)``; evenly spaced rows are looked at.
+    """
+    rows = np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(np.intp)
+    total, count = 0.0, 0
+    with frozen(model), torch.no_grad():
+        for start in range(0, len(rows), BATCH):
+            outputs = (
+                model.logits(as_images(images[rows[start : start + BATCH]], model.device)).double().abs()
+            )
+            total, count = total + float(outputs.sum()), count + outputs.numel()
+    mean = total / max(count, 1)
+    return mean if np.isfinite(mean) else None
+
+
+def tanh_alpha(attack: Attack) -> float | None:
+    """Return the smallest scale α of the ``tanh(α z)`` that a gradient attack differentiates, or ``None``.
+
+    ``None`` as well for an attack of another objective, and for one that does not say its α.
+    """
+    if attack.access is not Access.GRADIENTS or getattr(attack, "objective", TANH) != TANH:
+        return None
+    if isinstance(attack, FGSM):
+        return 1.0
+    if isinstance(attack, IterativeAttack):
+        return min(attack.alpha(step / attack.steps) for step in range(attack.steps))
+    return None
+
+
+def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
+    """Return the fields of a row that an attack says of itself; ``seed`` is that of the evaluation."""
+    if attack is None:
+        return {}
+    said: dict[str, Any] = {
+        "norm": getattr(attack, "norm", "linf"),
+        "access": attack.access.value,
+        "tanh_alpha": tanh_alpha(attack),
+    }
+    if isinstance(attack, Trained):
+        said["trained"] = True
+        if attack.training_seed != seed:
+            said["training_seed"] = attack.training_seed
+    return said
+
+
+def bits_apart(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
+    """Return the Hamming distance of packed codes, row by row, ``(n,)``."""
+    apart: npt.NDArray[np.int64] = np.bitwise_count(codes ^ others).sum(axis=1, dtype=np.int64)
+    return apart
+
+
+def of_codes(codes: Codes, unchanged: Codes, goal: Goal | None, bits: int) -> dict[str, Any]:
+    """Return how many bits moved, and how far codes are from what a goal wants.
+
+    Args:
+        codes: Packed codes of the attacked queries ``(n, ceil(K / 8))``.
+        unchanged: Those of the unchanged queries.
+        goal: What was to be reached; ``None`` where it is not known here.
+        bits: K.
+    """
+    said = {"bits_moved": float(bits_apart(codes, unchanged).mean())}
+    if goal is not None and goal.codes is not None:
+        for name, own in (("goal_bits", codes), ("goal_bits_before", unchanged)):
+            apart = float(bits_apart(own, goal.codes).mean())
+            said[name] = apart if goal.objective == "targeted" else bits - apart
+    return said
+
+
+def shared_targets(targets: npt.NDArray[np.uint8], own: npt.NDArray[np.uint8]) -> float:
+    """Return the share of queries whose target label ``(n, C)`` shares a class with their own."""
+    return float((targets & own).any(axis=1).mean())
+
+
+def duplicates(data: RetrievalData) -> int:
+    """Return how many queries have the same pixels as an image of the database or of the training images.
+
+    One line of pixels of each image is compared first, so that hardly any other image is read whole.
+    """
+    known, queries = set(_lines(data.query)), _hashes(data.query, range(len(data.query)))
+    found: set[bytes] = set()
+    for split in (data.database, data.train):
+        alike = [row for row, line in enumerate(_lines(split)) if line in known]
+        found.update(_hashes(split, alike))
+    return sum(own in found for own in queries)
+
+
+def _lines(split: Split) -> list[bytes]:
+    """Return the middle line of the first channel of each image."""
+    store, rows = split.images.store, split.images.rows
+    return [store[row, 0, store.shape[2] // 2].tobytes() for row in rows.tolist()]
+
+
+def _hashes(split: Split, rows: Iterable[int]) -> list[bytes]:
+    return [pixel_hash(split.images.store[split.images.rows[row]]) for row in rows]
