@@ -5,6 +5,8 @@ from hashprobe.targets.codes import (
     AnchorCode,
     APSearchCode,
     CentreCode,
+    CircleCode,
+    LabelNetworkCode,
     MainstayCode,
     MeanCode,
     OwnCode,
@@ -15,7 +17,7 @@ from hashprobe.targets.codes import (
     SampledCode,
     TargetCode,
     TrainingCode,
-    train_prototype_net,
+    train_label_network,
 )
 from hashprobe.targets.context import Codes, Context
 from hashprobe.targets.goals import (
@@ -38,10 +40,12 @@ __all__ = [
     "APSearchCode",
     "AnchorCode",
     "CentreCode",
+    "CircleCode",
     "Codes",
     "Context",
     "Goal",
     "GoalKind",
+    "LabelNetworkCode",
     "MainstayCode",
     "MeanCode",
     "Objective",
@@ -57,6 +61,6 @@ __all__ = [
     "Untargeted",
     "codes_of",
     "draw_target_labels",
-    "train_prototype_net",
+    "train_label_network",
     "unique_labels",
 ]

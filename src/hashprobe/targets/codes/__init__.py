@@ -3,15 +3,17 @@
 from hashprobe.targets.codes.ap_search import APSearchCode
 from hashprobe.targets.codes.base import CODES, TargetCode, check_labels
 from hashprobe.targets.codes.centre import CentreCode
+from hashprobe.targets.codes.circle import CircleCode, CircleSettings
+from hashprobe.targets.codes.label_network import (
+    LabelNetwork,
+    LabelNetworkCode,
+    LabelNetworkSettings,
+    train_label_network,
+)
 from hashprobe.targets.codes.mainstay import MainstayCode
 from hashprobe.targets.codes.mean import MeanCode
 from hashprobe.targets.codes.own import OwnCode
-from hashprobe.targets.codes.prototype import (
-    PrototypeCode,
-    PrototypeNet,
-    PrototypeSettings,
-    train_prototype_net,
-)
+from hashprobe.targets.codes.prototype import PrototypeCode, PrototypeNet, PrototypeSettings
 from hashprobe.targets.codes.sampled import AnchorCode, P2PCode, SampledCode
 from hashprobe.targets.codes.training import TrainingCode
 
@@ -20,6 +22,11 @@ __all__ = [
     "APSearchCode",
     "AnchorCode",
     "CentreCode",
+    "CircleCode",
+    "CircleSettings",
+    "LabelNetwork",
+    "LabelNetworkCode",
+    "LabelNetworkSettings",
     "MainstayCode",
     "MeanCode",
     "OwnCode",
@@ -31,5 +38,5 @@ __all__ = [
     "TargetCode",
     "TrainingCode",
     "check_labels",
-    "train_prototype_net",
+    "train_label_network",
 ]
