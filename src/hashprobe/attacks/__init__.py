@@ -7,7 +7,7 @@ from hashprobe.attacks.few_step import FewStep
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
-from hashprobe.attacks.interop import Foolbox, GoalClassifier, Torchattacks, goal_reached
+from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.objectives import OBJECTIVES
@@ -41,6 +41,7 @@ __all__ = [
     "Access",
     "Attack",
     "AttackResult",
+    "BorrowedAttack",
     "Cost",
     "FewStep",
     "Foolbox",
