@@ -33,7 +33,6 @@ class PTA(IFGSM):
         temperature: τ.
     """
 
-    VERSION: ClassVar[int] = 1
     code: ClassVar[str | None] = NO_CODE
     stochastic: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
