@@ -114,8 +114,9 @@ def test_a_model_whose_gradient_misleads_is_flagged(data: RetrievalData) -> None
 
 
 def test_a_saturated_hashnet_is_flagged(data: RetrievalData) -> None:
-    attacked = model(scale=1.0)
-    settings = HashTrainingSettings(loss="hashnet", epochs=80, batch_size=16, learning_rate=0.01)
+    attacked = model(scale=12.0)
+    assert "saturated output" not in names(findings(attacked, data, ("Noise",))), "before there is a scale"
+    settings = HashTrainingSettings(loss="hashnet", epochs=50, batch_size=16, learning_rate=0.01)
     train_hash_model(attacked, data, settings, seed=0)
     assert attacked.scale > 1
     found = findings(attacked, data, ("Noise",))

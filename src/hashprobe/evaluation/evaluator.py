@@ -180,7 +180,11 @@ class Evaluator:
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
         """Return the goal of all queries; for an attack that sees nothing its codes are not made, for it cannot look at them."""
         blind = attack is not None and attack.access is Access.NOTHING
-        return kind.build(self.context(protocol), NO_CODE if blind else code)
+        parts: Mapping[str, Trained] = (
+            attack.parts() if isinstance(attack, Trained) else {}
+        )  # with each training seed others
+        context = replace(self.context(protocol), trained={**self.trained, **parts})
+        return kind.build(context, NO_CODE if blind else code)
 
     def attack(
         self,
