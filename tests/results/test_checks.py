@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -249,3 +251,9 @@ def test_one_finding_a_split_and_model_says_all_of_its_rows() -> None:
         findings[0].said
         == "12 queries of pictures, 1.2 % of them, lie in the database or the training images."
     )
+
+
+def test_the_page_on_checks_names_them_all() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([a-z -]+) \|", page, re.MULTILINE)[2:] == list(CHECKS)
+    assert f" {len(CHECKS)} checks" in page
