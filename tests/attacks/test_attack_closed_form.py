@@ -9,12 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hashprobe.attacks import DHTA, FGSM, IFGSM, P2P, Noise, Victim, project
-from hashprobe.attacks.dhta import sharpening
+from hashprobe.attacks import (
+    DHTA,
+    FGSM,
+    IFGSM,
+    OBJECTIVES,
+    P2P,
+    PGD,
+    FewStep,
+    IterativeAttack,
+    Noise,
+    objectives,
+    project,
+)
+from hashprobe.attacks.gradients import smoothed
+from hashprobe.attacks.objectives import sharpening
+from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
 from hashprobe.retrieval import pack, unpack
 from hashprobe.targets import Goal
-from helpers import linear_model, random_codes, random_images
+from helpers import conv_model, linear_model, random_codes, random_images
 
 STD = 0.25
 
@@ -23,11 +37,15 @@ def weights(model: HashModel) -> torch.Tensor:
     return model.network[1].weight.detach().view(model.bits, 3, 32, 32)
 
 
-def gradient(model: HashModel, images: torch.Tensor, codes: np.ndarray, alpha: float = 1.0) -> torch.Tensor:
-    """The gradient of −mean_k h_k tanh(α z_k), z = W (x − 0.5) / std, by hand."""
+def gradient(
+    model: HashModel, images: torch.Tensor, codes: np.ndarray, alpha: float | None = 1.0, done: float = 0.0
+) -> torch.Tensor:
+    """The gradient of −mean_k h_k tanh(α z_k), z = W (x − 0.5) / std, by hand; without α, it is that of ``scaled`` at first."""
     w = weights(model).double() / STD
     z = torch.einsum("kchw,nchw->nk", w, images.double() - 0.5)
     h = torch.from_numpy(unpack(codes, model.bits).astype(np.float64))
+    if alpha is None:
+        alpha = (0.1 + 1.4 * done) / z.abs().mean(dim=1, keepdim=True)
     return torch.einsum("nk,kchw->nchw", -h * alpha * (1 - torch.tanh(alpha * z) ** 2) / model.bits, w)
 
 
@@ -64,12 +82,13 @@ class TestOneBit:
 
 
 class TestManyBits:
-    def test_fgsm_is_one_sign_step_against_the_gradient(self) -> None:
+    @pytest.mark.parametrize(("objective", "alpha"), [("tanh", 1.0), ("scaled", None)])
+    def test_fgsm_is_one_sign_step_against_the_gradient(self, objective: str, alpha: float | None) -> None:
         model, images, codes = linear_model(12, std=STD), random_images(3), random_codes(3, 12)
-        by_hand = gradient(model, images, codes)
+        by_hand = gradient(model, images, codes, alpha)
         sure = by_hand.abs() > by_hand.abs().max() * 1e-5  # elsewhere rounding decides the sign
         expected = (images - 0.05 * by_hand.sign().float()).clamp(0, 1)
-        adversarial = FGSM(epsilon=0.05)(model, images, codes)
+        adversarial = FGSM(epsilon=0.05, objective=objective)(model, images, codes)
         torch.testing.assert_close(adversarial[sure], expected[sure])
         assert sure.float().mean() > 0.99
 
@@ -122,12 +141,148 @@ class TestSharpening:
         assert [sharpening(step / 2000) for step in range(2000)] == published
 
     def test_reaches_the_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        seen, relaxed = [], Victim.relaxed
+        seen, published = [], objectives.sharpening
         monkeypatch.setattr(
-            Victim, "relaxed", lambda own, images, alpha: (seen.append(alpha), relaxed(own, images, alpha))[1]
+            objectives, "sharpening", lambda done: (seen.append(published(done)), seen[-1])[1]
         )
         DHTA(steps=20)(linear_model(8), random_images(1), random_codes(1, 8))
         assert seen == [0.1] * 10 + [0.2] * 2 + [0.3] * 2 + [0.5] * 2 + [0.7] * 2 + [1.0] * 2
+
+
+LOUD = 1e4
+GRADIENT_ATTACKS = [
+    FGSM(),
+    IFGSM(steps=20),
+    FewStep(),
+    PGD(steps=20),
+    PGD(steps=20, norm="l2", epsilon=2.0, step_size=0.2),
+    PGD(steps=20, momentum=1.0),
+    PGD(steps=20, translation=5),
+    PGD(steps=20, scales=3),
+    PGD(steps=20, diversity=0.7),
+    PGD(steps=10, variance=3),
+    PGD(steps=20, random_start=True, restarts=2),
+    DHTA(steps=40),
+]
+
+
+def louder(model: HashModel, times: float) -> HashModel:
+    with torch.no_grad():
+        model.network[1].weight.mul_(times)
+    return model
+
+
+class TestOptimum:
+    """On one bit of a linear model the best change within a budget is known: the sign, or the direction, of the weights."""
+
+    @pytest.mark.parametrize("attack", GRADIENT_ATTACKS, ids=lambda attack: attack.described())
+    def test_is_reached(self, attack: IterativeAttack) -> None:
+        model = linear_model(1, std=STD, scale=0.02)
+        images = random_images(4).clamp(0.3, 0.7)  # where no budget meets the ends of [0, 1]
+        w = weights(model)
+        best = attack.epsilon * (w.abs().sum() if attack.norm == "linf" else w.norm()) / STD
+        codes = pack(np.array([[1], [-1], [1], [-1]]))
+        signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
+        moved = (model.logits(attack(model, images, codes)) - model.logits(images)).flatten() * signs
+        # A smoothed gradient has other signs, and that of a smaller picture lies elsewhere.
+        share = 0.2 if attack_is_indirect(attack) else 0.999
+        assert (moved >= share * best).all()
+        assert (moved <= best * (1 + 1e-4)).all()
+
+    @pytest.mark.parametrize("attack", GRADIENT_ATTACKS[:-1], ids=lambda attack: attack.described())
+    def test_is_the_same_for_a_louder_model(self, attack: IterativeAttack) -> None:
+        images, codes = random_images(4), random_codes(4, 12)
+        quiet = attack(linear_model(12).double(), images.double(), codes)
+        loud = attack(louder(linear_model(12).double(), LOUD), images.double(), codes)
+        torch.testing.assert_close(loud, quiet, atol=1e-5, rtol=0)
+
+    def test_the_published_objective_is_not(self) -> None:
+        images, codes = random_images(4), random_codes(4, 12)
+        model = louder(linear_model(12), LOUD)
+        before = unpack(model.codes(images), 12)
+        moved = {
+            name: (
+                unpack(model.codes(IFGSM(steps=10, objective=name)(model, images, codes)), 12) != before
+            ).sum()
+            for name in ("tanh", "scaled")
+        }
+        assert moved["tanh"] == 0
+        assert moved["scaled"] >= 10
+
+
+def attack_is_indirect(attack: IterativeAttack) -> bool:
+    return any(getattr(attack, name, 0) for name in ("translation", "diversity"))
+
+
+class TestOptions:
+    def test_the_step_size_falls_evenly(self) -> None:
+        assert FewStep(steps=4).step_sizes == pytest.approx([4 / 255, 3 / 255, 2 / 255, 1 / 255])
+        assert FewStep(steps=1).step_sizes == [4 / 255]
+        assert IFGSM(steps=3).step_sizes == [1 / 255] * 3
+
+    @pytest.mark.parametrize("objective", OBJECTIVES)
+    def test_a_restart_is_never_worse(self, objective: str) -> None:
+        model, images, codes = conv_model(16), random_images(6), random_codes(6, 16)
+        settings = {"steps": 4, "random_start": True, "objective": objective}
+        goal = unpack(codes, 16)
+
+        def off(**changes: int) -> np.ndarray:
+            generator = torch.Generator().manual_seed(3)
+            adversarial = PGD(**settings, **changes)(model, images, codes, generator=generator)
+            return (unpack(model.codes(adversarial), 16) != goal).sum(axis=1)
+
+        assert (off(restarts=4) <= off()).all()
+
+    def test_an_image_that_has_arrived_asks_no_more(self) -> None:
+        model, images = linear_model(8), random_images(3)
+        codes = model.codes(images)
+        codes[1] = ~codes[1]
+        result = IFGSM(steps=30, early_stop=True).run(model, images, Goal(codes=codes))
+        assert result.cost.forward[[0, 2]].tolist() == [1, 1]
+        assert torch.equal(result.images[[0, 2]], images[[0, 2]])
+        assert result.cost.forward[1] > 1
+
+    def test_momentum_keeps_a_share_of_the_last_direction(self) -> None:
+        model, images, codes = (
+            linear_model(12, std=STD).double(),
+            random_images(1).double(),
+            random_codes(1, 12),
+        )
+        inner, size = images.clamp(0.2, 0.8), 1 / 255
+        first = gradient(model, inner, codes, None)
+        at = inner - size * first.sign()
+        mean = lambda g: g / g.abs().mean()  # noqa: E731
+        second = 0.9 * mean(first) + mean(gradient(model, at, codes, None, done=0.5))
+        adversarial = IFGSM(steps=2, momentum=0.9)(model, inner, codes)
+        close = ((adversarial - (at - size * second.sign())).abs() < 1e-9).double().mean()
+        assert close > 0.999
+
+    def test_smoothing_keeps_a_constant_gradient_and_spreads_a_point(self) -> None:
+        point = torch.zeros(1, 3, 9, 9)
+        point[0, 1, 4, 4] = 1
+        spread = smoothed(point, 5)
+        assert spread[0, 1].sum() == pytest.approx(1)
+        assert spread[0, [0, 2]].abs().max() == 0
+        assert torch.equal(spread, spread.flip(2, 3))
+        assert smoothed(torch.ones(1, 3, 9, 9), 3)[0, :, 1:-1, 1:-1].flatten().tolist() == pytest.approx(
+            [1] * 147
+        )
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"translation": 4}, "translation must be an odd number of pixels; found 4"),
+            ({"diversity": 1.5}, r"diversity must be in \[0, 1\]; found 1.5"),
+            ({"restarts": 0}, "restarts must be a whole number of at least 1; found 0"),
+            ({"objective": "hinge"}, "no objective is named 'hinge'"),
+            ({"norm": "l1"}, "keeps to a budget in the norm linf or l2; found 'l1'"),
+            ({"norm": "l2", "epsilon": 0.0}, "epsilon must be a positive length, as 0.5, or None"),
+            ({"epsilon": None, "random_start": True}, "no unbounded form"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, wrong: dict[str, object], message: str) -> None:
+        with pytest.raises(HashprobeError, match=message):
+            PGD(**wrong)
 
 
 class TestNoise:
@@ -172,6 +327,21 @@ class TestProject:
         torch.testing.assert_close(project(projected, images, epsilon), projected, atol=ROUNDING, rtol=0)
         nearest = clipped(adversarial, images, epsilon)
         torch.testing.assert_close(projected, nearest, atol=ROUNDING, rtol=0)
+
+    @given(arrays(0, 1), arrays(-2, 3), st.floats(1e-3, 3))
+    def test_an_l2_budget_is_kept_and_short_changes_stay(
+        self, clean: np.ndarray, wanted: np.ndarray, epsilon: float
+    ) -> None:
+        images, adversarial = torch.from_numpy(clean), torch.from_numpy(wanted)
+        projected = project(adversarial, images, epsilon, "l2")
+        assert projected.min() >= 0
+        assert projected.max() <= 1
+        assert (projected - images).norm() <= epsilon * (1 + 1e-5) + ROUNDING
+        inside = adversarial.clamp(0, 1)
+        if (inside - images).norm() < epsilon * (1 - 1e-5) and (adversarial - images).norm() < epsilon * (
+            1 - 1e-5
+        ):
+            torch.testing.assert_close(projected, inside, atol=ROUNDING, rtol=0)
 
     @given(arrays(-2, 3))
     def test_without_a_budget_only_the_range_is_kept(self, wanted: np.ndarray) -> None:

@@ -30,6 +30,10 @@ SEARCH = {
     "search": lambda codes, k: DATABASE.search(codes, k).ids,
     "database_labels": np.eye(CLASSES, dtype=np.uint8)[np.arange(40) % CLASSES],
 }
+TRAINING = (
+    random_codes(30, BITS, seed=2),
+    np.eye(LABELS.shape[1], dtype=np.uint8)[np.arange(30) % LABELS.shape[1]],
+)
 FEW = {"steps": 4, "questions": 24}
 """What makes an attack short, where it has such a number."""
 
@@ -53,6 +57,8 @@ def made(trained: Callable[[str], Trained]) -> Callable[..., Any]:
 
     def make(name: str, **changes: Any) -> Attack:
         kind = ATTACKS[name]
+        if package := getattr(kind, "package", None):
+            pytest.importorskip(package, reason=f"{name} is an attack of {package}, which is not installed")
         numbers = {field.name for field in dataclasses.fields(kind)}
         changes = {own: value for own, value in FEW.items() if own in numbers} | changes
         if issubclass(kind, Trained):
@@ -68,7 +74,7 @@ def goal_of(attack: Attack | type[Attack], model: HashModel, objective: str = ""
     """A goal that the attack can take: random codes to reach, or the images' own to leave."""
     objective = objective or attack.objectives[0]
     codes = random_codes(COUNT, BITS) if objective == "targeted" else model.codes(IMAGES)
-    return Goal(objective=objective, codes=codes, labels=LABELS)
+    return Goal(objective=objective, codes=codes, labels=LABELS, training=TRAINING)
 
 
 def run(attack: Attack, model: HashModel, images: Any = IMAGES, **given: Any) -> AttackResult:
@@ -133,6 +139,16 @@ class TestEveryAttack:
             assert np.array_equal(goal.labels, before[1])
             if attack.questions is None:  # so few answers may not lead anywhere
                 assert not torch.equal(adversarial, images)
+
+    def test_holds_an_l2_budget_or_says_that_it_has_none(self, name: str, made: Callable[..., Any]) -> None:
+        if "l2" not in ATTACKS[name].norms:
+            with pytest.raises(HashprobeError, match="keeps to a budget in the norm linf; found 'l2'"):
+                made(name, norm="l2")
+            return
+        result = run(made(name, norm="l2", epsilon=0.5), conv_model(BITS))
+        change = (result.images - IMAGES).flatten(1).norm(dim=1)
+        assert (change <= 0.5 + 1e-5).all()
+        assert (change > 0.05).all()
 
     def test_an_objective_that_it_lacks_is_refused(self, name: str, made: Callable[..., Any]) -> None:
         attack, model = made(name), conv_model(BITS)
@@ -303,6 +319,13 @@ def test_an_image_is_attacked_alike_in_a_batch_of_any_size(name: str, made: Call
     for counts in ("forward", "backward", "questions"):
         whole = getattr(together.cost, counts)
         assert np.array_equal(whole, np.concatenate([getattr(one.cost, counts) for one in alone]))
+
+
+@pytest.mark.parametrize("name", of(needs_training_codes=True))
+def test_training_codes_must_be_given(name: str, made: Callable[..., Any]) -> None:
+    goal = dataclasses.replace(goal_of(ATTACKS[name], conv_model(BITS)), training=None)
+    with pytest.raises(HashprobeError, match=r"give Goal\(training=\(codes, labels\)\)"):
+        run(made(name), conv_model(BITS), goal=goal)
 
 
 @pytest.mark.parametrize("name", of(needs_labels=True))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hashprobe.attacks import HAG, Noise
-from hashprobe.attacks.dhta import sharpening
+from hashprobe.attacks.objectives import sharpening
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec
 from hashprobe.hashing import HashModel

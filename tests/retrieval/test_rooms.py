@@ -17,6 +17,7 @@ FLOORS = (
     "ranking",
     "kernel",
     "levels",
+    "flips",
     "search",
     "metrics",
     "indexes",

@@ -12,8 +12,8 @@ import torch
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.retrieval import pack, unpack
-from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, train_prototype_net
-from hashprobe.targets.codes import prototype
+from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, train_label_network
+from hashprobe.targets.codes import label_network
 from helpers import Interrupted, interrupt_after, same_tensors
 
 BITS = 16
@@ -75,10 +75,10 @@ class TestTraining:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(prototype, "LOG_EVERY", 10)
+        monkeypatch.setattr(label_network, "LOG_EVERY", 10)
         of_class, codes, labels = separable
-        network, records = train_prototype_net(
-            codes, labels, labels, SETTINGS, bits=BITS, seed=0, log=tmp_path / "log.jsonl"
+        network, records = train_label_network(
+            PrototypeCode, codes, labels, labels, SETTINGS, bits=BITS, seed=0, log=tmp_path / "log.jsonl"
         )
         assert [record["step"] for record in records] == list(range(10, 301, 10))
         assert records[-1]["loss"] < records[0]["loss"]
@@ -96,7 +96,9 @@ class TestTraining:
         code = np.random.default_rng(1).choice([-1, 1], size=BITS)
         labels = np.eye(2, dtype=np.uint8)[np.arange(10) % 2]
         signs = np.where(labels[:, :1] == 1, code, -code)
-        network, _ = train_prototype_net(pack(signs), labels, labels, SETTINGS, bits=BITS, seed=0)
+        network, _ = train_label_network(
+            PrototypeCode, pack(signs), labels, labels, SETTINGS, bits=BITS, seed=0
+        )
         assert np.array_equal(PrototypeCode(network=network)(np.eye(2)), pack(np.stack([code, -code])))
 
     def test_the_first_loss_is_the_formula(
@@ -107,7 +109,9 @@ class TestTraining:
         settings = PrototypeSettings(
             steps=1, batch_size=3, learning_rate=1e-12, hidden=8, quantisation=0.5, classification=2
         )
-        network, records = train_prototype_net(codes, labels, labels[:1], settings, bits=BITS, seed=0)
+        network, records = train_label_network(
+            PrototypeCode, codes, labels, labels[:1], settings, bits=BITS, seed=0
+        )
         _, relaxed, predicted = network(torch.from_numpy(labels[:1]).float())
         h, y_hat = relaxed[0].tolist(), predicted[0].tolist()
         likelihood = 0.0
@@ -125,10 +129,10 @@ class TestTraining:
     def test_the_learning_rate_falls_at_a_half_and_three_quarters(
         self, separable: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(prototype, "LOG_EVERY", 1)
+        monkeypatch.setattr(label_network, "LOG_EVERY", 1)
         _, codes, labels = separable
         settings = SETTINGS.model_copy(update={"steps": 8})
-        _, records = train_prototype_net(codes, labels, labels, settings, bits=BITS, seed=0)
+        _, records = train_label_network(PrototypeCode, codes, labels, labels, settings, bits=BITS, seed=0)
         rates = [record["learning_rate"] for record in records]
         assert rates == pytest.approx([1e-3] * 4 + [1e-4] * 2 + [1e-5] * 2)
 
@@ -138,27 +142,27 @@ class TestTraining:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(prototype, "LOG_EVERY", 2)
+        monkeypatch.setattr(label_network, "LOG_EVERY", 2)
         _, codes, labels = separable
         settings = SETTINGS.model_copy(update={"steps": 45})
         arguments = {"bits": BITS, "seed": 3}
-        whole, expected = train_prototype_net(codes, labels, labels, settings, **arguments)
+        whole, expected = train_label_network(PrototypeCode, codes, labels, labels, settings, **arguments)
         with monkeypatch.context() as patch:
             interrupt_after(patch, torch.optim.Adam, 27)
             with pytest.raises(Interrupted):
-                train_prototype_net(
-                    codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
+                train_label_network(
+                    PrototypeCode, codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
                 )
         assert (tmp_path / "state").exists()
         with monkeypatch.context() as patch:
             interrupt_after(patch, torch.optim.Adam, 25)  # 20 steps were saved: no more than 25 are left
-            resumed, records = train_prototype_net(
-                codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
+            resumed, records = train_label_network(
+                PrototypeCode, codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
             )
         assert same_tensors(whole, resumed)
         assert records == expected
-        again, _ = train_prototype_net(
-            codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
+        again, _ = train_label_network(
+            PrototypeCode, codes, labels, labels, settings, checkpoint=tmp_path / "state", **arguments
         )
         assert same_tensors(whole, again)
 
@@ -167,13 +171,15 @@ class TestTraining:
     ) -> None:
         _, codes, labels = separable
         settings = SETTINGS.model_copy(update={"steps": 2})
-        train_prototype_net(codes, labels, labels, settings, bits=BITS, seed=0, checkpoint=tmp_path / "state")
+        train_label_network(
+            PrototypeCode, codes, labels, labels, settings, bits=BITS, seed=0, checkpoint=tmp_path / "state"
+        )
         for changed in ((labels[::-1], labels), (labels, 1 - labels)):
             with pytest.raises(
                 HashprobeError, match="belongs to a training with other settings, data or model"
             ):
-                train_prototype_net(
-                    codes, *changed, settings, bits=BITS, seed=0, checkpoint=tmp_path / "state"
+                train_label_network(
+                    PrototypeCode, codes, *changed, settings, bits=BITS, seed=0, checkpoint=tmp_path / "state"
                 )
 
     def test_the_seed_alone_decides(self, separable: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -181,7 +187,7 @@ class TestTraining:
         settings = SETTINGS.model_copy(update={"steps": 3})
         state = torch.random.get_rng_state()
         first, second, third = (
-            train_prototype_net(codes, labels, labels, settings, bits=BITS, seed=seed)[0]
+            train_label_network(PrototypeCode, codes, labels, labels, settings, bits=BITS, seed=seed)[0]
             for seed in (0, 0, 1)
         )
         assert same_tensors(first, second)

@@ -1,35 +1,64 @@
 """Attacks on hash models: one file an attack; importing this package registers them."""
 
-from hashprobe.attacks.access import Access, Cost, Search, Victim
-from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, project
+from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
+from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, Norm, project
 from hashprobe.attacks.dhta import DHTA, P2P
+from hashprobe.attacks.few_step import FewStep
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
+from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
+from hashprobe.attacks.objectives import OBJECTIVES
+from hashprobe.attacks.pgd import PGD
 from hashprobe.attacks.prosgan import ProSGAN
+from hashprobe.attacks.pta import PTA
 from hashprobe.attacks.random_search import RandomSearch
-from hashprobe.attacks.universal import Universal
+from hashprobe.attacks.sdha import SDHA
+from hashprobe.attacks.strongest import Strongest
+from hashprobe.attacks.tha import THA
+from hashprobe.attacks.transfer_steps import DIFGSM, MIFGSM, SIFGSM, TIFGSM, VMIFGSM
+from hashprobe.attacks.universal import Patch, Universal
 
 __all__ = [
     "ATTACKS",
     "DHTA",
+    "DIFGSM",
     "FGSM",
     "HAG",
     "IFGSM",
+    "MIFGSM",
+    "OBJECTIVES",
     "P2P",
+    "PGD",
+    "PTA",
+    "SDHA",
+    "SIFGSM",
+    "THA",
+    "TIFGSM",
+    "VMIFGSM",
     "Access",
     "Attack",
     "AttackResult",
+    "BorrowedAttack",
     "Cost",
+    "FewStep",
+    "Foolbox",
+    "GoalClassifier",
     "IterativeAttack",
+    "Judge",
     "Noise",
+    "Norm",
+    "Patch",
     "ProSGAN",
     "RandomSearch",
     "Search",
+    "Strongest",
+    "Torchattacks",
     "Universal",
     "Victim",
     "descend",
+    "goal_reached",
     "project",
 ]

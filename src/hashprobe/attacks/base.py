@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from hashprobe.attacks.access import Access, Cost, Search, Victim
+from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.hashing import HashModel, frozen
+from hashprobe.identity import optional
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
@@ -21,11 +22,38 @@ from hashprobe.typed_values import check_fields
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
 
+Norm: TypeAlias = Literal["linf", "l2"]
+"""What a budget measures: the largest change of a value, or the Euclidean length of an image's change."""
 
-def project(adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | None) -> torch.Tensor:
-    """Return the nearest images to ``adversarial`` within ``epsilon`` (L∞, [0, 1] units) of ``images`` and in [0, 1]."""
+
+def lengths(change: torch.Tensor) -> torch.Tensor:
+    """Return the L2 length of each image's change ``(n, c, h, w)``, as ``(n, 1, 1, 1)``."""
+    length: torch.Tensor = change.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return length
+
+
+def project(
+    adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | None, norm: Norm = "linf"
+) -> torch.Tensor:
+    """Return images within ``epsilon`` of ``images`` and in [0, 1], near ``adversarial``.
+
+    For L∞ they are the nearest such images. For L2 a change that is too long is shortened, then clipped to [0, 1]; that makes no
+    change longer, and they are the nearest ones wherever nothing is clipped.
+
+    Args:
+        adversarial: Float ``(n, c, h, w)``.
+        images: Likewise, in [0, 1].
+        epsilon: Budget in [0, 1] units; ``None`` for the range [0, 1] alone.
+        norm: Of the budget.
+    """
     if epsilon is not None:
-        adversarial = images + (adversarial - images).clamp(-epsilon, epsilon)
+        change = adversarial - images
+        shorter = (
+            change.clamp(-epsilon, epsilon)
+            if norm == "linf"
+            else change * (epsilon / lengths(change).clamp_min(epsilon))
+        )
+        adversarial = images + shorter
     return adversarial.clamp(0, 1)
 
 
@@ -36,10 +64,12 @@ class AttackResult:
     Attributes:
         images: Float images in [0, 1], ``(n, 3, h, w)``, within the budget, on the model's device.
         cost: What it cost, counted for each image.
+        winners: Of an attack that tries several: the name of the one that served each image best; else empty.
     """
 
     images: torch.Tensor
     cost: Cost
+    winners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +86,41 @@ class Attack(ABC):
         objectives: Which objectives it can take; a goal of another is refused.
         code: The target code that it is published with, a name of ``CODES``; ``None`` for the goal's own, ``"none"`` if it looks
             at none.
+        untargeted_code: Of an attack that is published with both goals, the code for the other: that which it leaves.
         access: What it may see; its victim refuses anything more.
         stochastic: Whether it draws from the generator.
         needs_labels: Whether it reads the labels of its goal, which then must be given.
-        epsilon: L∞ budget in [0, 1] units; ``None`` for unbounded.
+        needs_training_codes: Whether it reads codes and labels of training images, which its goal then must carry.
+        norms: Which budgets it can keep to.
+        epsilon: Budget in [0, 1] units; ``None`` for unbounded.
+        norm: What the budget measures: ``linf``, the largest change of a value, or ``l2``, the length of an image's change
+            (a change of 1/255 everywhere is 0.43 long at 64×64, and 1.52 at 224×224).
     """
 
     VERSION: ClassVar[int] = 1
     goal: ClassVar[str] = "targeted"
     objectives: ClassVar[tuple[Objective, ...]] = ("targeted", "untargeted")
     code: ClassVar[str | None] = None
+    untargeted_code: ClassVar[str | None] = None
     access: ClassVar[Access] = Access.GRADIENTS
     stochastic: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    needs_training_codes: ClassVar[bool] = False
+    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
 
     epsilon: float | None = 8 / 255
+    norm: Norm = optional("linf")
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.epsilon is not None and not 0 < self.epsilon <= 1:
+        if self.norm not in self.norms:
             raise HashprobeError(
-                f"epsilon must be in (0, 1], as 8/255, or None for unbounded; found {shortened(self.epsilon)}."
+                f"{type(self).__name__} keeps to a budget in the norm {' or '.join(self.norms)}; found {shortened(self.norm)}."
+            )
+        if self.epsilon is not None and not 0 < self.epsilon <= (1 if self.norm == "linf" else float("inf")):
+            most = "in (0, 1], as 8/255," if self.norm == "linf" else "a positive length, as 0.5,"
+            raise HashprobeError(
+                f"epsilon must be {most} or None for unbounded; found {shortened(self.epsilon)}."
             )
 
     def described(self) -> str:
@@ -93,6 +137,11 @@ class Attack(ABC):
     def questions(self) -> int | None:
         """How many questions it may ask for an image; ``None`` for any number. A black-box attack has a field of that name."""
         return None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the attacks that it tries on every image, where it tries several."""
+        return ()
 
     def __call__(
         self,
@@ -130,6 +179,7 @@ class Attack(ABC):
         generator: torch.Generator | None = None,
         search: Search | None = None,
         database_labels: npt.NDArray[np.uint8] | None = None,
+        judge: Judge | None = None,
     ) -> AttackResult:
         """Attack images.
 
@@ -140,6 +190,7 @@ class Attack(ABC):
             generator: Source of randomness on the CPU, for attacks that draw; a fresh one with seed 0 if not given.
             search: What answers which items an image retrieves, for attacks with that access.
             database_labels: Labels of these items.
+            judge: What answers how well codes retrieve labels, for an attack that chooses among results.
 
         Raises:
             HashprobeError: images outside [0, 1], a goal that the attack cannot take, or codes or labels of another shape than
@@ -154,10 +205,12 @@ class Attack(ABC):
             search=search,
             database_labels=database_labels,
             questions=self.questions,
+            judge=judge,
         )
         with frozen(model):
             adversarial = self.perturb(victim, clean, goal, generator or torch.Generator().manual_seed(0))
-        return AttackResult(project(adversarial.detach(), clean, self.epsilon), victim.cost)
+        images = project(adversarial.detach(), clean, self.epsilon, self.norm)
+        return AttackResult(images, victim.cost, victim.winners)
 
     @abstractmethod
     def perturb(
@@ -190,6 +243,10 @@ class Attack(ABC):
             found = "none" if goal.labels is None else len(goal.labels)
             raise HashprobeError(
                 f"{name} reads the labels of its goal: give labels=, one row an image ({images}; found {found})."
+            )
+        if self.needs_training_codes and goal.training is None:
+            raise HashprobeError(
+                f"{name} reads codes and labels of training images: give Goal(training=(codes, labels)), packed and multi-hot."
             )
         if goal.labels is None:
             return goal

@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hashprobe.attacks.base import ATTACKS
+from hashprobe.attacks.base import ATTACKS, Norm
 from hashprobe.attacks.loop import Direction, IterativeAttack
-
-
-def sharpening(done: float) -> float:
-    """Return α after a share ``done`` of the steps: 0.1 for the first half, then 0.2, 0.3, 0.5, 0.7, 1 for a tenth each.
-
-    For 2000 steps this is the published schedule; for another number it keeps its proportions.
-    """
-    later = (0.2, 0.3, 0.5, 0.7, 1.0)
-    return 0.1 if done < 0.5 else later[min(int((done - 0.5) * 10 + 1e-9), 4)]
+from hashprobe.identity import optional
 
 
 @ATTACKS.register("DHTA")
@@ -26,16 +18,15 @@ class DHTA(IterativeAttack):
     Attributes:
         steps: Gradient steps; the authors' number is 2000.
         step_size: L2 length of a step, an image; the authors' is 1 (for 224×224 images).
+        objective: The authors' own, whose α follows the steps.
     """
 
     direction: ClassVar[Direction] = "normalised"
+    norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2")
 
     steps: int = 2000
     step_size: float = 1.0
-
-    def alpha(self, done: float) -> float:
-        """Return :func:`sharpening`."""
-        return sharpening(done)
+    objective: str = optional("sharpening")
 
 
 @ATTACKS.register("P2P")

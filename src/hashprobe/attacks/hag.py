@@ -9,7 +9,7 @@ import torch
 
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, Attack, project
-from hashprobe.attacks.dhta import sharpening
+from hashprobe.attacks.objectives import sharpening
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.targets import Goal, Objective
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.attacks import Access
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.spec import CellSpec
-from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.evaluator import Evaluator, goal_of
 from hashprobe.evaluation.facts import of_codes
 from hashprobe.images import as_images, to_uint8
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import NO_CODE, Codes, Goal
+from hashprobe.targets import Codes, Goal
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,7 @@ def picture_goal(
     """
     target = None if label is None else label[None]
     context = replace(evaluator.context(), query_codes=codes, query_labels=None, target_labels=target)
-    blind = spec.kind is not None and spec.kind.access is Access.NOTHING
-    return spec.goal_kind.build(context, NO_CODE if blind else spec.code_name)
+    return goal_of(spec.kind, spec.goal_kind, spec.code_name, context)
 
 
 def attack_pictures(

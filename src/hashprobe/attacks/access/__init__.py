@@ -2,6 +2,6 @@
 
 from hashprobe.attacks.access.access import Access
 from hashprobe.attacks.access.cost import Cost
-from hashprobe.attacks.access.victim import Search, Victim
+from hashprobe.attacks.access.victim import Judge, Search, Victim
 
-__all__ = ["Access", "Cost", "Search", "Victim"]
+__all__ = ["Access", "Cost", "Judge", "Search", "Victim"]

@@ -20,6 +20,9 @@ from hashprobe.retrieval import pack
 Search = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int64]]
 """Packed codes ``(m, ceil(K / 8))`` and k -> ids of the nearest items found ``(m, k)``, -1 where none was."""
 
+Judge = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
+"""Packed codes ``(m, ceil(K / 8))`` and labels ``(m, C)`` -> the average precision of each for its labels ``(m,)``."""
+
 
 class Victim:
     """The attacked model, and the database that it searches, for an attack on n images.
@@ -34,7 +37,13 @@ class Victim:
         search: What answers :meth:`ranked`.
         database_labels: Labels of the items of the database, ``(N, C)``: who sees a found picture can tell them.
         questions: How many questions may be asked for each image; ``None`` for any number.
+        judge: What answers :meth:`average_precision`.
+
+    Attributes:
+        winners: What an attack that tries several says of which served each image best.
     """
+
+    winners: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -45,10 +54,11 @@ class Victim:
         search: Search | None = None,
         database_labels: npt.NDArray[np.uint8] | None = None,
         questions: int | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.bits, self.device, self.cost = model.bits, model.device, Cost.none(images)
         self._model, self._access, self._search, self._most = model, access, search, questions
-        self._database_labels = database_labels
+        self._database_labels, self._judge = database_labels, judge
 
     def logits(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None) -> torch.Tensor:
         """Return z, the network's real outputs ``(m, K)``, differentiable; needs ``GRADIENTS``."""
@@ -88,6 +98,29 @@ class Victim:
                 "this attack asks what images retrieve; give run(search=…) a database to search."
             )
         return self._search(self._answer(pictures, rows), k)
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether :meth:`average_precision` is answered."""
+        return self._judge is not None
+
+    @torch.no_grad()
+    def average_precision(
+        self, pictures: torch.Tensor, labels: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float64]:
+        """Return the average precision of each of the n pictures for its labels ``(n, C)``, over the whole database ``(n,)``.
+
+        Needs ``GRADIENTS``, for who knows the network may know the database, and costs a question a picture.
+
+        Raises:
+            HashprobeError: no database is searched here.
+        """
+        self._allow(Access.GRADIENTS, "the average precision")
+        if self._judge is None:
+            raise HashprobeError(
+                "this attack asks how well images retrieve; give run(judge=…) a database to search."
+            )
+        return self._judge(self._answer(pictures, None), labels)
 
     def labels_of(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Return the labels of items that were found, ``(…, C)``; zeros for -1. Who sees a picture sees what it shows."""

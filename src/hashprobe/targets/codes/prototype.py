@@ -4,84 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.checkpoint import Checkpoint
-from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.identity import fingerprint
-from hashprobe.main_process import is_main
-from hashprobe.processes import processes
-from hashprobe.progress import progress_bar
-from hashprobe.retrieval import pack, unpack
-from hashprobe.seeds import numpy_generator
-from hashprobe.targets.codes.base import CODES, TargetCode, check_labels
-from hashprobe.targets.context import Codes, Context
-from hashprobe.targets.protocols import unique_labels
-from hashprobe.trained import TRAINED, Trained, TrainingRun
-
-SEMANTIC_WIDTH = 512
-LOG_EVERY = 100
+from hashprobe.targets.codes.base import CODES
+from hashprobe.targets.codes.label_network import (
+    SEMANTIC_WIDTH,
+    LabelNetwork,
+    LabelNetworkCode,
+    LabelNetworkSettings,
+    quantisation,
+)
+from hashprobe.trained import TRAINED
 
 
-class PrototypeNet(nn.Module):
-    """P: label ``(n, C)`` -> 4096 -> ReLU -> semantic representation r_t ``(n, 512)`` -> code head and label head.
-
-    Args:
-        classes: C.
-        bits: K.
-        hidden: Width of the first layer; the paper's is 4096.
-    """
+class PrototypeNet(LabelNetwork):
+    """P: the label's semantic representation r_t -> code head and label head; see :class:`LabelNetwork`."""
 
     def __init__(self, classes: int, bits: int, hidden: int = 4096) -> None:
-        super().__init__()
-        self.classes, self.bits, self.hidden, self.semantic_width = classes, bits, hidden, SEMANTIC_WIDTH
-        self.embed = nn.Sequential(
-            nn.Linear(classes, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, SEMANTIC_WIDTH)
-        )
-        self.code_head = nn.Linear(SEMANTIC_WIDTH, bits)
+        super().__init__(classes, bits, hidden)
         self.label_head = nn.Linear(SEMANTIC_WIDTH, classes)
 
-    def forward(self, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return ``(r_t, h_t, ŷ)``: semantic representation, relaxed prototype code in (−1, 1), predicted label."""
-        semantics = self.embed(labels)
-        return semantics, torch.tanh(self.code_head(semantics)), torch.sigmoid(self.label_head(semantics))
+        semantics, relaxed = super().forward(labels)
+        return semantics, relaxed, torch.sigmoid(self.label_head(semantics))
 
 
-class PrototypeSettings(BaseModel):
+class PrototypeSettings(LabelNetworkSettings):
     """How PrototypeNet is trained; the defaults are the authors'.
 
     Attributes:
-        steps: Adam steps; the learning rate falls to a tenth at 1/2 and again at 3/4 of them.
-        batch_size: Labels a step, drawn uniformly from the unique label vectors of the database.
-        learning_rate: Of Adam, at the start.
-        hidden: Width of the first layer.
-        quantisation: Weight of ``Σ (sign(h) − h)²``.
         classification: Weight of the mean squared error between predicted and target label.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = Field(30_000, ge=1)
-    batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
-    hidden: int = Field(4096, ge=1)
-    quantisation: float = Field(1e-4, ge=0)
     classification: float = Field(1.0, ge=0)
 
 
 @TRAINED.register("prototype")
 @CODES.register("prototype")
 @dataclass(frozen=True, kw_only=True)
-class PrototypeCode(TargetCode, Trained):
+class PrototypeCode(LabelNetworkCode):
     """The prototype code of a label: the sign of a trained PrototypeNet's h_t (paper, Section 3.2).
 
     Attributes:
@@ -92,154 +59,34 @@ class PrototypeCode(TargetCode, Trained):
 
     name = "prototype"
     heading = "Prototype code"
+    Network = PrototypeNet
     Settings = PrototypeSettings
     presets: ClassVar[Mapping[str, BaseModel]] = {"cpu": PrototypeSettings(steps=1000, learning_rate=5e-4)}
 
     network: PrototypeNet = field(repr=False)
     settings: PrototypeSettings = field(default_factory=PrototypeSettings)
-    attacked_model: str = ""
 
     @classmethod
-    def of(cls, context: Context) -> PrototypeCode:
-        """Take the trained one.
-
-        Raises:
-            HashprobeError: none has been trained here.
-        """
-        if cls.name not in context.trained:
-            raise HashprobeError(
-                f"the target code {cls.name!r} has to be trained first; give the folder that train-attack wrote (--trained)."
-            )
-        code: PrototypeCode = context.trained[cls.name]
-        return code
-
-    @torch.no_grad()
-    def __call__(self, labels: npt.NDArray[Any]) -> Codes:
-        """Return packed codes ``(n, ceil(K / 8))`` for multi-hot target labels ``(n, C)``."""
-        wanted = check_labels(labels, self.network.classes, "this PrototypeNet's").astype(np.float32)
-        device = self.network.code_head.weight.device
-        return pack(self.network(torch.from_numpy(wanted).to(device))[1].cpu().numpy())
-
-    @classmethod
-    def train(cls, settings: PrototypeSettings, run: TrainingRun) -> PrototypeCode:
-        """Train PrototypeNet on the codes of the run's training images."""
-        network, _ = train_prototype_net(
-            run.train_codes,
-            run.data.train.labels,
-            run.data.database.labels,
-            settings,
-            bits=run.model.bits,
-            seed=run.seed,
-            device=run.model.device,
-            checkpoint=run.checkpoint,
-            log=run.log(cls.name),
-            progress=run.progress,
-        )
-        return cls(network=network, settings=settings, attacked_model=run.model.sha256())
-
-    def networks(self) -> Mapping[str, nn.Module]:
-        """Return PrototypeNet."""
-        return {"network": self.network}
-
-    def facts(self) -> dict[str, Any]:
-        """Return the sizes of PrototypeNet."""
-        return {"bits": self.network.bits, "classes": self.network.classes, "hidden": self.network.hidden}
-
-    @classmethod
-    def assemble(
+    def loss(
         cls,
-        settings: PrototypeSettings,
-        facts: dict[str, Any],
-        parts: Mapping[str, Trained],
-        attacked_model: str,
-    ) -> PrototypeCode:
-        """Build a PrototypeNet of those sizes."""
-        network = PrototypeNet(facts["classes"], facts["bits"], facts["hidden"])
-        return cls(network=network, settings=settings, attacked_model=attacked_model)
+        settings: Any,
+        labels: torch.Tensor,
+        outputs: tuple[torch.Tensor, ...],
+        codes: torch.Tensor,
+        similar: torch.Tensor,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of a batch; see :meth:`LabelNetworkCode.loss`.
 
-
-def train_prototype_net(
-    codes: Codes,
-    labels: npt.NDArray[Any],
-    database_labels: npt.NDArray[Any],
-    settings: PrototypeSettings,
-    *,
-    bits: int,
-    seed: int,
-    device: torch.device | str = "cpu",
-    checkpoint: Path | None = None,
-    log: Path | None = None,
-    progress: bool = False,
-) -> tuple[PrototypeNet, list[dict[str, Any]]]:
-    """Train PrototypeNet against the codes of the training images.
-
-    The loss is the mean over (target labels × training images) of ``softplus(θ) − S θ`` with ``θ = h·bᵀ / 2``, plus the
-    two terms that :class:`PrototypeSettings` weighs (paper, Equation 3). The network is small: of several processes each
-    trains all of it, and the main one's is the result.
-
-    Args:
-        codes: Packed codes of the training images ``(N, ceil(K / 8))``.
-        labels: Their multi-hot labels ``(N, C)``.
-        database_labels: Labels whose unique vectors are the target labels, ``(M, C)``.
-        settings: See :class:`PrototypeSettings`.
-        bits: K.
-        seed: Of weights and batches.
-        device: Where it trains.
-        checkpoint: A file for the state, written every few hundred steps; training goes on from it if it is there.
-        log: A JSON-lines file for the log.
-        progress: Whether a progress bar is shown.
-
-    Returns:
-        The network, frozen and in eval mode, and the log.
-    """
-    targets = torch.from_numpy(unique_labels(database_labels).astype(np.float32)).to(device)
-    train_codes = torch.from_numpy(unpack(codes, bits).astype(np.float32)).to(device)
-    train_labels = torch.from_numpy(np.asarray(labels).astype(np.float32)).to(device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = PrototypeNet(targets.shape[1], bits, settings.hidden).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
-    given = (
-        np.ascontiguousarray(codes).tobytes(),
-        train_labels.cpu().numpy().tobytes(),
-        targets.cpu().numpy().tobytes(),
-    )
-    identity = sha256_of(fingerprint(settings), *given, str(seed), str(bits), str(tuple(targets.shape)))
-    state = Checkpoint(checkpoint or Path(), identity, {"network": network}, {"optimizer": optimizer})
-    facts = state.restore() if checkpoint else None
-    records: list[dict[str, Any]] = facts["records"] if facts else []
-    first = records[-1]["step"] if records else 0
-    with progress_bar("PrototypeNet", settings.steps, show=progress, done=first) as advance:
-        for step in range(first, settings.steps):
-            rate = settings.learning_rate * 0.1 ** (
-                (step >= settings.steps / 2) + (step >= settings.steps * 3 / 4)
-            )
-            optimizer.param_groups[0]["lr"] = rate
-            rows = numpy_generator(seed, "prototype batch", step).integers(
-                len(targets), size=settings.batch_size
-            )
-            batch = targets[rows]
-            _, relaxed, predicted = network(batch)
-            theta = relaxed @ train_codes.T / 2
-            similarity = (batch @ train_labels.T > 0).float()
-            likelihood = (functional.softplus(theta) - similarity * theta).mean()
-            quantisation = (torch.where(relaxed >= 0, 1.0, -1.0) - relaxed).square().sum(1).mean()
-            classification = functional.mse_loss(predicted, batch)
-            loss = (
-                likelihood + settings.quantisation * quantisation + settings.classification * classification
-            )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            advance(1)
-            if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
-                values = {"loss": float(loss.detach()), "likelihood": float(likelihood.detach())}
-                records.append({"step": step + 1, **values, "learning_rate": rate})
-                if checkpoint and (step + 1) % (5 * LOG_EVERY) == 0:
-                    state.save({"records": records})
-    if checkpoint:
-        state.save({"records": records})
-    if log and is_main():
-        write_json_lines(log, records)
-    processes(targets.device).broadcast_from_main(network)
-    return network.requires_grad_(False).eval(), records
+        It is the mean over (target labels × training images) of ``softplus(θ) − S θ`` with ``θ = h·bᵀ / 2``, plus the two terms
+        that :class:`PrototypeSettings` weighs (paper, Equation 3).
+        """
+        _, relaxed, predicted = outputs
+        theta = relaxed @ codes.T / 2
+        likelihood = (functional.softplus(theta) - similar * theta).mean()
+        classification = functional.mse_loss(predicted, labels)
+        return (
+            likelihood
+            + settings.quantisation * quantisation(relaxed)
+            + settings.classification * classification,
+            {"likelihood": likelihood},
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,16 +25,18 @@ class Goal:
         codes: Packed codes ``(n, ceil(K / 8))``; ``None`` for an attack that looks at none, as noise.
         labels: Multi-hot ``(n, C)``: the target labels, or, untargeted, the queries' own where they are known. They say which
             items of a database are wanted, or to be avoided.
+        training: Packed codes and labels of training images ``(N, …)``, shared by all n images, for an attack that asks for them.
     """
 
     objective: Objective = "targeted"
     codes: Codes | None = None
     labels: Labels | None = None
+    training: tuple[Codes, Labels] | None = None
 
     def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> Goal:
         """Return the goal of some of the images: a run of them, or those of which an attack asks."""
-        return Goal(
-            objective=self.objective,
+        return replace(
+            self,
             codes=None if self.codes is None else self.codes[rows],
             labels=None if self.labels is None else self.labels[rows],
         )
@@ -53,6 +55,21 @@ class Goal:
             )
         signs = torch.from_numpy(unpack(self.codes, bits).astype(np.float32)).to(like.device, like.dtype)
         return signs if self.objective == "targeted" else -signs
+
+    def relevant_codes(self, bits: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the training codes as ±1, ``(N, K)``, and which of them share a label with each image's goal, bool ``(n, N)``.
+
+        Raises:
+            HashprobeError: the goal has no labels or no training codes.
+        """
+        if self.labels is None or self.training is None:
+            raise HashprobeError(
+                "this attack reads the codes and labels of training images, which its goal lacks: Goal(training=…, labels=…)."
+            )
+        codes, labels = self.training
+        signs = torch.from_numpy(unpack(codes, bits).astype(np.float32)).to(like.device, like.dtype)
+        shared = self.labels.astype(np.float32) @ labels.T.astype(np.float32) > 0
+        return signs, torch.from_numpy(shared).to(like.device)
 
     def wanted(self, items: Labels) -> npt.NDArray[np.bool_]:
         """Say of each image's items, labels ``(n, k, C)``, whether it shares a label with the goal's, ``(n, k)``.
