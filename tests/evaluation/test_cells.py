@@ -189,6 +189,8 @@ class TestStore:
         assert found is not None
         assert found.rows == measured.rows
         assert found.curves == measured.curves
+        assert found.queries == measured.queries
+        assert [one.row for one in found.queries] == [row.row for row in found.rows]
         assert np.array_equal(found.codes, measured.codes)
         assert store.find("name", "l" * 64) is None
         assert store.find("other", "k" * 64) is None

@@ -48,8 +48,8 @@ def test_mean_logit_is_that_of_the_outputs_and_grows_with_them() -> None:
 
 
 def test_the_alpha_of_an_attack_is_the_smallest_that_it_takes() -> None:
-    attacks = (FGSM(), DHTA(steps=10), Noise(), HAG())
-    assert [facts.tanh_alpha(attack) for attack in attacks] == [1.0, 0.1, None, None]
+    attacks = (FGSM(objective="tanh"), FGSM(), DHTA(steps=10), Noise(), HAG())
+    assert [facts.tanh_alpha(attack) for attack in attacks] == [1.0, None, 0.1, None, None]
 
 
 def leaking(data: RetrievalData, into: str, queries: list[int]) -> RetrievalData:
@@ -75,7 +75,8 @@ def test_queries_that_lie_elsewhere_are_counted(into: str) -> None:
 def test_a_row_has_them(tmp_path: Path) -> None:
     data, model = tiny_data(queries=5), linear_model(BITS, scale=3.0)
     evaluator = Evaluator(model, data, seed=0)
-    (row,) = measure(CellSpec(attack="I-FGSM", settings={"epsilon": 0.5}), "paper", evaluator).rows
+    settings = {"epsilon": 0.5, "objective": "tanh"}
+    (row,) = measure(CellSpec(attack="I-FGSM", settings=settings), "paper", evaluator).rows
     assert row.bits_moved is not None
     assert row.goal_bits is not None
     assert row.goal_bits_before is not None

@@ -28,6 +28,10 @@ def test_each_is_measured_as_a_file_holds_it(label: np.ndarray | None) -> None:
         assert one.rms == pytest.approx(np.sqrt((change**2).mean()))
         before, after = (evaluator.model.codes(own[None]) for own in (image, one.adversarial))
         assert one.bits_moved == np.unpackbits(before ^ after).sum() > 0
+        assert one.goal_bits is not None
+        assert one.goal_bits_before is not None
+        assert abs(one.goal_bits_before - one.goal_bits) <= one.bits_moved
+        assert one.goal_bits < one.goal_bits_before
         found_before, found = (evaluator.ranking.ids(codes, NEAREST)[0] for codes in (before, after))
         assert one.nearest == tuple(found)
         if label is None:

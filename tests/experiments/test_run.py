@@ -53,7 +53,7 @@ def test_rows_are_those_of_the_table_in_its_order(walked: Walked) -> None:
 def test_a_folder_of_one_model_has_plain_names(walked: Walked) -> None:
     folder, rows = walked
     parts = {"hash-model", "prototype", "pros-gan", "cells", "gallery", "training"}
-    files = {"experiment.json", "results.jsonl", "curves.jsonl", ".lock"}
+    files = {"experiment.json", "results.jsonl", "curves.jsonl", "queries.jsonl", "checks.jsonl", ".lock"}
     assert {path.name for path in folder.iterdir()} == parts | files
     assert len(list((folder / "cells").iterdir())) == len(rows)
     logs = {path.name for path in (folder / "training").iterdir()}

@@ -169,6 +169,7 @@ def files_that_are_read(root: Path) -> list[Read]:
         for name in (
             "results.jsonl",
             "curves.jsonl",
+            "queries.jsonl",
             "transfer.jsonl",
             "gallery/gallery.json",
             "audit.json",

@@ -13,6 +13,7 @@ CASES = 15
 NAMES = (
     "results.jsonl",
     "curves.jsonl",
+    "queries.jsonl",
     "transfer.jsonl",
     "gallery/gallery.json",
     "audit.json",

@@ -28,7 +28,7 @@ from hashprobe.cli.options import (
     open_models,
     read_search,
 )
-from hashprobe.cli.printing import print_results, said, say
+from hashprobe.cli.printing import print_findings, print_results, said, say
 
 if TYPE_CHECKING:
     from hashprobe.evaluation import AttackedPicture
@@ -200,6 +200,7 @@ def transfer_attacks(
         progress=True,
         say=say,
     )
+    print_findings(out)
     say(f"wrote {len(rows)} rows to {out / 'results.jsonl'}, and {out / 'report.html'}")
 
 

@@ -19,6 +19,7 @@ KINDS = {
     "backbones": "hashprobe.hashing:BACKBONES",
     "indexes": "hashprobe.retrieval:INDEXES",
     "defences": "hashprobe.defences:DEFENCES",
+    "checks": "hashprobe.results:CHECKS",
     "recipes": "hashprobe.experiments:RECIPES",
 }
 """Where the registry of each kind is: its module and its name there."""

@@ -33,16 +33,23 @@ def print_results(rows: Sequence[ResultRow], folder: Path) -> None:
         rows: Result rows.
         folder: Where they were written, with the scores of their queries.
     """
-    from hashprobe.report.text import finding_lines
-    from hashprobe.results import lines_of, not_weaker, read_query_scores, run_checks
+    from hashprobe.results import lines_of, not_weaker, read_query_scores
 
     if not is_main():
         return
-    scores = read_query_scores(folder)
-    lines, own = lines_of(rows, scores)
-    print_rows(lines, near=not_weaker(lines, own))
-    for line in finding_lines(run_checks(rows, scores)):
-        say(line)
+    lines, scores = lines_of(rows, read_query_scores(folder))
+    print_rows(lines, near=not_weaker(lines, scores))
+    print_findings(folder)
+
+
+def print_findings(folder: Path) -> None:
+    """Print what speaks against the results of a folder."""
+    from hashprobe.report import RunRecord
+    from hashprobe.report.text import finding_lines
+
+    if is_main():
+        for line in finding_lines(RunRecord.read(folder).findings):
+            say(line)
 
 
 def print_rows(rows: Sequence[ResultRow], near: Collection[str] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashprobe.cli.options import DataOption, Device, Out, Seed
-from hashprobe.cli.printing import print_results, say
+from hashprobe.cli.printing import print_findings, print_results, say
 from hashprobe.settings_text import read_pairs
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int 
         outcome = reproduce_exhibits(names, catalogue, opened, command=command, say=say)
     counts = len(outcome.kept), len(outcome.made), len(outcome.failed)
     say("{} tasks were finished before, {} done, {} not".format(*counts))
+    if (catalogue.grid.folder / "results.jsonl").stat().st_size:
+        print_findings(catalogue.grid.folder)
     if outcome.failed:
         first = next(iter(outcome.failed.values()))
         raise HashprobeError(

@@ -198,7 +198,11 @@ class Evaluator:
 
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
         """Return the goal of all queries; see :func:`goal_of`."""
-        return goal_of(type(attack) if attack else None, kind, code, self.context(protocol))
+        parts: Mapping[str, Trained] = (
+            attack.parts() if isinstance(attack, Trained) else {}
+        )  # each seed's own
+        context = replace(self.context(protocol), trained={**self.trained, **parts})
+        return goal_of(type(attack) if attack else None, kind, code, context)
 
     def attack(
         self,

@@ -22,7 +22,7 @@ from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.report import write_report
 from hashprobe.targets import PROTOCOLS
-from hashprobe.trained import Trained, check_against
+from hashprobe.trained import Trained, check_against, seeded_name
 
 Say = Callable[[str], None]
 
@@ -52,7 +52,8 @@ def evaluate(
         attacks: Names of attacks, with settings after a colon as on the command line (``"DHTA:steps=50,code=p2p"``), or cells.
         protocols: Target label protocols, for the targeted ones.
         out: Folder for ``results.jsonl``, ``report.html`` and what goes with them: new, empty, or of the same evaluation.
-        trained: Trained attacks and codes; of several models each finds its own.
+        trained: Trained attacks and codes; of several models each finds its own. Of one attack there may be several, of different
+            training seeds: each has a row, and tables show them as one line.
         search: How the database is searched: settings, or a name of ``INDEXES``; exactly if not given.
         transfer: Whether a trained attack may be one of another model; its rows then say so.
         gallery: Queries in the report's gallery.
@@ -83,6 +84,7 @@ def evaluate(
         name: [one for one in given if not several or one.attacked_model == fingerprints[name]]
         for name in models
     }
+    specs = specs if several else over_training_seeds(specs, given)
     for one in given:
         check_trained(one, fingerprints, data, transfer=transfer)
     evaluators = {
@@ -114,7 +116,7 @@ def evaluate(
         "settings": settings,
         **({"models": facts} if several else {"model": facts["model"]}),
         "data": data.summary(),
-        "trained": {f"{one.name} {one.attacked_model[:8]}": one.sha256() for one in given},
+        "trained": {_known_by(one, given): one.sha256() for one in given},
         **how_made(seed, first.device),
     }
     identity = fingerprint(
@@ -127,6 +129,23 @@ def evaluate(
         if report:
             write_report(folder, progress=progress)
     return [row for cell in cells for row in cell.rows]
+
+
+def over_training_seeds(specs: Sequence[CellSpec], trained: Sequence[Trained]) -> list[CellSpec]:
+    """Return the attacks, and in place of one that was trained with several seeds, one for each seed."""
+    found: list[CellSpec] = []
+    for spec in specs:
+        seeds = dict.fromkeys(one.training_seed for one in trained if one.name == spec.attack)
+        several = seeds if len(seeds) > 1 else [spec.training_seed]
+        found += [spec.model_copy(update={"training_seed": seed}) for seed in several]
+    return found
+
+
+def _known_by(one: Trained, given: Sequence[Trained]) -> str:
+    """Name a trained thing for a description: with its seed where there are several."""
+    alike = [other for other in given if (other.name, other.attacked_model) == (one.name, one.attacked_model)]
+    name = seeded_name(one.name, one.training_seed) if len(alike) > 1 else one.name
+    return f"{name} {one.attacked_model[:8]}"
 
 
 def check_trained(

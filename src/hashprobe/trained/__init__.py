@@ -7,6 +7,7 @@ from hashprobe.trained.base import (
     by_name,
     check_against,
     load_trained,
+    seeded_name,
     train_into,
     train_with_required,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "by_name",
     "check_against",
     "load_trained",
+    "seeded_name",
     "train_into",
     "train_with_required",
 ]

@@ -231,17 +231,37 @@ def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
     return trained.with_training_seed(said.training_seed)
 
 
+def seeds_of(trained: Iterable[Trained]) -> dict[str, list[int | None]]:
+    """Return the training seeds of trained things by their name, in the order given."""
+    seeds: dict[str, list[int | None]] = {}
+    for one in trained:
+        seeds.setdefault(one.name, []).append(one.training_seed)
+    return seeds
+
+
+def seeded_name(name: str, seed: int | None) -> str:
+    """Return what one of several trained things of a name is found by."""
+    return name if seed is None else f"{name}@{seed}"
+
+
 def by_name(trained: Iterable[Trained]) -> dict[str, Trained]:
     """Return trained things and the parts that they hold, by name; what is given goes before a part of its name.
 
+    Several of one name are told apart by their training seeds, as ``"ProS-GAN@1"``; the first also has the plain name.
+
     Raises:
-        HashprobeError: two of one name.
+        HashprobeError: two of one name whose training seeds are not known, or are the same.
     """
-    own: dict[str, Trained] = {}
-    for one in trained:
-        if one.name in own:
-            raise HashprobeError(f"{one.name} is given twice; give one trained {one.name}.")
-        own[one.name] = one
+    given, own = list(trained), dict[str, Trained]()
+    for name, seeds in seeds_of(given).items():
+        of_name = [one for one in given if one.name == name]
+        own[name] = of_name[0]
+        if len(of_name) > 1 and (None in seeds or len(set(seeds)) < len(seeds)):
+            raise HashprobeError(
+                f"{name} is given twice; give one trained {name}, or several of different training seeds."
+            )
+        if len(of_name) > 1:
+            own |= {seeded_name(name, seed): one for seed, one in zip(seeds, of_name, strict=True)}
     return {name: part for one in own.values() for name, part in one.parts().items()} | own
 
 

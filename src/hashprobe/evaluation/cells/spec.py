@@ -14,7 +14,7 @@ from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
-from hashprobe.trained import TRAINED, Trained
+from hashprobe.trained import TRAINED, Trained, seeded_name
 
 ORIGINAL = "Original"
 
@@ -29,6 +29,7 @@ class CellSpec(BaseModel):
         code: A name of ``CODES``; the one that the attack is published with, or the goal's own, if not given.
         settings: The attack's numbers, by name; its defaults otherwise.
         gallery: Whether its pictures are kept for the gallery.
+        training_seed: Which of several trained attacks of one name, by the seed of its training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +39,7 @@ class CellSpec(BaseModel):
     code: str | None = None
     settings: dict[str, float | int | bool | str | None] = Field(default_factory=dict)
     gallery: bool = False
+    training_seed: int | None = None
 
     @classmethod
     def read(cls, text: str, *, gallery: bool = False) -> CellSpec:
@@ -124,7 +126,7 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
             )
-        made = trained[name]
+        made = trained[seeded_name(name, self.training_seed)]
         assert isinstance(made, Attack)
         used = dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
         assert isinstance(used, Trained)
@@ -148,6 +150,7 @@ class CellSpec(BaseModel):
                 for name, value in numbers.items()
                 if value is not None
             ]
+            parts += [] if self.training_seed is None else [f"trained{self.training_seed}"]
         return "-".join([*parts, protocol or self.goal_kind.objective]).replace("/", "-")
 
     def identity(self) -> dict[str, Any]:

@@ -178,8 +178,9 @@ class Evidence:
 
 
 def called(row: ResultRow) -> str:
-    """Name a row for people: attack, code and budget."""
+    """Name a row for people: attack, code, budget and how many gradients it took."""
     parts = [row.code if row.code not in ("", "none") else "", row.budget if row.is_attack else ""]
+    parts += [f"{row.backward_passes:.4g} gradients"] if (row.backward_passes or 0) > 1 else []
     said = ", ".join(part for part in parts if part)
     return f"{row.attack} ({said})" if said else row.attack
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashprobe.results.checks.base import Evidence, Found, at_least, called, check, each
+from hashprobe.results.rows import ResultRow
 
 MOVED_SHARE = 0.02
 """Of its bits a code must move at least, on average: one of 48."""
@@ -28,16 +29,19 @@ SATURATED = 2.0
 )
 def codes_did_not_move(evidence: Evidence) -> Found:
     """Look at the bits that each attack moved."""
-    for _, row in each(evidence):
+    for table, row in each(evidence):
         if row.bits_moved is None or row.bits is None or row.attacked_model or not at_least(row, SMALL):
             continue
         if row.bits_moved < MOVED_SHARE * row.bits:
-            yield [row], f"{called(row)} moved {row.bits_moved:.2g} of {row.bits} bits."
+            yield [row], f"{called(row)} moved {row.bits_moved:.2g} of {row.bits} bits ({table.name})."
             continue
         before, after = row.goal_bits_before, row.goal_bits
         if row.backward_passes and before and after is not None and before - after < PROGRESS * before:
             went = f"from {before:.1f} to {after:.1f} bits away"
-            yield [row], f"{called(row)} moved {row.bits_moved:.1f} bits, but not to its goal's code: {went}."
+            yield (
+                [row],
+                f"{called(row)} moved {row.bits_moved:.1f} bits, but not to its goal's code: {went} ({table.name}).",
+            )
 
 
 @check(
@@ -49,12 +53,15 @@ def codes_did_not_move(evidence: Evidence) -> Found:
 )
 def vanishing_gradients(evidence: Evidence) -> Found:
     """Compare the α of each attack with the size of the model's outputs."""
+    alike: dict[tuple[object, ...], list[ResultRow]] = {}
     for _, row in each(evidence):
         if row.tanh_alpha is None or row.mean_logit is None or row.attacked_model:
             continue
         if row.tanh_alpha * row.mean_logit >= SATURATED:
-            at = f"α {row.tanh_alpha:g}, mean |z| {row.mean_logit:.3g}"
-            yield [row], f"{called(row)} differentiates a saturated tanh ({at})."
+            alike.setdefault((row.model, called(row), row.tanh_alpha), []).append(row)
+    for rows in alike.values():
+        at = f"α {rows[0].tanh_alpha:g}, mean |z| {rows[0].mean_logit:.3g}"
+        yield rows, f"{called(rows[0])} differentiates a saturated tanh ({at})."
 
 
 @check(

@@ -74,7 +74,7 @@ def _cost(row: ResultRow) -> float:
 
 
 def _budget(row: ResultRow) -> float:
-    return float("in") if row.epsilon is None else row.epsilon
+    return float("inf") if row.epsilon is None else row.epsilon
 
 
 def _effort(row: ResultRow) -> tuple[float, float]:
