@@ -23,7 +23,6 @@ from hashprobe.attacks import (
     Torchattacks,
     goal_reached,
 )
-from hashprobe.attacks.interop import agreement
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec
 from hashprobe.hashing import HashModel
@@ -78,11 +77,13 @@ def in_foolbox(name: str, classifier: GoalClassifier, images: torch.Tensor) -> t
 def test_their_loops_on_our_goal_give_our_images(run: Any, name: str, objective: str) -> None:
     model, images, goal = attacked(objective)
     expected = ours(name).run(model, images, goal).images
-    found = run(name, GoalClassifier(model, goal), images)
+    found = run(name, GoalClassifier(model, goal, objective="tanh"), images)
     assert (expected - images).abs().max() > STEP / 2
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
     other = Goal(objective=goal.objective, codes=goal.codes[::-1].copy())
-    assert not torch.allclose(run(name, GoalClassifier(model, other), images), expected, atol=1e-3)
+    assert not torch.allclose(
+        run(name, GoalClassifier(model, other, objective="tanh"), images), expected, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -105,6 +106,7 @@ def test_their_attacks_here_give_our_images_and_cost_what_they_look(
     attack: Any, name: str, objective: str
 ) -> None:
     model, images, goal = attacked(objective)
+    attack = dataclasses.replace(attack, objective="tanh")
     expected, found = ours(name).run(model, images, goal), attack.run(model, images, goal)
     torch.testing.assert_close(found.images, expected.images, atol=1e-12, rtol=0)
     assert found.cost.backward.tolist() == expected.cost.backward.tolist()
@@ -116,14 +118,14 @@ def test_in_single_precision_the_images_agree_but_for_gradients_of_the_size_of_r
     model, images, goal = attacked("targeted")
     model, images = model.float(), images.float()
     expected = ours("PGD").run(model, images, goal).images
-    found = in_torchattacks("PGD", GoalClassifier(model, goal), images)
+    found = in_torchattacks("PGD", GoalClassifier(model, goal, objective="tanh"), images)
     assert ((found - expected).abs() > 1e-6).float().mean() < 0.01
 
 
 def test_the_cross_entropy_has_the_gradient_of_the_objective_times_a_positive_factor() -> None:
     model, images, goal = attacked("targeted")
     for threshold in (-0.5, 0.0, 1.0):
-        classifier = GoalClassifier(model, goal, threshold=threshold)
+        classifier = GoalClassifier(model, goal, objective="tanh", threshold=threshold)
         pictures = images.clone().requires_grad_()
         direction = goal.direction(BITS, images)
         value = (direction * torch.tanh(model.eval().logits(pictures))).mean(dim=1)
@@ -137,16 +139,30 @@ def test_the_cross_entropy_has_the_gradient_of_the_objective_times_a_positive_fa
         torch.testing.assert_close(found, factor * wanted)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_one_step_on_the_scaled_objective_is_ours(objective: str) -> None:
+    """And it moves a model whose tanh is flat; see :func:`hashprobe.attacks.objectives.scaled`."""
+    model, images, goal = attacked(objective)
+    with torch.no_grad():
+        model.network.hash_layer.weight.mul_(1000)
+        model.network.hash_layer.bias.mul_(1000)
+    expected = FGSM(epsilon=EPSILON).run(model, images, goal).images
+    classifier = GoalClassifier(model, goal, objective="scaled", done=0.0)
+    for run in (in_torchattacks, in_foolbox):
+        torch.testing.assert_close(run("FGSM", classifier, images), expected, atol=1e-12, rtol=0)
+    assert ((expected - images).flatten(1).abs().mean(dim=1) > EPSILON / 2).all()
+
+
 def test_another_objective_is_attacked_where_it_is_given() -> None:
     model, images, goal = attacked("targeted")
 
-    def plain(logits: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-        return (direction * logits).mean(dim=1)
+    def hinge(logits: torch.Tensor, wanted: torch.Tensor, done: float) -> torch.Tensor:
+        return (done - wanted * logits).clamp_min(0).sum(dim=1)
 
-    value = plain(model.eval().logits(images), goal.direction(BITS, images))
-    assert torch.allclose(GoalClassifier(model, goal, objective=plain)(images)[:, 0], value)
-    assert not torch.allclose(GoalClassifier(model, goal)(images)[:, 0], value)
-    assert torch.allclose(agreement(torch.full((1, 2), 40.0), torch.tensor([[1.0, -1.0]])), torch.zeros(1))
+    expected = -hinge(model.eval().logits(images), goal.direction(BITS, images), 0.5)
+    assert torch.allclose(GoalClassifier(model, goal, objective=hinge, done=0.5)(images)[:, 0], expected)
+    with pytest.raises(HashprobeError, match="no objective is named 'tan'; did you mean 'tanh'"):
+        GoalClassifier(model, goal, objective="tan")
 
 
 def test_the_model_keeps_its_mode_and_parameters_whatever_a_library_does() -> None:
@@ -176,10 +192,16 @@ def test_the_model_keeps_its_mode_and_parameters_whatever_a_library_does() -> No
 )
 def test_an_attack_that_leaves_the_order_of_the_batch_gets_one_image_at_a_time(attack: Torchattacks) -> None:
     model, images, goal = attacked("targeted")
-    model, images, attack = model.float(), images.float(), dataclasses.replace(attack, epsilon=0.1)
+    model, images, attack = (
+        model.float(),
+        images.float(),
+        dataclasses.replace(attack, epsilon=0.1, objective="tanh"),
+    )
     assert not attack.together
     found = attack.run(model, images, goal)
-    before, after = (GoalClassifier(model, goal)(one)[:, 0].detach() for one in (images, found.images))
+    before, after = (
+        GoalClassifier(model, goal, objective="tanh")(one)[:, 0].detach() for one in (images, found.images)
+    )
     assert (after >= before).all()
     assert (after > before).any()
     if attack.up_to_the_threshold:
@@ -199,24 +221,27 @@ def test_pictures_of_whom_one_cannot_tell_the_goal_are_refused() -> None:
         GoalClassifier(model, Goal(objective="targeted"))
 
 
-@pytest.mark.parametrize(
-    "attack", [Torchattacks(name="PGDL2", own_epsilon=0.5), Foolbox(name="L2PGD", own_epsilon=0.5)]
-)
-def test_a_budget_of_another_distance_is_kept_beside_ours(attack: Any) -> None:
+@pytest.mark.parametrize("attack", [Torchattacks(norm="l2", epsilon=0.5), Foolbox(norm="l2", epsilon=0.5)])
+def test_a_budget_in_l2_is_the_librarys_too(attack: Any) -> None:
     model, images, goal = attacked("targeted")
     found = attack.run(model, images, goal).images
     lengths = (found - images).flatten(1).norm(dim=1)
     assert (lengths > 0.1).all()
     assert (lengths <= 0.5 + 1e-9).all()
-    assert (found - images).abs().max() <= attack.epsilon + 1e-12
+    alone = dataclasses.replace(attack, name=attack.own_name).run(model, images, goal).images
+    assert torch.equal(found, alone)
 
 
 def test_the_smallest_change_reaches_the_threshold_and_not_much_more() -> None:
     """On a linear model, where that is not hidden by a bend."""
     model, images = linear_model(BITS, std=0.2).double(), random_images(COUNT).double()
     goal = Goal(objective="targeted", codes=random_codes(COUNT, BITS))
-    found = Foolbox(name="L2DeepFoolAttack", threshold=0.3, epsilon=None).run(model, images, goal).images
-    value = GoalClassifier(model, goal)(found)[:, 0]
+    found = (
+        Foolbox(name="L2DeepFoolAttack", threshold=0.3, epsilon=None, objective="tanh")
+        .run(model, images, goal)
+        .images
+    )
+    value = GoalClassifier(model, goal, objective="tanh")(found)[:, 0]
     assert ((value > 0.3) & (value < 0.35)).all()
 
 
@@ -270,18 +295,29 @@ def test_what_libraries_draw_comes_from_the_generator_and_is_kept_apart() -> Non
         (lambda: Torchattacks(name="PDG"), "no attack of torchattacks is named 'PDG'; did you mean 'PGD'?"),
         (lambda: Foolbox(name="Attack"), "no attack of foolbox is named 'Attack'"),
         (lambda: Torchattacks(name="MultiAttack"), "no attack of torchattacks is named 'MultiAttack'"),
-        (lambda: Torchattacks(name="FGSM", steps=3), "torchattacks' FGSM has no steps; leave it out."),
-        (lambda: Foolbox(name="FGSM", step_size=0.1), "foolbox's FGSM has no step_size; leave it out."),
+        (lambda: Torchattacks(name="FGSM", steps=3), "torchattacks: FGSM has no steps; leave it out."),
+        (lambda: Foolbox(name="FGSM", step_size=0.1), "foolbox: FGSM has no step_size; leave it out."),
         (
             lambda: Torchattacks(arguments="decay=1"),
-            "torchattacks' PGD has no argument 'decay' (1 is given);",
+            "torchattacks: PGD has no argument 'decay' (1 is given);",
         ),
-        (lambda: Torchattacks(arguments="decay"), "torchattacks' PGD: arguments: expected NAME=VALUE"),
+        (lambda: Torchattacks(arguments="decay"), "torchattacks: PGD: arguments: expected NAME=VALUE"),
         (lambda: Foolbox(name="VirtualAdversarialAttack"), "needs the argument 'steps'"),
-        (lambda: Foolbox(name="L2DeepFoolAttack"), "give threshold= below 1, as threshold=0.8."),
-        (lambda: Torchattacks(name="CW"), "give threshold= below 1, as threshold=0.8."),
+        (lambda: Foolbox(name="L2DeepFoolAttack"), "give threshold= below 1, as threshold=0.5."),
+        (lambda: Torchattacks(name="CW"), "give threshold= below 1, as threshold=0.5."),
         (lambda: Torchattacks(threshold=1.5), "threshold must be in (-1, 1]; found 1.5."),
-        (lambda: Torchattacks(own_epsilon=0.0), "own_epsilon must be positive; found 0.0."),
+        (lambda: Torchattacks(objective="tan"), "no objective is named 'tan'"),
+        (
+            lambda: Torchattacks(name="PGDL2"),
+            "torchattacks: PGDL2 keeps to a budget in l2, not linf; give norm=l2",
+        ),
+        (lambda: Foolbox(name="L2PGD"), "foolbox: L2PGD keeps to a budget in l2, not linf; give norm=l2"),
+        (lambda: Foolbox(name="LinfPGD", norm="l2"), "keeps to a budget in linf, not l2; give norm=linf"),
+        (lambda: Foolbox(name="L1PGD"), "keeps to a budget in l1, not linf; there is no such budget here."),
+        (
+            lambda: Torchattacks(name="APGD", threshold=0.5, arguments="norm=L2"),
+            "keeps to a budget in l2, not",
+        ),
         (lambda: Foolbox(steps=0), "steps must be a whole number of at least 1; found 0."),
     ],
 )
@@ -295,9 +331,8 @@ def test_what_a_library_does_not_have_is_one_sentence(make: Any, message: str) -
 @pytest.mark.parametrize(
     ("attack", "message"),
     [
-        (Foolbox(name="L2PGD"), r"foolbox's L2PGD keeps to a budget in L2.*; give it as own_epsilon=\."),
-        (Torchattacks(name="AutoAttack", threshold=0.9), r"torchattacks' AutoAttack cannot attack this: "),
-        (Foolbox(name="GenAttack", steps=2), r"foolbox's GenAttack cannot attack this: "),
+        (Torchattacks(name="AutoAttack", threshold=0.9), r"torchattacks: AutoAttack cannot attack this: "),
+        (Foolbox(name="GenAttack", steps=2), r"foolbox: GenAttack cannot attack this: "),
     ],
 )
 def test_what_a_library_refuses_is_one_sentence(attack: Any, message: str) -> None:
@@ -322,6 +357,8 @@ def test_a_cell_reads_their_settings() -> None:
     spec.check()
     attack = spec.build({})
     assert attack == Torchattacks(name="MIFGSM", steps=4, step_size=2 / 255, arguments="decay=0.5")
+    assert spec.title == "torchattacks MIFGSM"
+    assert CellSpec.read("foolbox").title == "foolbox"
     assert spec.row_name(attack, "disjoint").startswith("torchattacks-8of255-nameMIFGSM-steps4-")
 
 

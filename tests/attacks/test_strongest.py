@@ -38,7 +38,7 @@ def test_no_member_is_stronger_on_any_query(objective: str) -> None:
     generator = torch.Generator().manual_seed(1)  # members draw one after another
     winners = np.array(result.winners)
     assert set(winners) <= set(attack.members)
-    for name, member in attack.members.items():
+    for name, member in attack.attacks.items():
         images_of = member.run(model, images, goal(objective), generator=generator).images
         own = sign * judge(model.codes(images_of), LABELS)
         assert (reached >= own).all()
@@ -48,7 +48,7 @@ def test_no_member_is_stronger_on_any_query(objective: str) -> None:
 def test_the_cost_is_that_of_all_members() -> None:
     model, images, attack = conv_model(BITS), random_images(IMAGES), Strongest(steps=5)
     cost = attack.run(model, images, goal("targeted"), judge=judge).cost
-    alone = [member.run(model, images, goal("targeted")).cost for member in attack.members.values()]
+    alone = [member.run(model, images, goal("targeted")).cost for member in attack.attacks.values()]
     assert np.array_equal(cost.backward, np.sum([own.backward for own in alone], axis=0))
     assert np.array_equal(cost.questions, np.full(IMAGES, len(attack.members)))
 
@@ -60,7 +60,7 @@ def test_without_a_database_the_nearest_code_counts_and_without_labels_pta_is_le
     assert "pta" not in result.winners
     wanted = unpack(aim.codes, BITS)
     reached = (unpack(model.codes(result.images), BITS) == wanted).sum(axis=1)
-    for name, member in attack.members.items():
+    for name, member in attack.attacks.items():
         if name != "pta":
             own = member.run(model, images, aim).images
             assert (reached >= (unpack(model.codes(own), BITS) == wanted).sum(axis=1)).all()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from hashprobe.attacks import Access, Universal, universal
-from hashprobe.attacks.universal import UniversalSettings
+from hashprobe.attacks import Access, Patch, Universal
+from hashprobe.attacks.universal import PatchSettings, UniversalSettings, base
 from hashprobe.data import RetrievalData, Split
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, Evaluator, measure
@@ -133,8 +133,8 @@ class TestLabels:
             database=Split(data.database.images, labels, data.database.names),
         )
         alone = np.eye(4, dtype=np.uint8)[:3]
-        assert np.array_equal(universal._labels(wider, UniversalSettings(labels="classes")), alone)
-        own = {tuple(label) for label in universal._labels(wider, UniversalSettings()).tolist()}
+        assert np.array_equal(base._labels(wider, UniversalSettings(labels="classes")), alone)
+        own = {tuple(label) for label in base._labels(wider, UniversalSettings()).tolist()}
         assert own == {(1, 1, 0, 0), (0, 1, 1, 0), *map(tuple, alone.tolist())}
 
 
@@ -146,8 +146,8 @@ class TestTraining:
         run = TrainingRun(model=model, data=data, seed=3, logs=tmp_path / "logs")
         whole = Universal.train(settings, run)
         log = read_json_lines(tmp_path / "logs" / "universal.jsonl")
-        monkeypatch.setattr(universal, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-        steps, draw = [], universal.numpy_generator
+        monkeypatch.setattr(base, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        steps, draw = [], base.numpy_generator
 
         def draw_until_killed(seed: int, *names: str | int) -> np.random.Generator:
             steps.append(names[-1])
@@ -155,7 +155,7 @@ class TestTraining:
                 raise Interrupted
             return draw(seed, *names)
 
-        monkeypatch.setattr(universal, "numpy_generator", draw_until_killed)
+        monkeypatch.setattr(base, "numpy_generator", draw_until_killed)
         with pytest.raises(Interrupted):
             train_into("Universal", settings, run, tmp_path / "killed")
         resumed = train_into("Universal", settings, run, tmp_path / "killed")
@@ -197,5 +197,43 @@ class TestTraining:
     ) -> None:
         model = conv_model(BITS).double()
         whole = train(model, data, steps=3, batch_size=4).perturbations.values
-        monkeypatch.setattr(universal, "PICTURES", 1)
+        monkeypatch.setattr(base, "PICTURES", 1)
         torch.testing.assert_close(train(model, data, steps=3, batch_size=4).perturbations.values, whole)
+
+
+class TestPatch:
+    def test_covers_its_corner_and_nothing_else(self, data: RetrievalData) -> None:
+        run = TrainingRun(model=linear_model(BITS), data=data, seed=3)
+        attack = Patch.train(PatchSettings(steps=2, batch_size=4, area=0.25, labels="classes"), run)
+        images, labels = random_images(3), np.eye(3, dtype=np.uint8)
+        made = attack.run(conv_model(BITS), images, Goal(labels=labels)).images
+        half = SIZE // 2
+        torch.testing.assert_close(made[:, :, half:, half:], attack.perturbations.values)
+        assert torch.equal(made[:, :, :half], images[:, :, :half])
+        assert torch.equal(made[:, :, :, :half], images[:, :, :, :half])
+        assert attack.epsilon is None
+
+    def test_ends_at_the_known_optimum_of_a_linear_model(self, data: RetrievalData) -> None:
+        """While z is small no bit is reached: the best patch is 1 where Σ_k c_k w_k is positive, and 0 elsewhere."""
+        model = linear_model(BITS, scale=1e-3)
+        run = TrainingRun(model=model, data=data, seed=3)
+        settings = PatchSettings(steps=20, batch_size=3, area=0.25, labels="classes", step_sizes=(0.05,))
+        found = Patch.train(settings, run).perturbations
+        weights = model.network[1].weight.detach().double().numpy()
+        summed = (anchor_signs(model, data, found.labels.numpy()) @ weights).reshape(-1, 3, SIZE, SIZE)
+        corner = summed[:, :, SIZE // 2 :, SIZE // 2 :]
+        sure = np.abs(corner) > np.abs(corner).max() * 1e-3
+        np.testing.assert_allclose(found.values.numpy()[sure], (corner > 0)[sure], atol=1e-6)
+
+    def test_bits_that_are_reached_no_longer_count(self) -> None:
+        logits = torch.tensor([[2.0, 0.1, -2.0]])  # tanh: 0.96, 0.10, -0.96
+        loss = Patch.loss(logits, torch.ones(1, 3))
+        assert float(loss) == pytest.approx(-(np.tanh(0.1) + np.tanh(-2.0)) / 3, rel=1e-6)
+
+    def test_is_saved_and_loaded(self, data: RetrievalData, tmp_path: Path) -> None:
+        run = TrainingRun(model=linear_model(BITS), data=data, seed=3)
+        attack = Patch.train(PatchSettings(steps=1, batch_size=2, labels="classes"), run)
+        attack.save(tmp_path / "patch")
+        again = load_trained(tmp_path / "patch")
+        assert again.sha256() == attack.sha256()
+        assert torch.equal(again.perturbations.values, attack.perturbations.values)

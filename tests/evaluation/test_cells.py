@@ -62,7 +62,7 @@ class TestReading:
             ),
             ("ProS-GAN:goal=untargeted", "ProS-GAN has no untargeted form; its goal must be targeted"),
             ("FGSM:code=own", "code=own is where a query is, so it can only be left: give goal=untargeted"),
-            ("FGSM:code=none", "FGSM needs a code to reach or to leave; give code= one of own, "),
+            ("FGSM:code=none", "FGSM needs a code to reach or to leave; give code= one of .*own, "),
             ("FGSM:code=prototype", r"prototype has to be trained first; give the folder .* \(--trained\)"),
         ],
     )

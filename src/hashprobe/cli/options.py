@@ -32,6 +32,13 @@ DataOption = Annotated[
     list[str] | None,
     typer.Option(help="Option of the data set as NAME=VALUE, for example queries=200; may be repeated."),
 ]
+Queries = Annotated[
+    int | None,
+    typer.Option(
+        help="How many queries are attacked, drawn by the seed where the data have more; all if not given.",
+        min=1,
+    ),
+]
 MODEL_HELP = "Folder of a hash model, as train-hash wrote it, or the name of a model that a plugin registers."
 Model = Annotated[str, typer.Option(help=MODEL_HELP)]
 TrainedFolders = Annotated[
@@ -90,13 +97,20 @@ def with_overrides(settings: Settings, texts: Sequence[str] | None, option: str)
     return type(settings)(**(settings.model_dump() | values))
 
 
-def load_data(data: str, image_size: int, seed: int, options: Sequence[str] | None) -> RetrievalData:
-    """Load a data set as the options describe it; of several processes the main one first, which fills the cache."""
+def load_data(
+    data: str, image_size: int, seed: int, options: Sequence[str] | None, queries: int | None = None
+) -> RetrievalData:
+    """Load a data set as the options describe it; of several processes the main one first, which fills the cache.
+
+    Where it has more than ``queries``, so many are drawn.
+    """
     from hashprobe.data import load
     from hashprobe.processes import processes
 
     named = read_pairs(options or (), "--data-option")
-    return processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
+    loaded = processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
+    fewer = queries is not None and queries < len(loaded.query)
+    return loaded.sample(query=queries, seed=seed) if fewer else loaded
 
 
 def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:

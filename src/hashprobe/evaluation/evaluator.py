@@ -43,6 +43,7 @@ class Attacked:
         rms: Root of the mean squared change.
         seconds: Time of the attack alone, all images; of several processes, the sum of their times.
         cost: Passes and questions, counted for each image.
+        won: Of an attack that tries several: in which share of the queries each served best.
     """
 
     codes: Codes
@@ -54,6 +55,7 @@ class Attacked:
     rms: float
     seconds: float
     cost: Cost
+    won: dict[str, float] | None = None
 
     def under(self, other: int) -> Attacked:
         """Return the same with the codes of another model, by its number."""
@@ -231,7 +233,7 @@ class Evaluator:
         )
         kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
         linf, l2, squares, seconds = np.zeros((4, len(images)))  # of a batch, at its first row
-        cost = Cost.none(len(images))
+        cost, winners = Cost.none(len(images)), np.zeros(len(images), dtype=np.int64)
         own = sum(rows.stop - rows.start for rows in batches)
         with progress_bar(title, own, show=self.progress) as advance:
             for rows in batches:
@@ -245,6 +247,7 @@ class Evaluator:
                     generator=generator,
                     search=self.ranking.ids,
                     database_labels=self.data.database.labels,
+                    judge=self._average_precision,
                 )
                 adversarial = result.images
                 if adversarial.is_cuda:
@@ -258,14 +261,20 @@ class Evaluator:
                 linf[rows.start], squares[rows.start] = change.abs().max(), change.square().sum()
                 l2[rows.start] = change.flatten(1).norm(dim=1).max()
                 cost.put(rows, result.cost)
+                if result.winners:
+                    winners[rows] = [attack.members.index(name) + 1 for name in result.winners]
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
         together.merge(codes, codes_uint8, *(some for pair in transferred for some in pair), kept)
-        together.merge(linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions)
+        together.merge(linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions, winners)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
         largest = float(linf.max()), float(l2.max())
-        return Attacked(codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost)
+        won = {name: float(np.mean(winners == at + 1)) for at, name in enumerate(attack.members)} or None
+        return Attacked(codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost, won)
+
+    def _average_precision(self, codes: Codes, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        return self.ranking.measure({"own": (codes, labels)})["own"].precision
 
     def row(
         self,
@@ -338,6 +347,7 @@ class Evaluator:
             chance=self.chance(protocol) if protocol else None,
             linf=attacked.linf if attacked else None,
             l2=attacked.l2 if attacked else None,
+            won=attacked.won if attacked else None,
             rms=attacked.rms if attacked else None,
             map_png=None if targeted else means.get("uint8"),
             t_map_png=means.get("uint8") if targeted else None,

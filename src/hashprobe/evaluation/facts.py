@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hashprobe.attacks import FGSM, Access, Attack
-from hashprobe.attacks.loop import IterativeAttack
+from hashprobe.attacks import Attack
 from hashprobe.data import RetrievalData, Split
 from hashprobe.data.audit.duplicates import pixel_hash
 from hashprobe.hashing import HashModel, frozen
@@ -21,8 +20,8 @@ from hashprobe.trained import Trained
 LOOKED_AT = 256
 """Queries on which the size of a model's outputs is measured, at most."""
 BATCH = 64
-TANH = "tanh"
-"""The objective ``mean(direction · tanh(α z))``, as attacks call it that have several."""
+SMALLEST_ALPHA = {"tanh": 1.0, "sharpening": 0.1}
+"""Of the objectives whose tanh a model with large outputs saturates."""
 
 
 def mean_logit(model: HashModel, images: Any) -> float | None:
@@ -45,17 +44,8 @@ def mean_logit(model: HashModel, images: Any) -> float | None:
 
 
 def tanh_alpha(attack: Attack) -> float | None:
-    """Return the smallest scale α of the ``tanh(α z)`` that a gradient attack differentiates, or ``None``.
-
-    ``None`` as well for an attack of another objective, and for one that does not say its α.
-    """
-    if attack.access is not Access.GRADIENTS or getattr(attack, "objective", TANH) != TANH:
-        return None
-    if isinstance(attack, FGSM):
-        return 1.0
-    if isinstance(attack, IterativeAttack):
-        return min(attack.alpha(step / attack.steps) for step in range(attack.steps))
-    return None
+    """Return the smallest scale α of the ``tanh(α z)`` that a gradient attack differentiates; ``None`` for other objectives."""
+    return SMALLEST_ALPHA.get(getattr(attack, "objective", ""))
 
 
 def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
@@ -76,7 +66,7 @@ def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
 
 def bits_apart(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
     """Return the Hamming distance of packed codes, row by row, ``(n,)``."""
-    apart: npt.NDArray[np.int64] = np.bitwise_count(codes ^ others).sum(axis=1, dtype=np.int64)
+    apart: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
     return apart
 
 

@@ -59,6 +59,7 @@ class ResultRow(BaseModel):
         t_map_low: Lower end of its 95 % bootstrap interval over queries.
         t_map_high: Upper end.
         chance: t-MAP of a random ranking.
+        won: Of an attack that tries several: the share of queries that each of them served best.
         linf: Largest change of a value over all images.
         l2: Largest L2 length of an image's change.
         rms: Perceptibility: root of the mean squared change over all values of all images.
@@ -117,6 +118,7 @@ class ResultRow(BaseModel):
     t_map_low: Fraction | None = None
     t_map_high: Fraction | None = None
     chance: Fraction | None = None
+    won: dict[str, Fraction] | None = None
     linf: Amount | None = None
     l2: Amount | None = None
     rms: Amount | None = None

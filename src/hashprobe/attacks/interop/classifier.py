@@ -7,26 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from hashprobe.attacks.objectives import OBJECTIVES, Objective
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.targets import Goal
 
-GoalObjective = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Logits z and direction ``(m, K)`` -> what an attack raises, for each picture ``(m,)``."""
-
-
-def agreement(logits: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """Return ``mean_k(direction · tanh z)``, in [−1, 1], for each picture ``(m,)``."""
-    return (direction * torch.tanh(logits)).mean(dim=1)
-
 
 class GoalClassifier(nn.Module):
-    """Two logits a picture, ``(objective, threshold)``: class 0 has reached its goal, class 1 has not.
+    """Two logits a picture, ``(a, threshold)`` with a = −loss: class 0 has reached its goal, class 1 has not.
 
-    An untargeted attack on :attr:`labels` (all 1) raises the cross entropy ``log(1 + exp(a − threshold))`` of an image's
-    objective a. Its gradient is that of a times a positive factor, so that steps along its sign are the steps of hashprobe's
-    own attacks. For a targeted goal that is towards the codes, for an untargeted one away from them: the goal's direction
-    says so, and the library's attack is in neither case put in a targeted mode.
+    An untargeted attack on :attr:`labels` (all 1) raises the cross entropy ``log(1 + exp(a − threshold))``. Its gradient is that
+    of a times a positive factor, so that steps along its sign are those of hashprobe's own attacks with the same objective. For a
+    targeted goal that is towards the codes, for an untargeted one away from them: the goal's direction says so, and the library's
+    attack is in neither case put in a targeted mode.
 
     Goals belong to images: the pictures of a call must be the n images in their order or, where n is 1, any number of pictures
     of that image. The model is no part of this module: it is asked in eval mode with frozen parameters, and left as it was,
@@ -35,9 +28,11 @@ class GoalClassifier(nn.Module):
     Args:
         model: The attacked model.
         goal: What is to be reached, with codes.
-        objective: What an attack raises.
-        threshold: From which objective on an image counts as having reached its goal. Attacks that look for the smallest change
-            over the border, or stop at it, hang on it; 1 is never crossed.
+        objective: The loss, a name of ``OBJECTIVES`` or such a function. Some of them change as steps go on, which a library
+            does not tell: they are taken at ``done``.
+        done: Share of the steps, 0 to 1. ``objective="scaled", done=0`` is what FGSM descends.
+        threshold: From which a on an image counts as having reached its goal. Attacks that look for the smallest change over the
+            border, or stop at it, hang on it. What is a mean of a tanh never crosses 1, nor comes near it.
 
     Raises:
         HashprobeError: a goal without codes; when called, another number of pictures than of images.
@@ -46,24 +41,32 @@ class GoalClassifier(nn.Module):
     direction: torch.Tensor
 
     def __init__(
-        self, model: HashModel, goal: Goal, *, objective: GoalObjective = agreement, threshold: float = 0.0
+        self,
+        model: HashModel,
+        goal: Goal,
+        *,
+        objective: str | Objective = "scaled",
+        done: float = 1.0,
+        threshold: float = 0.0,
     ) -> None:
         def logits(pictures: torch.Tensor) -> torch.Tensor:
             with frozen(model):
                 return model.attack_logits(pictures)
 
         direction = goal.direction(model.bits, torch.zeros((), device=model.device))
-        self._begin(logits, direction, objective, threshold)
+        self._begin(logits, direction, objective, done, threshold)
 
     def _begin(
         self,
         logits: Callable[[torch.Tensor], torch.Tensor],
         direction: torch.Tensor,
-        objective: GoalObjective,
+        objective: str | Objective,
+        done: float,
         threshold: float,
     ) -> None:
         super().__init__()
-        self._logits, self.objective, self.threshold = logits, objective, threshold
+        self._loss = OBJECTIVES[objective] if isinstance(objective, str) else objective
+        self._logits, self.done, self.threshold = logits, done, threshold
         self.register_buffer("direction", direction, persistent=False)
         # Libraries ask a model's parameters where it lives, and put one that trains back in training mode.
         self.place = nn.Parameter(torch.zeros((), device=direction.device), requires_grad=False)
@@ -75,7 +78,8 @@ class GoalClassifier(nn.Module):
         logits: Callable[[torch.Tensor], torch.Tensor],
         direction: torch.Tensor,
         *,
-        objective: GoalObjective = agreement,
+        objective: str | Objective = "scaled",
+        done: float = 1.0,
         threshold: float = 0.0,
     ) -> GoalClassifier:
         """Return a classifier around a function.
@@ -84,10 +88,11 @@ class GoalClassifier(nn.Module):
             logits: Float pictures ``(m, 3, h, w)`` in [0, 1] -> z ``(m, K)``, differentiable.
             direction: The signs that the codes of the images are to take, ``(n, K)``.
             objective: As for the class.
+            done: As for the class.
             threshold: As for the class.
         """
         made = cls.__new__(cls)
-        made._begin(logits, direction, objective, threshold)
+        made._begin(logits, direction, objective, done, threshold)
         return made
 
     @property
@@ -100,14 +105,14 @@ class GoalClassifier(nn.Module):
         self._logits = _forgotten
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return ``(objective, threshold)`` for float pictures ``(m, 3, h, w)`` in [0, 1]: ``(m, 2)``."""
+        """Return ``(a, threshold)`` for float pictures ``(m, 3, h, w)`` in [0, 1]: ``(m, 2)``."""
         if len(self.direction) not in (1, len(pictures)):
             raise HashprobeError(
                 f"the attack asks for {len(pictures)} pictures of {len(self.direction)} images, so that it is unknown which "
                 "goal is whose; attack one image at a time."
             )
         logits = self._logits(pictures)
-        value = self.objective(logits, self.direction.to(logits))
+        value = -self._loss(logits, self.direction.to(logits).expand_as(logits), self.done)
         return torch.stack([value, torch.full_like(value, self.threshold)], dim=1)
 
 

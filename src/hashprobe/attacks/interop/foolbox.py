@@ -9,11 +9,10 @@ from typing import Any, ClassVar, cast
 
 import torch
 
-from hashprobe.attacks.base import ATTACKS
+from hashprobe.attacks.base import ATTACKS, Norm
 from hashprobe.attacks.interop.borrowed import BorrowedAttack
 from hashprobe.attacks.interop.classifier import GoalClassifier
-from hashprobe.attacks.interop.library import library, parameters
-from hashprobe.errors import HashprobeError
+from hashprobe.attacks.interop.library import library, parameters, said
 
 
 @ATTACKS.register("foolbox")
@@ -21,11 +20,12 @@ from hashprobe.errors import HashprobeError
 class Foolbox(BorrowedAttack):
     """An attack of foolbox by its name there, as ``name=LinfPGD``; needs the extra ``interop``.
 
-    An attack within another distance than L∞ has the budget ``own_epsilon`` in it; one that looks for the smallest change may
-    do without. An image for which foolbox finds none comes back as foolbox leaves it.
+    An attack that looks for the smallest change may measure it as it likes; the budget is enforced on what it finds. An image
+    for which foolbox finds none comes back as foolbox leaves it.
     """
 
     package: ClassVar[str] = "foolbox"
+    default_names: ClassVar[Mapping[Norm, str]] = {"linf": "LinfPGD", "l2": "L2PGD"}
     taken_as: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "steps": ("steps",),
         "step_size": ("abs_stepsize", "stepsize", "initial_stepsize"),
@@ -48,19 +48,27 @@ class Foolbox(BorrowedAttack):
         """Whether foolbox calls it a minimisation."""
         return issubclass(self.kind, library("foolbox").attacks.base.MinimizationAttack)
 
+    @property
+    def own_norm(self) -> str | None:
+        """Of an attack with a fixed budget: that of its distance."""
+        if self.up_to_the_threshold:
+            return None
+        return str(self.made(self.given).distance).partition(" ")[0].lower()
+
+    def made(self, arguments: dict[str, Any]) -> Any:
+        """Return foolbox's attack; one that may measure as it is told measures as the budget does."""
+        if "distance" in parameters(self.kind):
+            arguments.setdefault("distance", getattr(library("foolbox").distances, self.norm))
+        with said(self.said_name):
+            return self.kind(**arguments)
+
     def attacked(
         self, classifier: GoalClassifier, images: torch.Tensor, arguments: dict[str, Any]
     ) -> torch.Tensor:
         """Return what foolbox makes of images; see :meth:`BorrowedAttack.attacked`."""
-        own, linf = library("foolbox"), library("foolbox").distances.linf
-        if "distance" in parameters(self.kind):
-            arguments.setdefault("distance", linf)
-        attack = self.kind(**arguments)
-        budget = (self.epsilon or 1.0) if attack.distance is linf else self.own_epsilon
-        if budget is None and not self.up_to_the_threshold:
-            raise HashprobeError(
-                f"{self.said_name} keeps to a budget in {attack.distance}; give it as own_epsilon=."
-            )
+        own, attack = library("foolbox"), self.made(arguments)
+        same = attack.distance is getattr(own.distances, self.norm)
+        budget = self.budget(images) if same else None
         model = own.PyTorchModel(classifier, bounds=(0, 1), device=images.device)
         criterion = own.criteria.Misclassification(classifier.labels)
         _, adversarial, _ = attack(model, images, criterion, epsilons=budget)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 import torch
 
-from hashprobe.attacks.base import ATTACKS
+from hashprobe.attacks.base import ATTACKS, Norm
 from hashprobe.attacks.interop.borrowed import BorrowedAttack
 from hashprobe.attacks.interop.classifier import GoalClassifier
 from hashprobe.attacks.interop.library import library, parameters
@@ -22,6 +22,7 @@ IN_ORDER = frozenset({
 UP_TO_THE_THRESHOLD = frozenset({
     "APGD", "APGDT", "AutoAttack", "CW", "DeepFool", "EADL1", "EADEN", "FAB", "JSMA", "SparseFool", "Square",
 })  # fmt: skip
+BUDGETS = ("eps", "max_epsilon")
 WRAPPERS = ("MultiAttack", "LGV")
 
 
@@ -34,6 +35,7 @@ class Torchattacks(BorrowedAttack):
     """
 
     package: ClassVar[str] = "torchattacks"
+    default_names: ClassVar[Mapping[Norm, str]] = {"linf": "PGD", "l2": "PGDL2"}
     taken_as: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "steps": ("steps", "num_iter_set", "nb_iter", "n_queries"),
         "step_size": ("alpha", "lr"),
@@ -48,23 +50,28 @@ class Torchattacks(BorrowedAttack):
     @property
     def up_to_the_threshold(self) -> bool:
         """Whether it is one that was read to do so."""
-        return self.name in UP_TO_THE_THRESHOLD
+        return self.own_name in UP_TO_THE_THRESHOLD
+
+    @property
+    def own_norm(self) -> str | None:
+        """Of an attack with a budget: as its name or its argument ``norm`` says."""
+        if not set(BUDGETS) & set(parameters(self.kind)):
+            return None
+        return "l2" if "L2" in self.own_name else str(self.given.get("norm", "Linf")).lower()
 
     @property
     def together(self) -> bool:
         """Whether it was read to keep the order of a batch."""
-        return self.name in IN_ORDER
+        return self.own_name in IN_ORDER
 
     def attacked(
         self, classifier: GoalClassifier, images: torch.Tensor, arguments: dict[str, Any]
     ) -> torch.Tensor:
         """Return what torchattacks makes of images; see :meth:`BorrowedAttack.attacked`."""
         taken = parameters(self.kind)
-        within_linf = "L2" not in self.name and arguments.get("norm", "Linf") == "Linf"
-        budget = (self.epsilon or 1.0) if within_linf else self.own_epsilon
-        for name in ("eps", "max_epsilon"):
-            if name in taken and budget is not None:
-                arguments.setdefault(name, budget)
+        for name in BUDGETS:
+            if name in taken:
+                arguments.setdefault(name, self.budget(images))
         if "n_classes" in taken:
             arguments.setdefault("n_classes", 2)
         return cast(torch.Tensor, self.kind(classifier, **arguments)(images, classifier.labels))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hashprobe.attacks import ATTACKS, Access, Attack
+from hashprobe.attacks import ATTACKS, Access, Attack, BorrowedAttack
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.identity import version_of
@@ -89,7 +89,12 @@ class CellSpec(BaseModel):
     def title(self) -> str:
         """What a table calls it: the attack, ``Original``, or the target code."""
         if self.attack is not None:
-            return self.attack
+            borrowed = self.kind is not None and issubclass(self.kind, BorrowedAttack)
+            return (
+                f"{self.attack} {self.settings['name']}"
+                if borrowed and self.settings.get("name")
+                else self.attack
+            )
         return ORIGINAL if self.code is None else CODES[self.code].heading
 
     @property

@@ -51,7 +51,8 @@ def measure_table(
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
-        codes = [name for name in ("p2p", "anchor", *fitting) if name in CODES]
+        aims = [spec.code_name for spec in specs if spec.goal_kind.objective == "targeted"]
+        codes = [name for name in dict.fromkeys(("p2p", "anchor", *fitting, *aims)) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))
             for spec, protocol in cells_under(specs, protocols, codes)
