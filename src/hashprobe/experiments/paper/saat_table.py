@@ -20,6 +20,7 @@ from hashprobe.experiments.paper.records import (
     record_of,
     without_numbers,
 )
+from hashprobe.experiments.paper.sizes import GridSize
 from hashprobe.targets import Objective, draw_target_labels
 
 NAME = "saat-table"
@@ -31,14 +32,13 @@ UNCHANGED = "Unchanged"
 EXACT, AS_PUBLISHED = "exact", "as published"
 HOW_TO_READ = (
     "An independent comparison: attacks away from the query, and attacks towards a target that shares nothing with it, on a DPH "
-    f"model of 32 bits, by MAP and t-MAP of the first {TOP_K:,} images. **Exact** averages over the orders of tied images and "
+    f"model, by MAP and t-MAP of the first {TOP_K:,} images. **Exact** averages over the orders of tied images and "
     "divides by the most relevant images that could be found, ± half the width of the 95 % bootstrap interval over queries; **as "
     "published** keeps the order of the database and divides by those that were found, as the field's scripts do. The last "
-    "column is what SAAT's authors print (Yuan et al., "
-    "*Semantic-Aware Adversarial Training for Reliable Deep Hashing Retrieval*, TIFS "
-    "2023), on AlexNet. **SAAT** is PGD towards the mainstay code or away from it, with their objective. A *code* is ranked "
-    "itself: as far as an attack that aims at it, or leaves it, can come. All attacks keep to ε = 8/255 but the "
-    f"{GENERATOR} that has no bound, as it was published."
+    "column is what SAAT's authors print (Yuan et al., *Semantic-Aware Adversarial Training for Reliable Deep Hashing "
+    "Retrieval*, TIFS 2023), on AlexNet with 32 bits. **SAAT** is PGD towards the mainstay code or away from it, with their "
+    "objective. A *code* is ranked itself: as far as an attack that aims at it, or leaves it, can come. All attacks keep to "
+    f"ε = 8/255 but the {GENERATOR} that has no bound, as it was published."
 )
 COLUMNS: dict[Objective, str] = {"untargeted": "map", "targeted": "t_map"}
 HEADINGS = {
@@ -92,7 +92,7 @@ def methods(catalogue: Catalogue) -> list[Method]:
     return [
         Method(UNCHANGED, "untargeted", original),
         untargeted("HAG", "HAG", steps=size.long_steps),
-        untargeted("SDHA", "SDHA", steps=min(size.long_steps, 1500)),
+        untargeted("SDHA", "SDHA", steps=_sdha_steps(size)),
         untargeted("SAAT", "PGD", "mainstay", **theirs),
         untargeted("*Own code*", code="own"),
         untargeted("*Mainstay code*", code="mainstay"),
@@ -107,6 +107,10 @@ def methods(catalogue: Catalogue) -> list[Method]:
     ]
 
 
+def _sdha_steps(size: GridSize) -> int:
+    return min(size.long_steps, 1500)
+
+
 def cells(catalogue: Catalogue) -> list[Cell]:
     """Return the cells of all rows; that of the unchanged queries serves both tables."""
     return list({method.cell.key: method.cell for method in methods(catalogue)}.values())
@@ -116,7 +120,12 @@ def show(results: Results) -> Sheet:
     """Show one table an objective, measured in both ways, with the authors' numbers beside."""
     records = [record for method in methods(results.catalogue) for record in _measured(method)]
     theirs = published(NAME, results.catalogue.published) if results.catalogue.published else []
-    parts = [("", HOW_TO_READ)]
+    size = results.catalogue.size
+    steps = (
+        f"HAG takes {size.long_steps:,} steps here (as published 2,000), SDHA {_sdha_steps(size):,} (1,500), THA and SAAT "
+        f"{size.iterated_steps:,} (100)."
+    )
+    parts = [("", f"{HOW_TO_READ} {steps}")]
     for objective, column in COLUMNS.items():
         own = [record for record in records if column in record]
         beside = {record["method"]: record[column] for record in theirs if column in record}
