@@ -36,7 +36,7 @@ def reproduce(
         str,
         typer.Argument(
             help="A recipe (quickstart, flickr25k-64), or of the paper: table1 to table4, figure2, figure3, figure4a, "
-            "figure4b, all."
+            "figure4b; saat-table; all."
         ),
     ],
     data: Annotated[

@@ -179,7 +179,7 @@ GRID_SIZES.register("paper")(
 _CPU = SCALES["cpu"].model_copy(
     update={
         "training": SCALES["cpu"].training.model_copy(update={"epochs": 5, "learning_rate": 1e-3}),
-        "trained": {"prototype": {"steps": 1500}, "ProS-GAN": {"epochs": 4}},
+        "trained": {"prototype": {"steps": 1500}, "circle": {"steps": 1500}, "ProS-GAN": {"epochs": 4}},
     }
 )
 GRID_SIZES.register("cpu")(
