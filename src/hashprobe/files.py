@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError, shortened
 
 PART = ".part"
@@ -119,7 +120,8 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
 
 def _text(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        # As in text mode: lines may end as on another system.
+        return read_bytes(path, "text_bytes").decode().replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     except UnicodeDecodeError as error:

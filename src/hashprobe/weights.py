@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from hashprobe.bounds import check_readable
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing, write_failed
 
@@ -65,6 +66,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
         HashprobeError: the file is missing, truncated, or of another kind.
     """
     try:
+        check_readable(path, "weight_bytes")
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:

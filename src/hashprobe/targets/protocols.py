@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
+from hashprobe.retrieval.labels import distinct_labels
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets.context import Labels
 
@@ -27,7 +28,7 @@ def unique_labels(database_labels: npt.NDArray[Any]) -> Labels:
 
     The empty label is left out: no image shares a label with it, so it cannot be hit.
     """
-    unique: Labels = np.unique(np.asarray(database_labels).astype(np.uint8), axis=0)
+    unique, _ = distinct_labels(np.asarray(database_labels).astype(np.uint8, copy=False))
     return unique[unique.any(axis=1)]
 
 
@@ -71,7 +72,7 @@ def draw_target_labels(
         HashprobeError: an unknown protocol, or a query for which it allows no label.
     """
     queries = np.asarray(query_labels).astype(np.uint8)
-    candidates, allowed = PROTOCOLS[protocol](queries, np.asarray(database_labels).astype(np.uint8))
+    candidates, allowed = PROTOCOLS[protocol](queries, np.asarray(database_labels).astype(np.uint8, copy=False))
     counts = allowed.sum(axis=1)
     if len(candidates) == 0 or (counts == 0).any():
         row = int(np.argmin(counts))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hashprobe.bounds import read_bytes
 from hashprobe.data.building.archive import (
     OFFICIAL_DATA_SETS,
     Archive,
@@ -67,7 +68,7 @@ def _read_instances(path: Path) -> dict[str, Any]:
         return value
 
     try:
-        content = json.loads(path.read_bytes(), object_hook=without_outline)
+        content = json.loads(read_bytes(path, "annotation_bytes"), object_hook=without_outline)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise HashprobeError(f"{path} is not a JSON file ({error}); unpack it again.") from None
     if not isinstance(content, dict):

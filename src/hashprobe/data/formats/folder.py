@@ -106,9 +106,18 @@ def decode_listed(file: ImageFile, name: str, image_size: int, listing: Listing)
         HashprobeError: the image cannot be used; the message names file and line of the list.
     """
     try:
+        return decode_file(file, image_size)
+    except UnusableImage as error:
+        raise HashprobeError(f"{listing.where(name)}: the image {name} {error}.") from None
+
+
+def decode_file(file: ImageFile, image_size: int) -> UInt8Array:
+    """Read and decode an image; see :func:`hashprobe.data.images.decoding.decode_image`.
+
+    Raises:
+        UnusableImage: it cannot be used.
+    """
+    try:
         return decode_image(file.read(), image_size)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    except UnusableImage as error:
-        problem = str(error)
-    raise HashprobeError(f"{listing.where(name)}: the image {name} {problem}.")
+        raise UnusableImage(f"cannot be read ({error.strerror})") from None

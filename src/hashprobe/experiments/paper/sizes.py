@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
@@ -110,7 +111,7 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     if not name_or_file.endswith(".toml"):
         return _named(name_or_file, data)
     try:
-        changes = tomllib.loads(user_path(name_or_file).read_text(encoding="utf-8"))
+        changes = tomllib.loads(read_bytes(user_path(name_or_file), "text_bytes").decode())
     except OSError as error:
         raise HashprobeError(f"{name_or_file} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
