@@ -48,11 +48,23 @@ def _print_version(wanted: bool) -> None:
 @app.callback(help=HELP)
 def before_any_verb(
     plugin: Plugins = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Largest of what is read from a file as NAME=VALUE: image_pixels, image_bytes, text_bytes, "
+            "annotation_bytes or weight_bytes; may be repeated."
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Do what the options before a verb say."""
+    if bound:
+        from hashprobe.bounds import set_bounds
+        from hashprobe.settings_text import read_pairs
+
+        set_bounds(read_pairs(bound, "--bound"))
     if plugin:
         use_plugins(plugin)
 

@@ -72,7 +72,9 @@ def draw_target_labels(
         HashprobeError: an unknown protocol, or a query for which it allows no label.
     """
     queries = np.asarray(query_labels).astype(np.uint8)
-    candidates, allowed = PROTOCOLS[protocol](queries, np.asarray(database_labels).astype(np.uint8, copy=False))
+    candidates, allowed = PROTOCOLS[protocol](
+        queries, np.asarray(database_labels).astype(np.uint8, copy=False)
+    )
     counts = allowed.sum(axis=1)
     if len(candidates) == 0 or (counts == 0).any():
         row = int(np.argmin(counts))

@@ -231,7 +231,7 @@ def _examine(
         split_sha256=sha256_of_splits((split.names, split.labels) for split in splits),
         image_size=image_size,
         images={split.name: len(split) for split in splits},
-        different_images={split.name: len(np.unique(split.numbers)) for split in splits},
+        different_images={split.name: split.different() for split in splits},
         unlabelled={split.name: int((~split.labels.any(axis=1)).sum()) for split in splits},
         images_by_class=dict(zip(class_names, map(tuple, by_class.tolist()), strict=True)),
         relevant_pairs=float(counts.sum() / (len(query) * len(database))) if measurable else None,

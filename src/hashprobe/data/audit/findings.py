@@ -94,6 +94,10 @@ class AuditedSplit:
         """Say what a row lists, and where it is written."""
         return f"{self.names[row]}: {self.where(row)}"
 
+    def different(self) -> int:
+        """Return how many different images there are."""
+        return int((np.bincount(self.numbers) > 0).sum())
+
     def first_rows(self) -> tuple[Numbers, Rows]:
         """Return the numbers of the different images, ascending, and the first row of each."""
         numbers, rows = np.unique(self.numbers, return_index=True)
@@ -184,7 +188,9 @@ def of_repeated_rows(splits: AuditedSplits) -> Iterator[Finding]:
         again = np.ones(len(split), dtype=bool)
         again[first] = False
 
-        def say(row: int, split: AuditedSplit = split, numbers: Numbers = numbers, first: Rows = first) -> str:
+        def say(
+            row: int, split: AuditedSplit = split, numbers: Numbers = numbers, first: Rows = first
+        ) -> str:
             one = int(first[np.searchsorted(numbers, split.numbers[row])])
             return f"{split.names[row]}: {split.where(one)} and {split.where(row)}"
 

@@ -38,7 +38,7 @@ def load_folder(
 
     The images are beside the lists, in tar files beside them, or in the folder that ``source.txt`` names.
 
-    The decoded images are cached in one memory-mapped file, each distinct image once. The cache is used again
+    The decoded images are cached in one file, each distinct image once. The cache is used again
     as long as the listed paths, the image files (size and time of change) and the image size are the same.
 
     Args:

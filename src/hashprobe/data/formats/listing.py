@@ -135,7 +135,9 @@ def _require_disjoint(query: ListedSplit, in_query: dict[str, int], other: Liste
 
 
 def _require_same_labels(one: ListedSplit, rows: dict[str, int], other: ListedSplit) -> None:
-    pairs = np.array([(rows[name], row) for row, name in enumerate(other.names) if name in rows], dtype=np.intp)
+    pairs = np.array(
+        [(rows[name], row) for row, name in enumerate(other.names) if name in rows], dtype=np.intp
+    )
     mine, others = pairs.reshape(-1, 2).T
     different = np.flatnonzero((one.labels[mine] != other.labels[others]).any(axis=1))
     if len(different):

@@ -87,7 +87,10 @@ def _read_split(
     needed = _NEEDED.format(rows=rows)
     paths = read_lines(image_list, faults, needed=needed)
     rows_written = read_lines(label_list, faults, needed=needed, alike=True)
-    at, labels_at = Locations.lines_of(image_list, len(paths)), Locations.lines_of(label_list, len(rows_written))
+    at, labels_at = (
+        Locations.lines_of(image_list, len(paths)),
+        Locations.lines_of(label_list, len(rows_written)),
+    )
     for row, path in enumerate(paths):
         if not path.strip():  # said before the lengths are compared, which it makes unequal
             clean_path(path, at[row], faults)

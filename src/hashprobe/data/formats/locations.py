@@ -30,7 +30,11 @@ class Locations:
     @classmethod
     def lines_of(cls, path: Path, lines: int | Sequence[int], *, unit: str = "line") -> Locations:
         """Return the locations of the first ``lines`` lines of a file, or of the lines with given numbers."""
-        numbers = np.arange(1, lines + 1, dtype=np.int32) if isinstance(lines, int) else np.array(lines, dtype=np.int32)
+        numbers = (
+            np.arange(1, lines + 1, dtype=np.int32)
+            if isinstance(lines, int)
+            else np.array(lines, dtype=np.int32)
+        )
         return cls((path,), np.zeros(len(numbers), dtype=np.int32), numbers.astype(np.int32), unit)
 
     @classmethod

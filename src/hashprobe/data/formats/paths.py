@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from hashprobe.data.images.image_files import ImageFiles
 SAMPLES = 8
 BAD_PATHS = "paths that cannot be used"
 # In lines: white space, a drive, a backslash, an empty part, or one that begins with a dot.
-_UNCLEAN = re.compile(r"[^\S\n]|[:\\]|[/\n][/\n.]")
+_UNCLEAN = (*" \t\r\v\f\x1c\x1d\x1e\x1f:\\", "//", "/.", "/\n", "\n/", "\n.", "\n\n")
 
 Parts = tuple[str, ...]
 
@@ -69,8 +68,9 @@ def relative_names(split: ListedSplit, files: ImageFiles, faults: Faults = STRIC
 
 def _all_clean(names: Sequence[str]) -> bool:
     """Whether all names are surely paths as :func:`clean_path` returns them; looked at together, which is fast."""
-    together = "\n".join(names)
-    return together.count("\n") == len(names) - 1 and not _UNCLEAN.search(f"\n{together}\n")
+    together = "\n".join(("", *names, ""))
+    one_each = together.isascii() and together.count("\n") == len(names) + 1
+    return one_each and not any(part in together for part in _UNCLEAN)
 
 
 def _parts(text: str) -> Parts:
