@@ -3,7 +3,8 @@
 The same drawing as in ``tests/faults``, which draws a fixed number of cases. A finding is an answer that is neither a right
 result nor one sentence, or a file that was changed.
 
-With ``--kills``, small commands are killed, and meet a full disk, at every single touch of the disk.
+With ``--kills``, small commands are killed, and meet a full disk, at every single touch of the disk. With ``--memory``, commands
+meet what would take all memory or never end, each in a process of its own, whose memory at its peak is printed.
 
 Example: python benchmarks/faults.py --minutes 10
 """
@@ -11,6 +12,7 @@ Example: python benchmarks/faults.py --minutes 10
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +25,7 @@ for room in (".", "faults", "data", "report", "experiments"):
 
 import fuzzing  # noqa: E402
 import killing  # noqa: E402
+import large  # noqa: E402
 import walks  # noqa: E402
 from hypothesis import HealthCheck, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
@@ -37,9 +40,12 @@ def main() -> int:
     parser.add_argument(
         "--kills", action="store_true", help="kill at every place, in place of damaging files"
     )
+    parser.add_argument("--memory", action="store_true", help="measure memory on large files, likewise")
     given_options = parser.parse_args()
     if given_options.kills:
         return kill_everywhere()
+    if given_options.memory:
+        return measure_memory()
     first = int(time.time()) if given_options.seed is None else given_options.seed
     cases, findings = Counter[str](), dict[tuple[str, str], str]()
     end = time.monotonic() + 60 * given_options.minutes
@@ -73,6 +79,41 @@ def kill_everywhere() -> int:
     found = [finding for finding in findings if finding]
     print(f"{len(findings)} cases, {len(found)} findings", *found, sep="\n")
     return 1 if found else 0
+
+
+REFUSED = """
+import resource, sys
+from hashprobe.cli import main
+try:
+    main()
+finally:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"peak {peak // 1024}", file=sys.stderr)
+"""
+MOST_MEBIBYTES = 1024
+
+
+def measure_memory() -> int:
+    """Run each command of ``tests/faults/large.py``; print a table of what it said and its memory at its peak."""
+    failed = 0
+    print("| What comes in | Peak | What is said |", "| --- | --- | --- |", sep="\n")
+    for name, (make, expected) in large.CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", REFUSED, *make(Path(folder))]
+            try:
+                ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            except subprocess.TimeoutExpired:
+                print(f"| {name} | never ended | |")
+                failed += 1
+                continue
+            *said, peak = ended.stderr.strip().split("\n")
+            sentence = " ".join(said).replace(folder, "…").removeprefix("hashprobe: ")
+            mebibytes = int(peak.split()[1])
+            print(f"| {name} | {mebibytes} MiB | {sentence} |", flush=True)
+            right = ended.returncode == 2 and len(said) == 1 and expected in sentence
+            failed += not (right and mebibytes < MOST_MEBIBYTES)
+    print(f"\n{len(large.CASES)} cases, {failed} findings")
+    return 1 if failed else 0
 
 
 def walk(

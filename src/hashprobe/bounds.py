@@ -29,8 +29,8 @@ class Bounds:
     """The largest of each kind that is read.
 
     Attributes:
-        image_pixels: Width times height of a picture as its file declares it. One of the default takes 0.5 GiB while it
-            is decoded; twice that, if transparent.
+        image_pixels: Width times height of a picture as its file declares it. One of the default takes 0.3 GiB while it
+            is decoded; 1 GiB, if transparent.
         image_bytes: Of a picture's file, or of a member of a tar file.
         text_bytes: Of a list, a table, a file of settings or of results.
         annotation_bytes: Of a file of annotations of an official archive; MS-COCO's has 450 MB.

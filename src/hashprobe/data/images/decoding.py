@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,9 @@ DECODING = 1  # raised whenever the same file would give other pixels; caches of
 SMALLEST_SIDE = 32
 LARGEST_SIDE = 4096
 """Of the images that a model takes, in pixels."""
+MANY_PIXELS = 16_000_000
+"""Of pictures with more, one is decoded at a time, however many threads there are."""
+_one_at_a_time = threading.Lock()
 # Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
@@ -56,10 +61,11 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is stricter
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
-            if min(image.size) >= SMALLEST_SIDE and image.width * image.height <= BOUNDS.image_pixels:
-                _check_sums(data, image.format)
-                return _to_square(_to_rgb(_turn_upright(image)), size)
             width, height = image.size
+            if min(image.size) >= SMALLEST_SIDE and width * height <= BOUNDS.image_pixels:
+                with _one_at_a_time if width * height > MANY_PIXELS else nullcontext():
+                    _check_sums(data, image.format)
+                    return _to_square(_to_rgb(_turn_upright(image)), size)
     except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
         if "truncated" in str(error).lower():
             raise UnusableImage("is truncated; copy it again") from None
@@ -112,6 +118,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode == "RGB":  # convert() would make a copy
+        image.load()
+        return image
     return image.convert("RGB")
 
 
