@@ -82,6 +82,7 @@ def user_path(path: str | Path) -> Path:
         raise HashprobeError(f"{shortened(path)} is no path (it holds a NUL character).")
     try:
         given = Path(path).expanduser()
+        os.fsencode(given)  # the name of a file is bytes
         given.exists()  # asks the operating system, which knows how long a name may be
     except PermissionError:
         return given

@@ -17,13 +17,23 @@ from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
-from hashprobe.typed_values import check_fields
+from hashprobe.typed_values import check_fields, checked
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
 
 
+@checked
 def project(adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | None) -> torch.Tensor:
-    """Return the nearest images to ``adversarial`` within ``epsilon`` (L∞, [0, 1] units) of ``images`` and in [0, 1]."""
+    """Return the nearest images to ``adversarial`` within ``epsilon`` (L∞, [0, 1] units) of ``images`` and in [0, 1].
+
+    Raises:
+        HashprobeError: images of another shape, or something else in place of an argument.
+    """
+    if adversarial.shape != images.shape:
+        found = f"{tuple(adversarial.shape)} and {tuple(images.shape)}"
+        raise HashprobeError(f"adversarial and unchanged images must have one shape; found {found}.")
+    if epsilon is not None and not 0 <= epsilon <= 1:
+        raise HashprobeError(f"epsilon must be in [0, 1], or None for unbounded; found {shortened(epsilon)}.")
     if epsilon is not None:
         adversarial = images + (adversarial - images).clamp(-epsilon, epsilon)
     return adversarial.clamp(0, 1)
@@ -121,6 +131,7 @@ class Attack(ABC):
         goal = Goal(objective="targeted", codes=codes, labels=labels)
         return self.run(model, images, goal, generator=generator).images
 
+    @checked
     def run(
         self,
         model: HashModel,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.seeds import numpy_generator
+from hashprobe.typed_values import checked
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 RowIndex: TypeAlias = "int | np.integer[Any] | slice | list[int] | npt.NDArray[Any]"
@@ -170,6 +171,7 @@ class RetrievalData:
             "class_names": list(self.class_names),
         }
 
+    @checked
     def sample(
         self,
         *,

@@ -17,6 +17,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.retrieval import unpack
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import NO_CODE, Codes, Goal
+from hashprobe.typed_values import checked
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class AttackedPicture:
     questions: int
 
 
+@checked
 def target_label(names: list[str], class_names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
     """Return the multi-hot label ``(C,)`` of class names.
 

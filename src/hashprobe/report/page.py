@@ -24,6 +24,7 @@ from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import audit_counts, audit_findings, made_of, still_example, transfer_tables
 from hashprobe.report.summary import summarise
 from hashprobe.text import plain
+from hashprobe.typed_values import checked
 
 LIMIT = 8 * 1024 * 1024
 """Bytes of a page: what a mail attachment may have."""
@@ -34,6 +35,7 @@ STILL_ROWS = 60
 SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 
 
+@checked
 def write_report(directory: str | Path, *, figures: bool = True, progress: bool = False) -> Path:
     """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
 

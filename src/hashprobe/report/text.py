@@ -14,8 +14,10 @@ from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
 from hashprobe.results import ResultRow
 from hashprobe.text import plain
+from hashprobe.typed_values import checked
 
 
+@checked
 def text_report(directory: str | Path, console: Console | None = None) -> None:
     """Print the summary and one table for each protocol (or ``untargeted``) and setting of a run directory.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hashprobe.errors import HashprobeError, shortened
+from hashprobe.typed_values import checked
 
 TARGETED: Literal["targeted"] = "targeted"
 UNTARGETED: Literal["untargeted"] = "untargeted"
@@ -116,6 +118,7 @@ class ResultRow(BaseModel):
     training_seed: int | None = None
 
     @classmethod
+    @checked
     def read(cls, values: Mapping[str, Any], where: str, number: int) -> Self:
         """Check one JSON object and return it as a row; fields that no row has are passed over.
 
@@ -238,10 +241,13 @@ class ResultRow(BaseModel):
         return self.model_dump(exclude={"seconds_per_image"})
 
 
+@checked
 def epsilon_text(epsilon: float | None) -> str:
     """Write a budget as the field does: ``8/255`` when it is a whole number of grey levels, ``unbounded`` for ``None``."""
     if epsilon is None:
         return UNBOUNDED
+    if not math.isfinite(epsilon * 255):
+        raise HashprobeError(f"epsilon must be a finite number or none; found {epsilon}.")
     levels = epsilon * 255
     return f"{round(levels)}/255" if abs(levels - round(levels)) < 1e-3 else f"{epsilon:.4g}"
 

@@ -27,6 +27,7 @@ from hashprobe.data.images.image_files import ImageFiles, image_folder
 from hashprobe.data.retrieval_data import RetrievalData, Split, UInt8Array, sha256_of_splits
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import chance_level
+from hashprobe.typed_values import checked
 
 # Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
 # on a floor above this one.
@@ -111,6 +112,7 @@ class Audit:
         return lines
 
 
+@checked
 def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool = False) -> Audit:
     """Audit loaded data.
 
@@ -132,6 +134,7 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
     return _examine(data.name, splits, data.class_names, data.image_size, chances)
 
 
+@checked
 def audit_folder(
     path: str | Path,
     image_size: int = 64,

@@ -19,10 +19,12 @@ from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
+from hashprobe.typed_values import checked
 
 IMAGES_A_BLOCK = 32
 
 
+@checked
 def load_folder(
     path: str | Path,
     image_size: int = 64,

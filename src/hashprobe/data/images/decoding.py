@@ -15,6 +15,7 @@ from hashprobe.bounds import BOUNDS, read_bytes
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.files import user_path
+from hashprobe.typed_values import checked
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
@@ -28,6 +29,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 
 
+@checked
 def check_image_size(size: int) -> None:
     """Check that images may have ``size`` pixels a side.
 
@@ -81,6 +83,7 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
     )
 
 
+@checked
 def read_image(path: str | Path, size: int = 64) -> UInt8Array:
     """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8.
 

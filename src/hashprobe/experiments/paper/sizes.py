@@ -16,6 +16,7 @@ from hashprobe.experiments.scales import SCALES, Scale
 from hashprobe.files import user_path
 from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
+from hashprobe.typed_values import checked
 
 # The paper's data sets, by the names of ``hashprobe data build``, with its β for each.
 PUBLISHED_BETAS = {"flickr25k": 100.0, "nus-wide": 50.0, "ms-coco": 50.0}
@@ -95,6 +96,7 @@ class GridSize(BaseModel):
         return self.model_copy(update={"models": tuple(models)})
 
 
+@checked
 def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     """Return a size by its name, or as a TOML file describes it; the size ``paper`` has the paper's β for the data.
 
