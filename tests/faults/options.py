@@ -24,13 +24,41 @@ from helpers import conv_model, train_tiny
 
 STRANGE = (
     *("", " ", "-1", "0", "1", "1.5", "-0.5", "1e400", "inf", "-inf", "nan", "none", "true", "false", "null"),
-    *("8/255", "1/0", "/", "=", "a=b", "=x", "[]", "[1]", "{}", '"x"', "9" * 30, "-" + "9" * 30, "9" * 400),
-    *("9" * 5000, "x" * 5000, "\0", "\n", "a\nb", "\u202e", "\x1b[31m", "\udcff", "~", "~nouser/x", "..", "/"),
-    *("/dev/null", "/dev/zero", "/proc/self/mem", "nowhere", "nowhere/x.toml", "a/b/c", ".", "-", "--", "--help"),
+    *("8/255", "1/0", "=", "a=b", "=x", "[]", "[1]", "{}", '"x"', "9" * 30, "-" + "9" * 30, "9" * 400),
+    *("9" * 5000, "x" * 5000, "\0", "\n", "a\nb", "\u202e", "\x1b[31m", "\udcff", "~", "~nouser/x", ".."),
+    *(
+        "/dev/null",
+        "/dev/zero",
+        "/proc/self/mem",
+        "nowhere",
+        "nowhere/x.toml",
+        "a/b/c",
+        ".",
+        "-",
+        "--",
+        "--help",
+    ),
 )
 """In place of the value of an option, most of it no value of any."""
 SETTINGS = (
-    *("1.5", "none", "true", "1e400", "inf", "nan", "-1", "0", "8/255", "", "[]", '"x"', "9" * 30, "x", "{}", "\0"),
+    *(
+        "1.5",
+        "none",
+        "true",
+        "1e400",
+        "inf",
+        "nan",
+        "-1",
+        "0",
+        "8/255",
+        "",
+        "[]",
+        '"x"',
+        "9" * 30,
+        "x",
+        "{}",
+        "\0",
+    ),
 )
 """In place of the value of a setting, behind its name."""
 
@@ -58,7 +86,9 @@ class Verb:
     def command(self, values: dict[str, tuple[str, ...]]) -> list[str]:
         """The words of a command with these values of its options."""
         given = {**self.right, **values}
-        arguments = [value for name in self.options if not name.startswith("-") for value in given.get(name, ())]
+        arguments = [
+            value for name in self.options if not name.startswith("-") for value in given.get(name, ())
+        ]
         options = [
             part
             for name in self.options
@@ -118,16 +148,31 @@ def verbs(root: Path) -> dict[str, Verb]:
     )
     training = tuple(
         ("--set", f"{name}={{}}")
-        for name in ("epochs", "batch_size", "learning_rate", "loss", "loss_settings", "momentum", "weight_decay")
+        for name in (
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "loss",
+            "loss_settings",
+            "momentum",
+            "weight_decay",
+        )
     )
     right: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]], tuple[tuple[str, str], ...]]] = {
         "quickstart": (("quickstart",), out, ()),
-        "reproduce": (("reproduce",), {"exhibit": ("table1",), "--data": (str(table),), **out}, ()),
+        "reproduce": (("reproduce",), {"name": ("table1",), "--data": (str(table),), **out}, ()),
         "train-hash": (("train-hash",), {**data, **out, "--weights": ("none",)}, (*training, *shared[-5:])),
         "train-attack": (("train-attack",), {**data, **model, **out}, (*training, *shared[-5:])),
         "attack": (
             ("attack",),
-            {**data, **model, **out, "picture": (str(root / "query.png"),), "--target": ("cat",), "--attack": ("FGSM",)},
+            {
+                **data,
+                **model,
+                **out,
+                "pictures": (str(root / "query.png"),),
+                "--target": ("cat",),
+                "--attack": ("FGSM",),
+            },
             shared,
         ),
         "evaluate": (("evaluate",), {**data, **model, **out, "--attack": ("FGSM",)}, shared),
@@ -135,7 +180,11 @@ def verbs(root: Path) -> dict[str, Verb]:
         "report": (("report",), {"directory": (str(run),)}, ()),
         "list": (("list",), {"kind": ("attacks",)}, ()),
         "data list": (("data", "list"), {}, ()),
-        "data show": (("data", "show"), {**data, "--out": (str(root.with_name(root.name + "-out") / "s.png"),)}, shared[-5:]),
+        "data show": (
+            ("data", "show"),
+            {**data, "--out": (str(root.with_name(root.name + "-out") / "s.png"),)},
+            shared[-5:],
+        ),
         "data check": (("data", "check"), data, shared[-5:]),
         "data build": (
             ("data", "build"),
@@ -145,7 +194,8 @@ def verbs(root: Path) -> dict[str, Verb]:
         "bench": (("bench",), {}, ()),
     }
     return {
-        name: Verb(words, given, options_of(words), settings) for name, (words, given, settings) in right.items()
+        name: Verb(words, given, options_of(words), settings)
+        for name, (words, given, settings) in right.items()
     }
 
 
@@ -187,7 +237,7 @@ def _before_any_work(cache: Path) -> Iterator[None]:
         for place in ("hashprobe.data.openmoji.open_store", "hashprobe.data.formats.folder.open_store"):
             stack.enter_context(mock.patch(place, _small_store))
         stack.enter_context(mock.patch.dict("os.environ", {"XDG_CACHE_HOME": str(cache)}))
-        stack.enter_context(mock.patch("hashprobe.report.page.write_figures", lambda *run, **progress: []))
+        stack.enter_context(mock.patch("hashprobe.report.page.write_figures", return_value=[]))
         yield
 
 

@@ -33,6 +33,7 @@ To begin:
 The report of quickstart is runs/quickstart/report.html. COMMAND --help shows the options and an example.
 """
 
+LONGEST = 1000
 # Wrong options and arguments; typer gives the class no public name of its own, only its subclass.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -97,6 +98,8 @@ def main() -> None:
         _stop(_sentence(error), 2)
     except _UsageError as error:
         message = error.format_message()
+        if len(message) > LONGEST:  # typer quotes what it was given, whole
+            message = f"{message[:LONGEST]}…"
         if "\n" in message:  # the help, where no command was given
             print(message)
             sys.exit(2)
