@@ -90,7 +90,7 @@ def smooth_average_precision(
         temperature: τ; towards 0 it is the average precision itself.
     """
     # Positives lie first in every row, so that the matrix of comparisons is as small as it can be.
-    most = max(1, int(positive.sum(dim=1).max()))
+    most = max([1, *positive.sum(dim=1).tolist()])
     ahead = torch.sigmoid((scores[:, None, :] - scores[:, :most, None]) / temperature)  # (n, positive i, j)
     ahead = ahead * there[:, None, :]
     own = torch.eye(most, scores.shape[1], device=scores.device, dtype=torch.bool)
