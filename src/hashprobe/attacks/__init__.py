@@ -7,9 +7,14 @@ from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.loop import IterativeAttack, descend
+from hashprobe.attacks.nes import NES
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.prosgan import ProSGAN
 from hashprobe.attacks.random_search import RandomSearch
+from hashprobe.attacks.rank_nes import RankNES
+from hashprobe.attacks.rays import RayS
+from hashprobe.attacks.square import Square
+from hashprobe.attacks.surrogate import Surrogate
 from hashprobe.attacks.universal import Universal
 
 __all__ = [
@@ -18,6 +23,7 @@ __all__ = [
     "FGSM",
     "HAG",
     "IFGSM",
+    "NES",
     "P2P",
     "Access",
     "Attack",
@@ -27,7 +33,11 @@ __all__ = [
     "Noise",
     "ProSGAN",
     "RandomSearch",
+    "RankNES",
+    "RayS",
     "Search",
+    "Square",
+    "Surrogate",
     "Universal",
     "Victim",
     "descend",
