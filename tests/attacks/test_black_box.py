@@ -58,7 +58,7 @@ SEARCH: dict[str, Any] = {
     ("attack", "within"),
     [
         (NES(epsilon=EPSILON, sigma=EPSILON, questions=600, grid=8), 0),
-        (RankNES(epsilon=EPSILON, sigma=EPSILON, questions=600, grid=8), 0),
+        (RankNES(epsilon=EPSILON, sigma=EPSILON, questions=600, grid=8), 1),
         (Square(epsilon=EPSILON, questions=600), 2),
         (RandomSearch(epsilon=EPSILON, questions=600), 2),
     ],
@@ -93,7 +93,10 @@ class TestNES:
             return (pictures * cells).sum(dim=(1, 2, 3)).double().numpy()
 
         images, rows = torch.full((1, 3, 8, 8), 0.5), np.array([0])
-        found = attack._estimate(images, score, rows, [np.random.default_rng(0)], pairs)
+        found, told = attack._estimate(
+            images, score, rows, [np.random.default_rng(0)], pairs, np.array([0.01])
+        )
+        assert told.tolist() == [1.0]
         expected = 2 * 0.01 * 16 * cells * pairs  # 16 pixels a cell
         assert (found[0] - expected).abs().max() < 0.15 * expected.abs().max()
 

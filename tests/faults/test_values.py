@@ -49,6 +49,8 @@ def settings_of(kind: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("value", NOT_WHOLE)
 @pytest.mark.parametrize(("name", "setting"), settings_of("int"))
 def test_a_setting_that_is_no_whole_number(name: str, setting: str, value: str) -> None:
+    if value == "0" and setting == "threshold":
+        pytest.skip("0 bits are a threshold")
     sentence(lambda: CellSpec.read(f"{name}:{setting}={value}").build({}))
 
 
