@@ -30,6 +30,7 @@ class EvolutionSearch(Attack):
         sigma: Standard deviation of the noise at first, in [0, 1] units; see :meth:`steps`.
         step_size: Size of a sign step, in [0, 1] units.
         momentum: How much of the last estimates is kept in the next.
+        patience: After so many steps without a better score an image starts again, at random signs in the cells of the grid.
         epsilon: L∞ budget in [0, 1] units; ``None`` for unbounded. Pictures that are asked about may lie outside it.
     """
 
@@ -41,10 +42,11 @@ class EvolutionSearch(Attack):
     sigma: float = 8 / 255
     step_size: float = 2 / 255
     momentum: float = 0.9
+    patience: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("questions", 1), ("samples", 2), ("grid", 1)):
+        for name, least in (("questions", 1), ("samples", 2), ("grid", 1), ("patience", 1)):
             check_whole_number(name, getattr(self, name), least=least)
         for name in ("sigma", "step_size"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -75,7 +77,7 @@ class EvolutionSearch(Attack):
         """
         draws = draws_of(generator, len(images))
         current, best, momentum = images.clone(), images.clone(), torch.zeros_like(images)
-        sigma = np.full(len(images), self.sigma)
+        sigma, stale = np.full(len(images), self.sigma), np.zeros(len(images), dtype=np.int64)
         reached = score(images, np.arange(len(images)))
         while True:
             rows = np.flatnonzero((reached < REACHED) & (victim.left >= 3))
@@ -92,8 +94,13 @@ class EvolutionSearch(Attack):
             moved = current[rows] + self.step_size * momentum[rows].sign()
             current[rows] = project(moved, images[rows], self.epsilon)
             found = score(current[rows], rows)
+            stale[rows] = np.where(found > reached[rows], 0, stale[rows] + 1)
             kept = found >= reached[rows]
             best[rows[kept]], reached[rows[kept]] = current[rows[kept]], found[kept]
+            for row in np.flatnonzero(stale >= self.patience):
+                signs = self._spread(draws[row].choice((-1.0, 1.0), size=self._cells(images)), images)
+                current[row] = (images[row] + (self.epsilon or self.sigma) * signs).clamp(0, 1)
+                momentum[row], sigma[row], stale[row] = 0.0, self.sigma, 0
 
     def _estimate(
         self,
@@ -105,11 +112,8 @@ class EvolutionSearch(Attack):
         sigma: npt.NDArray[np.float64],
     ) -> tuple[torch.Tensor, npt.NDArray[np.float64]]:
         """Return the estimated gradient at some images, ``(m, 3, h, w)``, and the share of their pairs that differed ``(m,)``."""
-        height, width = current.shape[2:]
-        cells = (3, min(self.grid, height), min(self.grid, width))
-        drawn = torch.from_numpy(np.stack([own.standard_normal((pairs, *cells)) for own in draws]))
-        noise = functional.interpolate(drawn.flatten(0, 1).to(current), size=(height, width))
-        noise = noise.view(len(current), pairs, 3, height, width)
+        drawn = np.stack([own.standard_normal((pairs, *self._cells(current))) for own in draws])
+        noise = self._spread(drawn, current)
         asked = np.repeat(rows, pairs)
         change = torch.from_numpy(sigma).to(current).view(-1, 1, 1, 1, 1) * noise
         above, below = (
@@ -118,6 +122,16 @@ class EvolutionSearch(Attack):
         gained = (above - below).reshape(len(current), pairs)
         estimate = torch.einsum("np,npchw->nchw", torch.from_numpy(gained).to(current), noise)
         return estimate, (gained != 0).mean(axis=1)
+
+    def _cells(self, images: torch.Tensor) -> tuple[int, int, int]:
+        """Return the shape of noise for an image, a value a channel and cell."""
+        return 3, min(self.grid, images.shape[2]), min(self.grid, images.shape[3])
+
+    def _spread(self, values: npt.NDArray[np.float64], images: torch.Tensor) -> torch.Tensor:
+        """Return values ``(…, 3, rows, columns)`` of cells as those of all pixels in them, ``(…, 3, h, w)``."""
+        size = tuple(images.shape[2:])
+        drawn = torch.from_numpy(values.reshape(-1, *values.shape[-3:])).to(images)
+        return functional.interpolate(drawn, size=size).view(*values.shape[:-3], 3, *size)
 
 
 @ATTACKS.register("NES")
