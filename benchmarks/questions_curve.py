@@ -1,8 +1,9 @@
-"""Measures a black-box attack by steps after 100, 200, 500, … of its questions, in one run, and draws the curve.
+"""Measures a black-box attack after 50, 100, 200, … of its questions, where it takes steps in one run, and draws the curve.
 
-An estimated step does not depend on how many questions are left, so the state after 500 of 2,000 questions is what an attack of
-500 ends with, to within its last step. Rows of queries may be shared out over several calls; a call without ``--attack`` draws
-what the files hold.
+An attack without such steps is measured before its first question and after its last, a call a number of questions. An estimated
+step does not depend on how many questions are left, so the state after 500 of 2,000 questions is what an attack of 500 ends
+with, to within its last step. Rows of queries may be shared out over several calls; a call without ``--attack`` draws what the
+files hold.
 
 Example: python benchmarks/questions_curve.py --model runs/model --attack RankNES:questions=2000 --rows 0:32 --out runs/curve
 """
@@ -54,7 +55,6 @@ def measure(given: argparse.Namespace) -> None:
     evaluator = Evaluator(HashModel.load(given.model), data, seed=given.seed)
     spec = CellSpec.read(given.attack)
     attack = spec.build({})
-    assert isinstance(attack, EvolutionSearch)
     targeted = spec.goal_kind.objective == "targeted"
     goal = evaluator.goal(spec.goal_kind, spec.code_name, given.protocol if targeted else None, attack)
     scored = evaluator.target_labels(given.protocol) if targeted else data.query.labels
@@ -73,12 +73,29 @@ def measure(given: argparse.Namespace) -> None:
         own, precision = goal[rows], dict[int, list[float]]()
         name = f"{given.attack.replace(':', '-').replace('/', 'of')}-{first:04d}.json"
         said = {"attack": given.attack, "targeted": targeted, "first": first}
+        generator = torch_generator(evaluator.seed, "attack", attack.described(), rows.start)
+        if not isinstance(attack, EvolutionSearch):
+            made = attack.run(
+                evaluator.model,
+                images,
+                own,
+                generator=generator,
+                search=evaluator.ranking.ids,
+                database_labels=data.database.labels,
+            )
+            for mark, codes in (
+                (0, evaluator.query_codes[rows]),
+                (attack.questions or 0, evaluator.model.codes(made.images)),
+            ):
+                found = evaluator.ranking.measure({"scored": (codes, scored[rows])})
+                precision[mark] = found["scored"].precision.tolist()
+            write_json(given.out / name, said | {"precision": precision})
+            continue
         score = (
             ranking_score(victim, own, attack.length)
             if isinstance(attack, RankNES)
             else agreement_score(victim, own, images)
         )
-        generator = torch_generator(evaluator.seed, "attack", attack.described(), rows.start)
         waiting = [mark for mark in MARKS if mark <= attack.questions]
         with frozen(evaluator.model):
             for best in attack.steps(victim, images, score, generator):
@@ -96,23 +113,25 @@ def draw(out: Path) -> None:
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    together: dict[tuple[bool, str], dict[int, list[float]]] = {}
+    together: dict[tuple[bool, str], dict[int, dict[int, list[float]]]] = {}
     for path in sorted(out.glob("*.json")):
         said = json.loads(path.read_text(encoding="utf-8"))
-        marks = together.setdefault((said["targeted"], said["attack"]), {})
+        marks = together.setdefault((said["targeted"], said["attack"].partition(":")[0]), {})
         for mark, precision in said["precision"].items():
-            marks.setdefault(int(mark), []).extend(precision)
+            marks.setdefault(int(mark), {})[said["first"]] = precision
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for (targeted, attack), marks in together.items():
         axes, shown = (right, "t-MAP") if targeted else (left, "MAP")
         axes.set(xlabel="questions an image", ylabel=shown)
         means = []
         for mark, precision in sorted(marks.items()):
-            values = np.array(precision)
+            values = np.concatenate(list(precision.values()))
             low, high = retrieval.bootstrap_interval(values, seed=0)
             means.append(values.mean())
-            print(f"| {attack} | {len(values)} | {mark} | {values.mean():.3f} | {low:.3f} to {high:.3f} |")
-        axes.plot(sorted(marks), means, marker="o", label=attack.partition(":")[0])
+            print(
+                f"| {attack} | {shown} | {len(values)} | {mark} | {values.mean():.3f} | {low:.3f} to {high:.3f} |"
+            )
+        axes.plot(sorted(marks), means, marker="o", label=attack)
         axes.legend()
     figure.savefig(out / "questions-curve.png", dpi=150)
 
