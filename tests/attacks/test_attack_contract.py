@@ -371,6 +371,8 @@ def test_without_a_database_there_is_nothing_to_look_at(name: str, made: Callabl
         ({"step_size": float("nan")}, "step_size must be positive; found nan"),
     ],
 )
-def test_steps_that_go_nowhere_are_refused(name: str, wrong: dict[str, float], message: str) -> None:
+def test_steps_that_go_nowhere_are_refused(
+    name: str, wrong: dict[str, float], message: str, made: Callable[..., Any]
+) -> None:
     with pytest.raises(HashprobeError, match=message):
-        ATTACKS[name](**wrong)
+        made(name, **wrong)

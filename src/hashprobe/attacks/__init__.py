@@ -9,14 +9,19 @@ from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.loop import IterativeAttack, descend
+from hashprobe.attacks.nes import NES
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.objectives import OBJECTIVES
 from hashprobe.attacks.pgd import PGD
 from hashprobe.attacks.prosgan import ProSGAN
 from hashprobe.attacks.pta import PTA
 from hashprobe.attacks.random_search import RandomSearch
+from hashprobe.attacks.rank_nes import RankNES
+from hashprobe.attacks.rays import RayS
 from hashprobe.attacks.sdha import SDHA
+from hashprobe.attacks.square import Square
 from hashprobe.attacks.strongest import Strongest
+from hashprobe.attacks.surrogate import Surrogate
 from hashprobe.attacks.tha import THA
 from hashprobe.attacks.transfer_steps import DIFGSM, MIFGSM, SIFGSM, TIFGSM, VMIFGSM
 from hashprobe.attacks.universal import Patch, Universal
@@ -29,6 +34,7 @@ __all__ = [
     "HAG",
     "IFGSM",
     "MIFGSM",
+    "NES",
     "OBJECTIVES",
     "P2P",
     "PGD",
@@ -53,8 +59,12 @@ __all__ = [
     "Patch",
     "ProSGAN",
     "RandomSearch",
+    "RankNES",
+    "RayS",
     "Search",
+    "Square",
     "Strongest",
+    "Surrogate",
     "Torchattacks",
     "Universal",
     "Victim",

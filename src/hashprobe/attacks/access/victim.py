@@ -17,6 +17,9 @@ from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
 from hashprobe.retrieval import pack
 
+AT_ONCE = 64
+"""Pictures in one pass of those that are asked about; many more are slower, for they leave a processor's caches."""
+
 Search = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.int64]]
 """Packed codes ``(m, ceil(K / 8))`` and k -> ids of the nearest items found ``(m, k)``, -1 where none was."""
 
@@ -80,6 +83,29 @@ class Victim:
         """Return packed codes ``(m, ceil(K / 8))``; needs ``CODES`` or more, and costs a question a picture."""
         self._allow(Access.CODES, "codes")
         return self._answer(pictures, rows)
+
+    @torch.no_grad()
+    def found(
+        self,
+        pictures: torch.Tensor,
+        items: npt.NDArray[np.uint8],
+        threshold: int,
+        rows: npt.NDArray[np.intp] | None = None,
+    ) -> npt.NDArray[np.bool_]:
+        """Return whether each picture finds a stored item of its own, bool ``(m,)``: one bit an answer.
+
+        Needs ``FOUND``, or ``CODES`` or more, and costs a question a picture.
+
+        Args:
+            pictures: ``(m, 3, h, w)``.
+            items: Packed codes of the items, one a picture, ``(m, ceil(K / 8))``.
+            threshold: An item is found at so many differing bits or fewer.
+            rows: See the class.
+        """
+        self._allow(Access.FOUND, "whether an item is found")
+        differing = np.unpackbits(self._answer(pictures, rows) ^ items, axis=1).sum(axis=1)
+        found: npt.NDArray[np.bool_] = differing <= threshold
+        return found
 
     @torch.no_grad()
     def ranked(
@@ -157,11 +183,12 @@ class Victim:
                 f"the attack asked more than the {self._most} questions an image that it may; ask victim.left first."
             )
         self.cost.questions[:] += asked
-        return pack(self._model.logits(pictures).float().cpu().numpy())
+        parts = torch.split(pictures, AT_ONCE)
+        outputs = [self._model.logits(part).float().cpu() for part in parts]
+        return pack(torch.cat(outputs).numpy())
 
     def _allow(self, needed: Access, what: str) -> None:
-        ladder = list(Access)
-        if ladder.index(self._access) < ladder.index(needed):
+        if not self._access.allows(needed):
             raise HashprobeError(
                 f"an attack with access to {self._access.value} may not ask for {what}; it must state access {needed.value!r}."
             )
