@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import ATTACKS
-from hashprobe.attacks.loop import Direction, IterativeAttack, descend
+from hashprobe.attacks.loop import Direction, IterativeAttack
 from hashprobe.errors import HashprobeError
 from hashprobe.files import write_json_lines
 from hashprobe.hashing import HashModel, frozen
@@ -113,15 +113,8 @@ class Surrogate(IterativeAttack, Trained):
         model = self.surrogate.to(images.device)
         own = Victim(model, len(images))
         with frozen(model), victim.counting(model.network):
-            return descend(
-                own,
-                images.to(model.mean.dtype),
-                self._aimed(model, images, goal),
-                steps=self.steps,
-                step_size=self.step_size,
-                epsilon=self.epsilon,
-                direction=self.direction,
-            ).to(images.dtype)
+            aimed, pictures = self._aimed(model, images, goal), images.to(model.mean.dtype)
+            return super().perturb(own, pictures, aimed, generator).to(images.dtype)
 
     def _aimed(self, model: HashModel, images: torch.Tensor, goal: Goal) -> Goal:
         """Return the goal with codes; see the class."""
