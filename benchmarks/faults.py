@@ -1,9 +1,11 @@
-"""Damages files that hashprobe reads with fresh seeds, for some minutes, and prints cases and findings; or kills commands.
+"""Damages files, options and arguments with fresh seeds, for some minutes, and prints cases and findings; or kills commands.
 
-The same drawing as in ``tests/faults``, which draws a fixed number of cases. A finding is an answer that is neither a right
-result nor one sentence, or a file that was changed.
+The same drawing as in ``tests/faults``, which draws a fixed number of cases: every kind of file that is read, every option of
+every verb, every public function. A finding is an answer that is neither a right result nor one sentence, or a file that was
+changed.
 
-With ``--kills``, small commands are killed, and meet a full disk, at every single touch of the disk.
+With ``--kills``, small commands are killed, and meet a full disk, at every single touch of the disk. With ``--memory``, commands
+meet what would take all memory or never end, each in a process of its own, whose memory at its peak is printed.
 
 Example: python benchmarks/faults.py --minutes 10
 """
@@ -11,18 +13,28 @@ Example: python benchmarks/faults.py --minutes 10
 from __future__ import annotations
 
 import argparse
+import math
+import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-for room in (".", "faults", "data", "report", "experiments"):
+for room in (".", "faults", "data", "report", "experiments", "cli"):
     sys.path.insert(0, str(TESTS / room))
 
+import calls  # noqa: E402
 import fuzzing  # noqa: E402
 import killing  # noqa: E402
+import large  # noqa: E402
+import options  # noqa: E402
 import walks  # noqa: E402
 from hypothesis import HealthCheck, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
@@ -33,24 +45,28 @@ from hashprobe.errors import HashprobeError  # noqa: E402
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--cases", type=int, default=None, help="go on for so many cases, not for minutes")
     parser.add_argument("--seed", type=int, default=None, help="first seed; the time of day if not given")
     parser.add_argument(
         "--kills", action="store_true", help="kill at every place, in place of damaging files"
     )
+    parser.add_argument("--memory", action="store_true", help="measure memory on large files, likewise")
     given_options = parser.parse_args()
     if given_options.kills:
         return kill_everywhere()
+    if given_options.memory:
+        return measure_memory()
     first = int(time.time()) if given_options.seed is None else given_options.seed
     cases, findings = Counter[str](), dict[tuple[str, str], str]()
-    end = time.monotonic() + 60 * given_options.minutes
+    end = math.inf if given_options.cases else time.monotonic() + 60 * given_options.minutes
+    warnings.simplefilter("ignore")  # of numpy, on what is given to it
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "read"
-        targets = fuzzing.files_that_are_read(root)
-        turn = first
-        while time.monotonic() < end:
-            for target in targets:
-                walk(target, turn, root, cases, findings, end)
+        targets, turn = all_targets(Path(folder)), first
+        while time.monotonic() < end and not 0 < (given_options.cases or 0) <= cases.total():
+            for name, target in targets.items():
+                walk(name, target, turn, cases, findings, end)
             turn += 1
+            print(f"seed {turn - 1}: {cases.total():,} cases, {len(findings)} findings", flush=True)
     for name, count in cases.items():
         print(f"{count:8,}  {name}")
     print(f"{cases.total():8,} cases, seeds {first} to {turn - 1}, {len(findings)} findings")
@@ -75,28 +91,96 @@ def kill_everywhere() -> int:
     return 1 if found else 0
 
 
+REFUSED = """
+import sys
+from hashprobe.cli import main
+try:
+    main()
+finally:
+    peak = int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+    print(f"peak {peak // 1024}", file=sys.stderr)
+"""
+MOST_MEBIBYTES = 1024
+
+
+def measure_memory() -> int:
+    """Run each command of ``tests/faults/large.py``; print a table of what it said and its memory at its peak."""
+    failed = 0
+    print("| What comes in | Peak | What is said |", "| --- | --- | --- |", sep="\n")
+    for name, (make, expected) in large.CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", REFUSED, *make(Path(folder))]
+            try:
+                ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            except subprocess.TimeoutExpired:
+                print(f"| {name} | never ended | |")
+                failed += 1
+                continue
+            *said, peak = ended.stderr.strip().split("\n")
+            sentence = " ".join(said).replace(folder, "…").removeprefix("hashprobe: ")
+            mebibytes = int(peak.split()[1])
+            print(f"| {name} | {mebibytes} MiB | {sentence} |", flush=True)
+            right = ended.returncode == 2 and len(said) == 1 and expected in sentence
+            failed += not (right and mebibytes < MOST_MEBIBYTES)
+    print(f"\n{len(large.CASES)} cases, {failed} findings")
+    return 1 if failed else 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that is tried: how a case of it is drawn, and what says what is wrong with the answer."""
+
+    cases: st.SearchStrategy[Any]
+    fault_of: Callable[[Any], str]
+
+
+def all_targets(folder: Path) -> dict[str, Target]:
+    """Everything that is tried: files that are read, options of verbs, public functions."""
+    read, run, called = (folder / name for name in ("read", "options", "calls"))
+    found = {}
+    for file in fuzzing.files_that_are_read(read):
+        cases = fuzzing.damaged(file.path.read_bytes(), file.path.suffix)
+        found[file.name] = Target(cases, partial(_fault_of_file, file, read))
+    for name, verb in options.verbs(run).items():
+        found[f"hashprobe {name}"] = Target(options.strange_options(verb), partial(_fault_of_verb, verb, run))
+    for name, call in calls.calls(called).items():
+        found[f"{name}(…)"] = Target(calls.strange_arguments(call), partial(_fault_of_call, call, called))
+    return found
+
+
+def _fault_of_file(file: fuzzing.Read, root: Path, replacement: bytes | None) -> str:
+    return fuzzing.fault_of(file, replacement, root)
+
+
+def _fault_of_verb(verb: options.Verb, root: Path, values: dict[str, tuple[str, ...]]) -> str:
+    return options.fault_of(verb, values, root)
+
+
+def _fault_of_call(call: calls.Call, root: Path, strange: dict[str, str]) -> str:
+    return calls.fault_of(call, strange, root)
+
+
 def walk(
-    target: fuzzing.Read,
+    name: str,
+    target: Target,
     turn: int,
-    root: Path,
     cases: Counter[str],
     findings: dict[tuple[str, str], str],
     end: float,
 ) -> None:
-    """Damage one file in a hundred ways; a kind of finding is kept once."""
-    whole = target.path.read_bytes()
+    """Try one target in some ways; a kind of finding is kept once."""
 
     @seed(turn)
-    @settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        replacement = data.draw(fuzzing.damaged(whole, target.path.suffix))
+    @settings(max_examples=50, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(target.cases)
+    def check(case: Any) -> None:
         if time.monotonic() > end:
             return
-        cases[target.name] += 1
-        if problem := fuzzing.fault_of(target, replacement, root):
-            said = "a folder" if replacement is None else repr(replacement[:20_000])
-            findings.setdefault((target.name, problem.partition(":")[0]), f"{problem}\n    {said[:2000]}")
+        cases[name] += 1
+        if problem := target.fault_of(case):
+            if (name, problem[:60]) not in findings:
+                print(f"found: {name}: {problem}\n    {repr(case)[:2000]}", flush=True)
+            findings.setdefault((name, problem[:60]), f"{problem}\n    {repr(case)[:2000]}")
 
     check()
 

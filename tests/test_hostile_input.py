@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hashprobe.bounds import BOUNDS
 from hashprobe.data import read_image
-from hashprobe.data.images.decoding import LARGEST_SIDE, MOST_PIXELS, check_image_size
+from hashprobe.data.images.decoding import LARGEST_SIDE, check_image_size
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.report.pictures import data_uri
@@ -60,7 +61,7 @@ def test_a_picture_is_not_decoded_that_declares_too_many_pixels(tmp_path: Path) 
     file.write_bytes(png_that_declares(13_300, 13_300))
     with pytest.raises(HashprobeError, match=r"large\.png is 13300 x 13300 pixels; at most 64 million"):
         read_image(file)
-    assert MOST_PIXELS < 13_300**2
+    assert BOUNDS.image_pixels < 13_300**2
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ class TestOfAttacks:
     def test_a_field_that_was_added_later_draws_what_was_drawn_before(self) -> None:
         assert Grown(epsilon=0.25).described() == "Grown(epsilon=0.25)"
         assert Grown(epsilon=0.25, momentum=0.5).described() == "Grown(epsilon=0.25, momentum=0.5)"
-        assert IFGSM(epsilon=0.25).described() == repr(IFGSM(epsilon=0.25))
+        assert IFGSM(epsilon=0.25).described() == f"IFGSM(epsilon=0.25, steps=100, step_size={1 / 255})"
 
     def test_cells_are_told_apart_by_what_they_compute(self, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = fingerprint(CellSpec(attack="FGSM"))
@@ -307,7 +307,7 @@ class TestOfAttacks:
         assert len({plain, *map(fingerprint, other)}) == len(other) + 1
         for kind in (FGSM, CODES["anchor"], GOALS["targeted"]):
             with monkeypatch.context() as patch:
-                patch.setattr(kind, "VERSION", 2, raising=False)
+                patch.setattr(kind, "VERSION", 3, raising=False)
                 assert fingerprint(CellSpec(attack="FGSM")) != plain
         with monkeypatch.context() as patch:
             patch.setattr(Attack, "VERSION", 2)

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from hashprobe.bounds import check_readable
 from hashprobe.errors import HashprobeError
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
@@ -78,6 +79,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
+            check_readable(self.path, None)
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 saved = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

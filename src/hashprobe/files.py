@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError, shortened
 
 PART = ".part"
@@ -81,6 +82,7 @@ def user_path(path: str | Path) -> Path:
         raise HashprobeError(f"{shortened(path)} is no path (it holds a NUL character).")
     try:
         given = Path(path).expanduser()
+        os.fsencode(given)  # the name of a file is bytes
         given.exists()  # asks the operating system, which knows how long a name may be
     except PermissionError:
         return given
@@ -119,7 +121,8 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
 
 def _text(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        # As in text mode: lines may end as on another system.
+        return read_bytes(path, "text_bytes").decode().replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise HashprobeError(f"{path} does not exist.") from None
     except UnicodeDecodeError as error:

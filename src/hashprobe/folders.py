@@ -75,7 +75,7 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
             )
         return found
     try:
-        foreign = directory.exists() and any(path.name != LOCK_FILE for path in directory.iterdir())
+        foreign = directory.exists() and any(not _is_left_over(path.name) for path in directory.iterdir())
     except OSError as error:
         raise HashprobeError(
             f"{directory} cannot be looked into ({error.strerror}); give another --out."
@@ -85,6 +85,11 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
             f"{directory} is not empty and holds no hashprobe experiment; give another --out."
         )
     return {}
+
+
+def _is_left_over(name: str) -> bool:
+    """Whether a file is what a run that was killed before it described its folder may have left there."""
+    return name == LOCK_FILE or (name.startswith(".") and name.endswith(PART))
 
 
 def seconds_of(found: Mapping[str, Any]) -> dict[str, float]:

@@ -84,8 +84,16 @@ def settings_identity(value: Any, **instead: Any) -> dict[str, Any]:
 
 
 def version_of(kind: Any) -> str:
-    """Return the ``VERSION`` of a class or function, 1 if it names none; of a plugin's with the fingerprint of its file."""
-    source, version = plugin_sha256(kind.__module__), str(getattr(kind, "VERSION", 1))
+    """Return the ``VERSION`` of a class or function, 1 if it names none; of a plugin's with the fingerprint of its file.
+
+    Where a class and one that it derives from both name theirs, both count, the base's first: ``"1.2"``.
+    """
+    own = [
+        str(vars(base)["VERSION"])
+        for base in reversed(getattr(kind, "__mro__", (kind,)))
+        if "VERSION" in vars(base)
+    ]
+    source, version = plugin_sha256(kind.__module__), ".".join(own) or "1"
     return f"{version} {source}" if source else version
 
 

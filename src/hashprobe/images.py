@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
+from hashprobe.typed_values import checked
 
 ImagesLike: TypeAlias = torch.Tensor | npt.NDArray[Any] | Any
 
 
+@checked
 def as_images(images: ImagesLike, device: torch.device | str | None = None) -> torch.Tensor:
     """Return ``images`` as a float tensor in [0, 1], after checking that they are images.
 
@@ -24,11 +26,20 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
     Raises:
         HashprobeError: another shape or type, NaN, or values outside [0, 1].
     """
+    try:
+        place = None if device is None else torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise HashprobeError(f"device {shortened(device)} is none ({reason}).") from None
     tensor = images if isinstance(images, torch.Tensor) else _from_array(images)
+    if tensor.is_meta or tensor.layout != torch.strided:
+        raise HashprobeError(
+            "images must have a value at every pixel; found a sparse tensor, or one without values."
+        )
     if tensor.ndim != 4 or tensor.shape[1] != 3:
         raise HashprobeError(f"images must have shape (n, 3, height, width); found {tuple(tensor.shape)}.")
     if tensor.dtype == torch.uint8:
-        return tensor.to(device=device).to(torch.float32).div_(255)
+        return tensor.to(device=place).to(torch.float32).div_(255)
     if not tensor.is_floating_point():
         raise HashprobeError(f"images must be uint8 or floating point; found {tensor.dtype}.")
     if tensor.numel():
@@ -39,7 +50,7 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
             raise HashprobeError(
                 f"images must lie in [0, 1]; found [{low:.3g}, {high:.3g}]. Normalised before the model, or 0 to 255 as float?"
             )
-    return tensor.to(device=device)
+    return tensor.to(device=place)
 
 
 def _from_array(images: ImagesLike) -> torch.Tensor:
@@ -51,7 +62,10 @@ def _from_array(images: ImagesLike) -> torch.Tensor:
         raise HashprobeError(f"images must be one array; {error}.") from None
     if array.dtype.kind not in "buif":
         raise HashprobeError(f"images must be uint8 or floating point; found {array.dtype}.")
-    return torch.from_numpy(np.array(array))  # a copy: memory-mapped rows are read-only
+    try:
+        return torch.from_numpy(np.array(array))  # a copy: memory-mapped rows are read-only
+    except TypeError:  # torch lacks some of numpy's types
+        raise HashprobeError(f"images must be uint8 or floating point; found {array.dtype}.") from None
 
 
 def to_uint8(images: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, user_path
 
@@ -92,7 +93,7 @@ def _load(path: Path) -> str:
     if name in _files:
         return name
     try:
-        source = path.read_bytes()
+        source = read_bytes(path, "text_bytes")
     except OSError as error:
         raise HashprobeError(f"the plugin {path} cannot be read ({error.strerror or error}).") from None
     module = ModuleType(name)

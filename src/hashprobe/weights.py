@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from hashprobe.errors import HashprobeError
+from hashprobe.bounds import check_readable
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import replacing, write_failed
 
 NAMED_WEIGHTS = ("none", "bundled", "pretrained")
@@ -65,6 +67,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
         HashprobeError: the file is missing, truncated, or of another kind.
     """
     try:
+        check_readable(path, "weight_bytes")
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
@@ -150,9 +153,13 @@ def weights_file(weights: str) -> Path | None:
     """
     if weights in NAMED_WEIGHTS:
         return None
-    if not Path(weights).is_file():
+    if not os.path.isfile(weights):  # False as well where no path can be so
         names = ", ".join(map(repr, NAMED_WEIGHTS))
-        raise HashprobeError(f"weights {weights!r} are neither {names} nor a file.")
+        raise HashprobeError(f"weights {shortened(weights)} are neither {names} nor a file.")
+    try:
+        check_readable(weights, "weight_bytes")
+    except OSError as error:
+        raise HashprobeError(f"weights {shortened(weights)} cannot be read ({error.strerror}).") from None
     return Path(weights)
 
 

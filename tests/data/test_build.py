@@ -327,3 +327,44 @@ def test_what_cannot_be_built_is_one_sentence(tmp_path: Path) -> None:
         build_data_set("openmoji", tmp_path, tmp_path / "out")
     with pytest.raises(HashprobeError, match="holds no image; expected the images as the archive unpacks"):
         build_data_set("flickr25k", tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content["categories"][0].update(id="one"), "a category with a number and a name"),
+        (lambda content: content["categories"][0].update(id=1.5), "a category with a number and a name"),
+        (lambda content: content["categories"][0].update(name=None), "a category with a number and a name"),
+        (
+            lambda content: content["categories"][0].update(name="a\nb"),
+            r"the class 'a\\nb' cannot be written into a list",
+        ),
+        (
+            lambda content: content.update(annotations=[{"image_id": [1], "category_id": 1}]),
+            "has another form",
+        ),
+        (lambda content: content.update(images=5), "has another form"),
+    ],
+)
+def test_annotations_that_are_none_are_one_sentence(
+    change: Callable[[dict[str, Any]], object], said: str, tmp_path: Path
+) -> None:
+    source = coco(tmp_path / "archive")
+    for path in source.rglob("instances_*.json"):
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+    with pytest.raises(HashprobeError, match=said) as caught:
+        build_data_set("ms-coco", source, tmp_path / "out", queries=1, train=1)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"categories": [{"id": ' + "9" * 5000 + "}]}", "{", "\ufeff"]
+)
+def test_annotations_that_are_no_json_are_one_sentence(content: str, tmp_path: Path) -> None:
+    source = coco(tmp_path / "archive")
+    next(source.rglob("instances_train2014.json")).write_text(content)
+    with pytest.raises(HashprobeError, match=r"instances_train2014\.json is not a JSON file"):
+        build_data_set("ms-coco", source, tmp_path / "out")

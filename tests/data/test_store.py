@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,13 +44,16 @@ def no_blocks() -> Iterator[np.ndarray]:
     raise AssertionError("the cache should have been used")
 
 
-def test_a_store_is_built_once_and_memory_mapped(tmp_path: Path) -> None:
+def test_a_store_is_built_once_and_read_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "new" / "store.npy"
     np.testing.assert_array_equal(open_store(path, IMAGES.shape, blocks), IMAGES)
     again = open_store(path, IMAGES.shape, no_blocks)
     np.testing.assert_array_equal(again, IMAGES)
-    assert isinstance(again.base, np.memmap)
-    assert not again.flags.writeable
+    for rows in (3, -1, slice(1, 6, 2), [4, 0, 4], np.array([2]), IMAGES[:, 0, 0, 0] > 100):
+        np.testing.assert_array_equal(again[rows], IMAGES[rows])
+    with pytest.raises(IndexError):
+        again[7]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(again))[2], IMAGES[2])
     assert [file.name for file in path.parent.iterdir()] == ["store.npy"]
 
 
@@ -71,6 +76,29 @@ def test_a_store_that_cannot_be_used_is_built_again(tmp_path: Path, damage: str)
         np.save(path, IMAGES.astype(np.float32))
     np.testing.assert_array_equal(open_store(path, IMAGES.shape, blocks), IMAGES)
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("what", ["a pipe", "an archive"])
+def test_what_is_no_store_is_replaced(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "store.npy"
+    if what == "a pipe":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            np.savez(file, IMAGES)
+    np.testing.assert_array_equal(open_store(path, IMAGES.shape, blocks), IMAGES)
+
+
+def test_a_store_that_becomes_shorter_while_it_is_open_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "store.npy"
+    store = open_store(path, IMAGES.shape, blocks)
+    os.truncate(path, path.stat().st_size - 1)
+    np.testing.assert_array_equal(store[:6], IMAGES[:6])
+    with pytest.raises(
+        HashprobeError, match=r"store\.npy became shorter while it was read; run the command again"
+    ):
+        store[:]
+    np.testing.assert_array_equal(open_store(path, IMAGES.shape, blocks), IMAGES)
 
 
 def test_nothing_is_left_of_a_build_that_fails(tmp_path: Path) -> None:

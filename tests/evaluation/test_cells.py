@@ -325,7 +325,7 @@ class TestTable:
         self, measuring: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tabled(tmp_path)
-        monkeypatch.setattr(FGSM, "VERSION", 2)
+        monkeypatch.setattr(FGSM, "VERSION", 3)
         made = measuring()
         assert tabled(tmp_path) == WHOLE
         assert made == ["FGSM paper", "FGSM None"]

@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-for room in ("data", "report", "experiments"):
+for room in ("data", "report", "experiments", "cli"):
     sys.path.append(str(Path(__file__).resolve().parents[1] / room))

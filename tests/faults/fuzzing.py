@@ -129,6 +129,12 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def problem_of(said: str) -> str:
+    """Say that an error is not one sentence, or nothing."""
+    sentence = "\n" not in plain(said) and len(said) <= 1500 and said.endswith((".", "?"))
+    return "" if sentence else f"not one sentence: {said[:300]!r}"
+
+
 def fault_of(target: Read, replacement: bytes | None, root: Path) -> str:
     """Read a damaged file; return what is wrong with the answer, or nothing, and put the whole file back."""
     whole = target.path.read_bytes()
@@ -141,9 +147,8 @@ def fault_of(target: Read, replacement: bytes | None, root: Path) -> str:
     try:
         target.read()
     except HashprobeError as error:
-        said = str(error)
-        if "\n" in plain(said) or len(said) > 1500 or not said.endswith((".", "?")):
-            return f"not one sentence: {said[:300]!r}"
+        if problem := problem_of(str(error)):
+            return problem
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}"
     finally:

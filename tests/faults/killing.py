@@ -116,8 +116,11 @@ def fault_of_kill(walk: Walk, folder: Path, place: int, rows: list[dict[str, Any
             walk(folder)
     except Killed:
         pass
-    with Disk().watched() as again:
-        found = walk(folder)
+    try:
+        with Disk().watched() as again:
+            found = walk(folder)
+    except Exception as error:
+        return f"place {place}: the command does not go on: {type(error).__name__}: {error}"
     if found != rows:
         return f"place {place}: other rows"
     if disk.shorter or again.shorter:
@@ -145,4 +148,7 @@ def fault_of_full_disk(
     left = [path.name for path in folder.rglob(".*.part")]
     if left:
         return f"place {place}: {left[0]} is left"
-    return "" if walk(folder) == rows else f"place {place}: other rows"
+    try:
+        return "" if walk(folder) == rows else f"place {place}: other rows"
+    except Exception as error:
+        return f"place {place}: the command does not go on: {type(error).__name__}: {error}"

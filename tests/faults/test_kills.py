@@ -61,6 +61,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
             pytest.fail("the folder was taken")
 
 
+def test_a_folder_in_which_a_command_was_killed_at_its_first_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".experiment.json.x3.part").write_text("{")
+    with claimed(tmp_path, "same") as found:
+        assert found == {}
+        assert not list(tmp_path.glob(".*.part"))
+
+
 @pytest.mark.parametrize("path", ["~nouser/x", "x" * 5000, "a\0b"])
 def test_a_path_that_is_none_is_one_sentence(path: str) -> None:
     with pytest.raises(HashprobeError, match=r"is no path \(") as caught:  # noqa: SIM117

@@ -99,7 +99,16 @@ def test_missing_results_are_said(tmp_path: Path) -> None:
         ),
         (lambda entry: entry.update(query_image="../results.jsonl"), "which lies outside"),
         (lambda entry: entry.update(goal="both"), "entry 1 is malformed"),
-        (lambda entry: entry["after"][0].update(distance="near"), "entry 1 is malformed"),
+        (
+            lambda entry: entry["after"][0].update(distance="near"),
+            r"entry 1 is malformed \(after\.0\.distance: ",
+        ),
+        (lambda entry: entry["after"][0].update(hit=1), r"malformed \(after\.0\.hit: .*; found 1\)"),
+        (lambda entry: entry.update(query=1.5), r"malformed \(query: .*; found 1\.5\)"),
+        (lambda entry: entry.update(query_labels="cat"), r"malformed \(query_labels: "),
+        (lambda entry: entry.update(query_name=["a"]), r"malformed \(query_name: "),
+        (lambda entry: entry.update(target_average_precision=7), r"malformed \(target_average_precision: "),
+        (lambda entry: entry.update(query_image="a\0b"), "which is no path"),
     ],
 )
 def test_a_wrong_gallery_is_named(tmp_path: Path, change: Any, said: str) -> None:

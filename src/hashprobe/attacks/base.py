@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -18,7 +19,7 @@ from hashprobe.identity import optional
 from hashprobe.images import ImagesLike, as_images
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
-from hashprobe.typed_values import check_fields
+from hashprobe.typed_values import check_fields, checked
 
 ATTACKS: Registry[type[Attack]] = Registry("attack")
 
@@ -32,6 +33,7 @@ def lengths(change: torch.Tensor) -> torch.Tensor:
     return length
 
 
+@checked
 def project(
     adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | None, norm: Norm = "linf"
 ) -> torch.Tensor:
@@ -45,7 +47,15 @@ def project(
         images: Likewise, in [0, 1].
         epsilon: Budget in [0, 1] units; ``None`` for the range [0, 1] alone.
         norm: Of the budget.
+
+    Raises:
+        HashprobeError: images of another shape, or something else in place of an argument.
     """
+    if adversarial.shape != images.shape:
+        found = f"{tuple(adversarial.shape)} and {tuple(images.shape)}"
+        raise HashprobeError(f"adversarial and unchanged images must have one shape; found {found}.")
+    if epsilon is not None and not 0 <= epsilon <= (1 if norm == "linf" else math.inf):
+        raise HashprobeError(f"epsilon must be in [0, 1], or None for unbounded; found {shortened(epsilon)}.")
     if epsilon is not None:
         change = adversarial - images
         shorter = (
@@ -170,6 +180,7 @@ class Attack(ABC):
         goal = Goal(objective="targeted", codes=codes, labels=labels)
         return self.run(model, images, goal, generator=generator).images
 
+    @checked
     def run(
         self,
         model: HashModel,

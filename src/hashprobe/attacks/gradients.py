@@ -107,9 +107,9 @@ class Gradients:
 
     def _varied(self, images: torch.Tensor) -> torch.Tensor:
         """Return pictures of which some are smaller and elsewhere, black around; the others are as they were."""
-        if not self._settings.diversity:
-            return images
         count = len(images)
+        if not self._settings.diversity or count == 0:
+            return images
         share, size, left, top = torch.rand((4, count), generator=self._generator).to(images)
         chosen = share < self._settings.diversity
         side = torch.where(chosen, SMALLEST + (1 - SMALLEST) * size, torch.ones_like(size))

@@ -200,4 +200,4 @@ def _best(
         ranks.append(torch.stack([off.double(), losses.double()]).cpu().numpy())
     off, losses = np.stack(ranks, axis=1)  # (restarts, n) each
     best = np.lexsort((losses, off), axis=0)[0]
-    return torch.stack([found[choice][row] for row, choice in enumerate(best)])
+    return torch.stack(list(found))[torch.from_numpy(best), torch.from_numpy(rows)]

@@ -33,7 +33,6 @@ class PTA(IFGSM):
         temperature: τ.
     """
 
-    VERSION: ClassVar[int] = 1
     code: ClassVar[str | None] = NO_CODE
     stochastic: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
@@ -55,24 +54,24 @@ class PTA(IFGSM):
         """Return ``1 − SmoothAP`` over codes that are drawn now; its negative if untargeted."""
         codes, relevant = goal.relevant_codes(victim.bits, images)
         seeds = torch.randint(2**62, (len(images),), generator=generator).tolist()
-        drawn, positive, there = [], [], []
         most = self.positives + self.negatives
-        for own, seed in zip(relevant.cpu().numpy(), seeds, strict=True):
+        drawn = np.zeros((len(images), most), dtype=np.intp)
+        positive, there = (np.zeros((len(images), most), dtype=bool) for _ in range(2))
+        for row, (own, seed) in enumerate(zip(relevant.cpu().numpy(), seeds, strict=True)):
             draw = np.random.default_rng(seed)
-            groups = ((np.flatnonzero(own), self.positives), (np.flatnonzero(~own), self.negatives))
-            chosen = [draw.permutation(group)[:count] for group, count in groups]
-            rows, missing = np.concatenate(chosen), most - sum(map(len, chosen))
-            drawn.append(np.pad(rows, (0, missing)))
-            positive.append(np.pad(np.arange(len(rows)) < len(chosen[0]), (0, missing)))
-            there.append(np.pad(np.ones(len(rows), dtype=bool), (0, missing)))
-        sampled = codes[torch.from_numpy(np.stack(drawn)).to(codes.device)]
-        is_positive = torch.from_numpy(np.stack(positive)).to(codes.device)
-        is_there = torch.from_numpy(np.stack(there)).to(codes.device)
+            chosen = draw.permutation(np.flatnonzero(own))[: self.positives]
+            others = draw.permutation(np.flatnonzero(~own))[: self.negatives]
+            drawn[row, : len(chosen) + len(others)] = np.concatenate([chosen, others])
+            positive[row, : len(chosen)] = there[row, : len(chosen) + len(others)] = True
+        sampled = codes[torch.from_numpy(drawn).to(codes.device)]
+        is_positive, is_there = (torch.from_numpy(mask).to(codes.device) for mask in (positive, there))
         sign = 1 if goal.objective == "targeted" else -1
 
         def loss(logits: torch.Tensor, rows: np.ndarray, done: float) -> torch.Tensor:
             size = logits.detach().abs().mean(dim=1, keepdim=True).clamp_min(torch.finfo(logits.dtype).tiny)
-            scores = torch.einsum("nk,nmk->nm", torch.tanh(logits / size), sampled[rows]) / victim.bits
+            scores = (
+                torch.einsum("nk,nmk->nm", torch.tanh(logits / size), sampled[rows].to(logits)) / victim.bits
+            )
             own = smooth_average_precision(scores, is_positive[rows], is_there[rows], self.temperature)
             return sign * (1 - own)
 
@@ -91,7 +90,7 @@ def smooth_average_precision(
         temperature: τ; towards 0 it is the average precision itself.
     """
     # Positives lie first in every row, so that the matrix of comparisons is as small as it can be.
-    most = max(1, int(positive.sum(dim=1).max()))
+    most = max([1, *positive.sum(dim=1).tolist()])
     ahead = torch.sigmoid((scores[:, None, :] - scores[:, :most, None]) / temperature)  # (n, positive i, j)
     ahead = ahead * there[:, None, :]
     own = torch.eye(most, scores.shape[1], device=scores.device, dtype=torch.bool)

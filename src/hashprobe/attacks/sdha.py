@@ -63,7 +63,11 @@ class SDHA(Attack):
         for step in range(self.steps):
             relaxed = victim.relaxed(adversarial, sharpening(step / self.steps))
             change = (adversarial - images).square().mean(dim=(1, 2, 3))
-            apart = WEIGHT / victim.bits * weighted_distance(relaxed, codes, share, targeted=targeted)
+            apart = (
+                WEIGHT
+                / victim.bits
+                * weighted_distance(relaxed, codes.to(relaxed), share.to(relaxed), targeted=targeted)
+            )
             loss = change + apart if targeted else change - apart
             (adversarial.grad,) = torch.autograd.grad(loss.sum(), adversarial)
             optimizer.step()

@@ -22,7 +22,6 @@ class THA(IFGSM):
         objective: The authors' own, whose α follows the steps.
     """
 
-    VERSION: ClassVar[int] = 1
     objectives: ClassVar[tuple[Objective, ...]] = ("targeted",)
     code: ClassVar[str | None] = "circle"
 

@@ -15,8 +15,6 @@ from hashprobe.identity import optional
 class MIFGSM(IFGSM):
     """Momentum (Dong et al., CVPR 2018): the directions of all steps so far count."""
 
-    VERSION: ClassVar[int] = 1
-
     momentum: float = optional(1.0)
 
 

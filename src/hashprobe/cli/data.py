@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from hashprobe.cli.list import list_kind
-from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data
+from hashprobe.cli.options import DataOption, ImageSize, Seed, load_data, read_data_options
 from hashprobe.cli.printing import say
 from hashprobe.cli.verb import add_verb
-from hashprobe.settings_text import read_pairs
 
 Name = Annotated[
     str | None,
@@ -70,7 +69,7 @@ def check_data(
     from hashprobe.evaluation import audit_data
     from hashprobe.files import write_json
 
-    options = read_pairs(data_option or (), "--data-option")
+    options = read_data_options(data_option)
     audited = audit_data(_one_of(name, data), image_size=image_size, seed=seed, progress=True, **options)
     for line in audited.lines():
         say(line)

@@ -33,6 +33,7 @@ To begin:
 The report of quickstart is runs/quickstart/report.html. COMMAND --help shows the options and an example.
 """
 
+LONGEST = 1000
 # Wrong options and arguments; typer gives the class no public name of its own, only its subclass.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -48,11 +49,23 @@ def _print_version(wanted: bool) -> None:
 @app.callback(help=HELP)
 def before_any_verb(
     plugin: Plugins = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Largest of what is read from a file as NAME=VALUE: image_pixels, image_bytes, text_bytes, "
+            "annotation_bytes or weight_bytes; may be repeated."
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Do what the options before a verb say."""
+    if bound:
+        from hashprobe.bounds import set_bounds
+        from hashprobe.settings_text import read_pairs
+
+        set_bounds(read_pairs(bound, "--bound"))
     if plugin:
         use_plugins(plugin)
 
@@ -85,6 +98,8 @@ def main() -> None:
         _stop(_sentence(error), 2)
     except _UsageError as error:
         message = error.format_message()
+        if len(message) > LONGEST:  # typer quotes what it was given, whole
+            message = f"{message[:LONGEST]}…"
         if "\n" in message:  # the help, where no command was given
             print(message)
             sys.exit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -97,6 +97,21 @@ def with_overrides(settings: Settings, texts: Sequence[str] | None, option: str)
     return type(settings)(**(settings.model_dump() | values))
 
 
+def read_data_options(options: Sequence[str] | None) -> dict[str, Any]:
+    """Read ``--data-option`` as options of a data set by name.
+
+    Raises:
+        HashprobeError: a text that cannot be read, or what has an option of the command of its own.
+    """
+    named = read_pairs(options or (), "--data-option")
+    for name in ("name_or_path", "image_size", "seed", "progress"):
+        if name in named:
+            own = {"image_size": "--image-size", "seed": "--seed"}.get(name)
+            instead = f"; give {own}." if own else "."
+            raise HashprobeError(f"--data-option: {name} is no option of a data set{instead}")
+    return named
+
+
 def load_data(
     data: str, image_size: int, seed: int, options: Sequence[str] | None, queries: int | None = None
 ) -> RetrievalData:
@@ -107,7 +122,7 @@ def load_data(
     from hashprobe.data import load
     from hashprobe.processes import processes
 
-    named = read_pairs(options or (), "--data-option")
+    named = read_data_options(options)
     loaded = processes().main_first(lambda: load(data, image_size, seed, progress=True, **named))
     fewer = queries is not None and queries < len(loaded.query)
     return loaded.sample(query=queries, seed=seed) if fewer else loaded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashprobe.cli.options import DataOption, Device, Out, Seed
+from hashprobe.cli.options import DataOption, Device, Out, Seed, read_data_options
 from hashprobe.cli.printing import print_findings, print_results, say
 from hashprobe.settings_text import read_pairs
 
@@ -36,7 +36,7 @@ def reproduce(
         str,
         typer.Argument(
             help="A recipe (quickstart, flickr25k-64), or of the paper: table1 to table4, figure2, figure3, figure4a, "
-            "figure4b, all."
+            "figure4b; saat-table; all."
         ),
     ],
     data: Annotated[
@@ -106,7 +106,7 @@ def reproduce(
     grid = Grid(
         folder=out or Path("runs") / f"paper-{data}-{Path(scale).stem}",
         data=str(source) if source else data,
-        data_options=read_pairs(data_option or (), "--data-option"),
+        data_options=read_data_options(data_option),
         image_size=size.scale.image_size,
         queries=size.queries,
         train=size.train,

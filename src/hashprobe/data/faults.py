@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
 
 from hashprobe.errors import HashprobeError
 
+MOST_PLACES = 1000
+"""Of one kind of fault or finding that are said one by one; further ones are counted."""
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong.
+
+@dataclass
+class KindOfFault:
+    """What is wrong in one way.
 
     Attributes:
         kind: What it is a fault of, in a few words, in the plural (``"label rows that cannot be read"``).
-        message: One sentence that names the file and line.
+        messages: One sentence each, which names the file and line; the first ``MOST_PLACES``.
+        count: How many there are in all.
     """
 
     kind: str
-    message: str
+    messages: list[str] = field(default_factory=list)
+    count: int = 0
 
 
 class Faults:
@@ -35,21 +42,41 @@ class Faults:
         """
         raise HashprobeError(message)
 
+    def add_all(self, kind: str, messages: Iterable[str], count: int) -> None:
+        """Report many different faults of a kind; those messages alone are made that are said one by one."""
+        for message in islice(messages, count):
+            self.add(kind, message)
+
 
 class CollectedFaults(Faults):
-    """Lenient: every fault is kept, each message once."""
+    """Lenient: every fault is counted, each message once; of a kind, the first messages are kept."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Fault] = {}
+        self._found: dict[str, KindOfFault] = {}
+        self._known: dict[str, set[int]] = {}  # hashes of messages
 
     @property
-    def found(self) -> tuple[Fault, ...]:
-        """The faults, in the order of their finding."""
+    def found(self) -> tuple[KindOfFault, ...]:
+        """The faults by kind, in the order of their finding."""
         return tuple(self._found.values())
 
     def add(self, kind: str, message: str) -> None:
         """Keep a fault."""
-        self._found.setdefault(message, Fault(kind, message))
+        known = self._known.setdefault(kind, set())
+        if hash(message) in known:
+            return
+        known.add(hash(message))
+        self._keep(kind, [message], 1)
+
+    def add_all(self, kind: str, messages: Iterable[str], count: int) -> None:
+        """Keep many faults, which were not reported before."""
+        if count:
+            self._keep(kind, islice(messages, MOST_PLACES), count)
+
+    def _keep(self, kind: str, messages: Iterable[str], count: int) -> None:
+        of_kind = self._found.setdefault(kind, KindOfFault(kind))
+        of_kind.messages += islice(messages, MOST_PLACES - len(of_kind.messages))
+        of_kind.count += count
 
 
 STRICT = Faults()

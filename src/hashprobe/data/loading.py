@@ -13,8 +13,10 @@ from hashprobe.data.formats.reading import given_path
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import RetrievalData
 from hashprobe.errors import unknown_name
+from hashprobe.typed_values import checked
 
 
+@checked
 def load(
     name_or_path: str | Path,
     image_size: int = 64,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,28 @@ import numpy.typing as npt
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.seeds import numpy_generator
+from hashprobe.typed_values import checked
 
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 RowIndex: TypeAlias = "int | np.integer[Any] | slice | list[int] | npt.NDArray[Any]"
+
+
+class ImageStore(Protocol):
+    """Images as they are kept, ``(m, 3, height, width)`` uint8: an array, or a file that is read when it is asked."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(m, 3, height, width)``."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """uint8."""
+
+    def __len__(self) -> int:
+        """How many images there are."""
+
+    def __getitem__(self, rows: Any, /) -> UInt8Array:
+        """Return some images; indexed as an array is along its first axis."""
 
 
 class ImageRows:
@@ -26,11 +45,11 @@ class ImageRows:
     ``(3, height, width)``. What is returned is a copy in memory. ``np.asarray(rows)`` reads everything.
 
     Args:
-        store: ``(m, 3, height, width)`` uint8, usually memory-mapped.
+        store: ``(m, 3, height, width)`` uint8, usually a file.
         rows: The rows of ``store`` that are meant, in order; all of them if not given.
     """
 
-    def __init__(self, store: UInt8Array, rows: npt.NDArray[np.integer[Any]] | None = None) -> None:
+    def __init__(self, store: ImageStore, rows: npt.NDArray[np.integer[Any]] | None = None) -> None:
         self._store = store
         self._rows = np.arange(len(store)) if rows is None else np.asarray(rows, dtype=np.intp)
 
@@ -42,7 +61,7 @@ class ImageRows:
         return np.array(self._store[self._rows[rows]])
 
     @property
-    def store(self) -> UInt8Array:
+    def store(self) -> ImageStore:
         """The store that the rows are in."""
         return self._store
 
@@ -152,6 +171,7 @@ class RetrievalData:
             "class_names": list(self.class_names),
         }
 
+    @checked
     def sample(
         self,
         *,

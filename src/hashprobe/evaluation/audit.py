@@ -13,8 +13,10 @@ from hashprobe.data.loading import check_options
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval import chance_level
 from hashprobe.targets import PROTOCOLS, draw_target_labels
+from hashprobe.typed_values import checked
 
 
+@checked
 def chance_by_protocol(
     query_labels: npt.NDArray[Any], database_labels: npt.NDArray[Any], *, seed: int = 0
 ) -> dict[str, float | None]:
@@ -39,6 +41,7 @@ def chance_by_protocol(
     return levels
 
 
+@checked
 def audit_data(
     name_or_path: str | Path, *, image_size: int = 64, seed: int = 0, progress: bool = False, **options: Any
 ) -> Audit:

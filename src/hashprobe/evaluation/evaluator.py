@@ -91,6 +91,7 @@ class Evaluator:
         search: How the database is searched; exactly if not given.
         database_codes: Packed database codes, where they are known already.
         query_codes: Packed codes of the unchanged queries, likewise.
+        train_codes: Those of the training images, likewise.
         progress: Whether progress bars are shown.
     """
 
@@ -104,6 +105,7 @@ class Evaluator:
         search: SearchSettings | None = None,
         database_codes: Codes | None = None,
         query_codes: Codes | None = None,
+        train_codes: Codes | None = None,
         progress: bool = False,
     ) -> None:
         self.model, self.data, self.seed, self.progress = model, data, seed, progress
@@ -113,6 +115,8 @@ class Evaluator:
             self.database_codes = database_codes
         if query_codes is not None:
             self.query_codes = query_codes
+        if train_codes is not None:
+            self.train_codes = train_codes
         self.target_labels = cache(self._target_labels)
         self.chance = cache(self._chance)
         self.target_shared = cache(self._target_shared)

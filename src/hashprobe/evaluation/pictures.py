@@ -16,6 +16,7 @@ from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import Codes, Goal
+from hashprobe.typed_values import checked
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class AttackedPicture:
     questions: int
 
 
+@checked
 def target_label(names: list[str], class_names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
     """Return the multi-hot label ``(C,)`` of class names.
 

@@ -142,5 +142,6 @@ class Cell(GridTask):
             trained=[training.load() for training in own],
             database_codes=codes["database"],
             query_codes=codes["query"],
+            train_codes=codes["train"],
             progress=self.grid.progress,
         )

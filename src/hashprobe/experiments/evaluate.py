@@ -23,10 +23,12 @@ from hashprobe.identity import fingerprint
 from hashprobe.report import write_report
 from hashprobe.targets import PROTOCOLS
 from hashprobe.trained import Trained, check_against, seeded_name
+from hashprobe.typed_values import checked
 
 Say = Callable[[str], None]
 
 
+@checked
 def evaluate(
     model: HashModel | Mapping[str, HashModel],
     data: RetrievalData,

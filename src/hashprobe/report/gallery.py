@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from hashprobe.errors import HashprobeError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import read_json
 from hashprobe.report.rows import group_rank
 from hashprobe.results import TARGETED, UNTARGETED, ResultRow
 
+MOST = 1 << 31
+"""Of whole numbers in a gallery."""
 
-@dataclass(frozen=True)
-class Neighbour:
+
+Texts = Annotated[tuple[str, ...], Field(strict=False)]  # JSON has lists
+Precision = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+
+
+class Neighbour(BaseModel):
     """A database picture that was returned.
 
     Attributes:
@@ -22,34 +31,47 @@ class Neighbour:
         relevant: It shares a label with the query.
     """
 
-    name: str
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    name: str = ""
     image: str
-    distance: int
+    distance: Count
     hit: bool
-    relevant: bool
-    labels: tuple[str, ...]
+    relevant: bool = False
+    labels: Texts = ()
 
 
-@dataclass(frozen=True)
-class Entry:
+Neighbours = Annotated[tuple[Neighbour, ...], Field(strict=False)]
+
+
+class Entry(BaseModel):
     """One query under one attack. Image names are relative to the gallery; precisions are fractions.
 
     Under an untargeted attack there are no target labels, and precisions are those of the query's own labels.
     """
 
+    model_config = ConfigDict(frozen=True, strict=True)
+
     row: str
-    untargeted: bool
-    query: int
-    query_name: str
-    query_labels: tuple[str, ...]
-    target_labels: tuple[str, ...]
+    goal: Literal["targeted", "untargeted"] = TARGETED
+    query: Count
+    query_name: str = ""
+    query_labels: Texts
+    target_labels: Texts
     query_image: str
     adversarial_image: str
-    code_hex: str
-    precision_before: float | None
-    precision_after: float | None
-    before: tuple[Neighbour, ...]
-    after: tuple[Neighbour, ...]
+    code_hex: str = ""
+    precision_before: Precision | None = Field(
+        default=None, validation_alias="target_average_precision_before"
+    )
+    precision_after: Precision | None = Field(default=None, validation_alias="target_average_precision")
+    before: Neighbours
+    after: Neighbours
+
+    @property
+    def untargeted(self) -> bool:
+        """Whether the attack was to lead away from the query's own labels."""
+        return self.goal == UNTARGETED
 
     @property
     def gain(self) -> float:
@@ -95,20 +117,30 @@ def read_gallery(folder: Path, rows: Container[str]) -> Gallery | None:
     entries = []
     for number, value in enumerate(values["entries"], start=1):
         try:
-            entry = _entry(value)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            entry = Entry.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or "it"
             raise HashprobeError(
-                f"{path}, entry {number} is malformed ({type(error).__name__}: {error})."
+                f"{path}, entry {number} is malformed ({name}: {first['msg']}; found {shortened(first['input'])})."
             ) from None
         if entry.row in rows:
             entries.append(entry)
     for name in {name for entry in entries for name in image_names(entry)}:
-        inside = (folder / name).resolve().is_relative_to(folder.resolve())
+        try:
+            inside = (folder / name).resolve().is_relative_to(folder.resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, NUL
+            raise HashprobeError(
+                f"{path} names the picture {shortened(name)}, which is no path ({error})."
+            ) from None
         if not inside:
             raise HashprobeError(f"{path} names the picture {name!r}, which lies outside {folder}.")
         if not (folder / name).is_file():
             raise HashprobeError(f"{path} names the picture {name!r}, which does not exist in {folder}.")
-    return Gallery(folder=folder, image_size=values.get("image_size"), entries=tuple(entries))
+    size = values.get("image_size")
+    if size is not None and (type(size) is not int or not 1 <= size <= MOST):
+        raise HashprobeError(f"{path}: image_size must be a whole number of pixels; found {shortened(size)}.")
+    return Gallery(folder=folder, image_size=size, entries=tuple(entries))
 
 
 def example(entries: Sequence[Entry], rows: Sequence[ResultRow]) -> int | None:
@@ -134,37 +166,3 @@ def image_names(entry: Entry) -> list[str]:
         entry.adversarial_image,
         *(item.image for item in (*entry.before, *entry.after)),
     ]
-
-
-def _entry(value: dict[str, Any]) -> Entry:
-    after = value.get("target_average_precision")
-    before = value.get("target_average_precision_before")
-    goal = value.get("goal", TARGETED)
-    if goal not in (TARGETED, UNTARGETED):
-        raise ValueError(f"goal {goal!r} is neither targeted nor untargeted")
-    return Entry(
-        row=str(value["row"]),
-        untargeted=goal == UNTARGETED,
-        query=int(value["query"]),
-        query_name=str(value.get("query_name", "")),
-        query_labels=tuple(map(str, value["query_labels"])),
-        target_labels=tuple(map(str, value["target_labels"])),
-        query_image=str(value["query_image"]),
-        adversarial_image=str(value["adversarial_image"]),
-        code_hex=str(value.get("code_hex", "")),
-        precision_before=None if before is None else float(before),
-        precision_after=None if after is None else float(after),
-        before=tuple(map(_neighbour, value["before"])),
-        after=tuple(map(_neighbour, value["after"])),
-    )
-
-
-def _neighbour(value: dict[str, Any]) -> Neighbour:
-    return Neighbour(
-        name=str(value.get("name", "")),
-        image=str(value["image"]),
-        distance=int(value["distance"]),
-        hit=bool(value["hit"]),
-        relevant=bool(value.get("relevant", False)),
-        labels=tuple(map(str, value.get("labels", ()))),
-    )

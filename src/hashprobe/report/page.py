@@ -32,6 +32,7 @@ from hashprobe.report.sections import (
 from hashprobe.report.summary import summarise
 from hashprobe.results import CHECKS
 from hashprobe.text import plain
+from hashprobe.typed_values import checked
 
 LIMIT = 8 * 1024 * 1024
 """Bytes of a page: what a mail attachment may have."""
@@ -42,6 +43,7 @@ STILL_ROWS = 60
 SCRIPTS = ("core.js", "table.js", "charts.js", "gallery.js", "start.js")
 
 
+@checked
 def write_report(directory: str | Path, *, figures: bool = True, progress: bool = False) -> Path:
     """Write ``report.html`` and ``figures/`` into a run directory, from the files that are in it.
 

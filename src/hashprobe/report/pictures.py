@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError
 from hashprobe.report.gallery import Entry, Gallery, image_names
 
@@ -104,7 +105,7 @@ def data_uri(path: Path, *, lossless: bool = True) -> str:
     """
     packed = io.BytesIO()
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(read_bytes(path, "image_bytes")), formats=FORMATS) as image:
             if max(image.size) > LARGEST_SIDE:
                 raise ValueError(f"{image.width} x {image.height} pixels, of at most {LARGEST_SIDE} a side")
             rgb = image.convert("RGB")

@@ -15,11 +15,13 @@ from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
 from hashprobe.results import CHECKS, Finding, ResultRow, setting_of
 from hashprobe.text import plain
+from hashprobe.typed_values import checked
 
 SHOWN = 4
 """Findings of one check that are shown in a terminal."""
 
 
+@checked
 def text_report(directory: str | Path, console: Console | None = None) -> None:
     """Print the summary and one table for each protocol (or ``untargeted``) and setting of a run directory.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hashprobe.errors import HashprobeError
 from hashprobe.results.faults import sentence_of
+from hashprobe.typed_values import checked
 
 TARGETED: Literal["targeted"] = "targeted"
 UNTARGETED: Literal["untargeted"] = "untargeted"
@@ -149,6 +151,7 @@ class ResultRow(BaseModel):
     duplicates: int | None = None
 
     @classmethod
+    @checked
     def read(cls, values: Mapping[str, Any], where: str, number: int) -> Self:
         """Check one JSON object and return it as a row; fields that no row has are passed over.
 
@@ -271,10 +274,13 @@ class ResultRow(BaseModel):
         return self.model_dump(exclude={"seconds_per_image"})
 
 
+@checked
 def epsilon_text(epsilon: float | None, norm: str = LINF) -> str:
     """Write a budget as the field does: ``8/255`` for whole grey levels, ``1.5 L2``, or ``unbounded`` for ``None``."""
     if epsilon is None:
         return UNBOUNDED
+    if not math.isfinite(epsilon * 255):
+        raise HashprobeError(f"epsilon must be a finite number or none; found {epsilon}.")
     if norm == L2:
         return f"{epsilon:.4g} L2"
     levels = epsilon * 255

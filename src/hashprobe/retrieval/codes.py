@@ -18,11 +18,15 @@ def as_array(values: Any, name: str = "values") -> npt.NDArray[Any]:
     """Return ``values`` as a numpy array; a torch tensor is detached and brought to the CPU first.
 
     Raises:
-        HashprobeError: rows of different lengths, a masked array, or what numpy cannot read.
+        HashprobeError: rows of different lengths, a masked array, a tensor without values, or what numpy cannot read.
     """
     if np.ma.isMaskedArray(values):
         raise HashprobeError(f"{name} must have a value everywhere; found a masked array.")
     if hasattr(values, "detach"):
+        if values.is_meta or values.is_sparse:
+            raise HashprobeError(
+                f"{name} must have a value everywhere; found a sparse tensor, or one without values."
+            )
         values = values.detach().cpu()
         if values.is_floating_point() and values.element_size() < 4:
             values = values.float()  # numpy knows no bfloat16

@@ -73,11 +73,52 @@ def pack_labels(labels: Any, name: str = "labels") -> PackedLabels:
     return PackedLabels(packed, class_count(source))
 
 
+def multi_hot(name: str, labels: Any) -> npt.NDArray[np.uint8]:
+    """Return multi-hot labels as uint8 ``(n, C)`` of 0 and 1; no copy where they are that.
+
+    Args:
+        name: What they are, for the message.
+        labels: ``(n, C)`` of 0 and 1, any real dtype or booleans, or :class:`PackedLabels`.
+
+    Raises:
+        HashprobeError: another shape, or a value that is neither 0 nor 1.
+    """
+    source = check_labels(name, labels)
+    if isinstance(source, PackedLabels):
+        return source.unpack()
+    if source.dtype == np.uint8 and source.max(initial=0) <= 1:
+        return source
+    return pack_labels(source, name).unpack()
+
+
+def distinct_labels(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the different label vectors ``(M, C)`` of a set, in lexicographic order, and how often each is there ``(M,)``.
+
+    The same as ``np.unique(labels, axis=0, return_counts=True)``, which sorts rows of bytes; here 64 classes are one number.
+
+    Args:
+        labels: Multi-hot, uint8 ``(n, C)`` of 0 and 1.
+    """
+    width = max(1, -(-labels.shape[1] // 64)) * 8
+    packed = np.zeros((len(labels), width), dtype=np.uint8)
+    for start in range(0, len(labels), ROWS_AT_ONCE):
+        rows = np.packbits(labels[start : start + ROWS_AT_ONCE], axis=1)
+        packed[start : start + ROWS_AT_ONCE, : rows.shape[1]] = rows
+    words = packed.view(">u8").astype(np.uint64)
+    if width == 8:
+        found, counts = np.unique(words[:, 0], return_counts=True)
+        found = found[:, None]
+    else:
+        found, counts = np.unique(words, axis=0, return_counts=True)
+    as_bytes = found.astype(">u8").view(np.uint8)
+    return np.unpackbits(as_bytes, axis=1, count=labels.shape[1]), counts.astype(np.int64)
+
+
 def check_labels(name: str, labels: Any) -> LabelSource:
     """Return ``labels`` as packed labels or as an array of shape ``(n, C)``; nothing of it is read yet."""
     if isinstance(labels, PackedLabels):
         return labels
-    array = labels if isinstance(labels, np.ndarray) else as_array(labels, name)
+    array = labels if type(labels) in (np.ndarray, np.memmap) else as_array(labels, name)
     if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CLASSES:
         raise HashprobeError(
             f"{name} must be multi-hot of shape (n, C) with 1 <= C <= {MAX_CLASSES}; "

@@ -19,6 +19,7 @@ from hashprobe.retrieval.kernel.counting import arrange_queries, count_items, em
 from hashprobe.retrieval.kernel.planes import Tiles, arrange_tiles
 from hashprobe.retrieval.labels import check_labels
 from hashprobe.retrieval.ranking import RankingInput, check_ranking
+from hashprobe.typed_values import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ def nearer(levels: Int64Array) -> Int64Array:
     return np.asarray(np.cumsum(levels, axis=1) - levels)
 
 
+@checked
 def count_levels(
     queries: Any,
     database: Any,
@@ -183,6 +185,7 @@ def count_unranked(query_labels: Any, database_labels: Any, *, threads: int | No
     return count_levels(asked, alike, wanted, labels, bits=1, threads=threads)
 
 
+@checked
 def count_levels_of_sets(
     query_sets: Mapping[str, tuple[Any, Any]],
     database: Any,

@@ -13,6 +13,7 @@ from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
 from hashprobe.retrieval.kernel.database_order import write_nearest
 from hashprobe.retrieval.levels import count_checked, nearer
 from hashprobe.retrieval.ranking import RankingInput
+from hashprobe.typed_values import checked
 
 
 class Neighbours(NamedTuple):
@@ -27,6 +28,7 @@ class Neighbours(NamedTuple):
     distances: Int64Array
 
 
+@checked
 def top_k(
     queries: Any,
     database: Any,

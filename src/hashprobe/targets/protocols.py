@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
+from hashprobe.retrieval.labels import distinct_labels, multi_hot
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets.context import Labels
+from hashprobe.typed_values import checked
 
 Candidates: TypeAlias = Callable[[Labels, Labels], tuple[Labels, npt.NDArray[np.bool_]]]
 
@@ -27,7 +29,7 @@ def unique_labels(database_labels: npt.NDArray[Any]) -> Labels:
 
     The empty label is left out: no image shares a label with it, so it cannot be hit.
     """
-    unique: Labels = np.unique(np.asarray(database_labels).astype(np.uint8), axis=0)
+    unique, _ = distinct_labels(multi_hot("database labels", database_labels))
     return unique[unique.any(axis=1)]
 
 
@@ -53,6 +55,7 @@ def single(query_labels: Labels, database_labels: Labels) -> tuple[Labels, npt.N
     return one_class, query_labels[:, present] == 0
 
 
+@checked
 def draw_target_labels(
     protocol: str, query_labels: npt.NDArray[Any], database_labels: npt.NDArray[Any], *, seed: int
 ) -> Labels:
@@ -70,8 +73,13 @@ def draw_target_labels(
     Raises:
         HashprobeError: an unknown protocol, or a query for which it allows no label.
     """
-    queries = np.asarray(query_labels).astype(np.uint8)
-    candidates, allowed = PROTOCOLS[protocol](queries, np.asarray(database_labels).astype(np.uint8))
+    queries = multi_hot("query labels", query_labels)
+    database = multi_hot("database labels", database_labels)
+    if queries.shape[1] != database.shape[1]:
+        raise HashprobeError(
+            f"query labels have {queries.shape[1]} classes and database labels {database.shape[1]}; expected the same."
+        )
+    candidates, allowed = PROTOCOLS[protocol](queries, database)
     counts = allowed.sum(axis=1)
     if len(candidates) == 0 or (counts == 0).any():
         row = int(np.argmin(counts))

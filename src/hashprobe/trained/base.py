@@ -22,6 +22,7 @@ from hashprobe.identity import version_of
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 from hashprobe.registry import Registry
+from hashprobe.typed_values import checked
 from hashprobe.weights import load_weights, save_weights, weights_sha256
 
 FORMAT: Literal["hashprobe.trained/1"] = "hashprobe.trained/1"
@@ -196,6 +197,7 @@ class _Description(BaseModel):
         return said
 
 
+@checked
 def load_trained(directory: Path | str, *, kind: str | None = None) -> Trained:
     """Load what :meth:`Trained.save` wrote.
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 from hashprobe.attacks.base import ATTACKS
 from hashprobe.attacks.universal.base import PerLabelAttack, PerLabelSettings, Perturbations
 from hashprobe.data import RetrievalData
-from hashprobe.identity import optional
 from hashprobe.trained import TRAINED
 
 REACHED = 0.3
@@ -51,7 +50,7 @@ class Patch(PerLabelAttack):
     Settings = PatchSettings
     presets: ClassVar[Mapping[str, BaseModel]] = {"cpu": PatchSettings(steps=24, batch_size=4)}
 
-    epsilon: float | None = optional(None)
+    epsilon: float | None = None
     settings: PatchSettings
 
     @classmethod

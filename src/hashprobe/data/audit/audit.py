@@ -15,16 +15,19 @@ from hashprobe.data.audit.duplicates import (
     hashes_of_data,
     hashes_of_files,
     of_duplicates,
+    report_images,
 )
-from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding
-from hashprobe.data.faults import CollectedFaults, Fault
+from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding, number_names
+from hashprobe.data.faults import CollectedFaults, KindOfFault
 from hashprobe.data.formats.drawing import Draw
 from hashprobe.data.formats.listing import ListedSplit
 from hashprobe.data.formats.reading import data_name, given_path, read_listing
 from hashprobe.data.images.decoding import check_image_size
 from hashprobe.data.images.image_files import ImageFiles, image_folder
 from hashprobe.data.retrieval_data import RetrievalData, Split, UInt8Array, sha256_of_splits
+from hashprobe.progress import progress_bar
 from hashprobe.retrieval import chance_level
+from hashprobe.typed_values import checked
 
 # Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
 # on a floor above this one.
@@ -104,11 +107,12 @@ class Audit:
                 for location in finding.locations[:most_locations]
                 if location != finding.message
             ]
-            if len(finding.locations) > most_locations:
-                lines.append(f"{'':<8}   and {len(finding.locations) - most_locations} more")
+            if finding.count > most_locations:
+                lines.append(f"{'':<8}   and {finding.count - most_locations} more")
         return lines
 
 
+@checked
 def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool = False) -> Audit:
     """Audit loaded data.
 
@@ -118,14 +122,19 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
         progress: Whether a progress bar is shown.
     """
     hashes = hashes_of_data(data, progress=progress)
+    numbers = number_names(*(split.names for _, split in data.splits()))
 
-    def part(name: str, split: Split) -> AuditedSplit:
-        return AuditedSplit(name, split.names, split.labels, lambda row: f"{name}, row {row}", hashes[name])
+    def part(place: int, name: str, split: Split) -> AuditedSplit:
+        def where(row: int) -> str:
+            return f"{name}, row {row}"
 
-    splits = AuditedSplits(*(part(name, split) for name, split in data.splits()))
+        return AuditedSplit(name, split.names, split.labels, where, hashes[name], numbers[place])
+
+    splits = AuditedSplits(*(part(place, *named) for place, named in enumerate(data.splits())))
     return _examine(data.name, splits, data.class_names, data.image_size, chances)
 
 
+@checked
 def audit_folder(
     path: str | Path,
     image_size: int = 64,
@@ -159,23 +168,27 @@ def audit_folder(
     check_image_size(image_size)
     faults = CollectedFaults()
     files = ImageFiles(image_folder(path), faults)
-    listing = read_listing(path, files, faults, Draw(seed, queries, train))
-    found = files.find(listing.distinct_names())
-    for name in listing.distinct_names():
-        if name not in found:
-            faults.add("images that do not exist", f"{listing.where(name)}: the image {name} does not exist.")
+    with progress_bar("reading lists", 3, show=progress) as advance:
+        listing = read_listing(path, files, faults, Draw(seed, queries, train))
+        advance(3)
+    found = files.find(listing.distinct_names(), progress=progress)
+    absent = dict.fromkeys((name for name in listing.distinct_names() if name not in found), "does not exist")
+    report_images("images that do not exist", absent, listing, faults)
+    del absent
     hashes = hashes_of_files(listing, found, image_size, faults, progress=progress, workers=workers)
     classes = len(listing.class_names)
 
-    def part(name: str, split: ListedSplit) -> AuditedSplit:
+    numbers = number_names(*(split.names for _, split in listing.splits()))
+
+    def part(place: int, name: str, split: ListedSplit) -> AuditedSplit:
         labels = split.labels if len(split) else np.zeros((0, classes), dtype=np.uint8)
         pixels = [hashes.get(image) for image in split.names]
-        return AuditedSplit(name, split.names, labels, split.at.__getitem__, pixels)
+        return AuditedSplit(name, split.names, labels, split.at.__getitem__, pixels, numbers[place])
 
     notes = [Finding("note", "lists", f"{note[0].upper()}{note[1:]}.") for note in listing.notes]
     return _examine(
         data_name(path),
-        AuditedSplits(*(part(name, split) for name, split in listing.splits())),
+        AuditedSplits(*(part(place, *named) for place, named in enumerate(listing.splits()))),
         listing.class_names,
         image_size,
         chances,
@@ -193,7 +206,7 @@ def _examine(
     chances: Chances | None,
     *,
     same_bytes: SameBytes | None = None,
-    faults: tuple[Fault, ...] = (),
+    faults: tuple[KindOfFault, ...] = (),
     notes: list[Finding] | None = None,
 ) -> Audit:
     query, database = splits.query.labels, splits.database.labels
@@ -221,7 +234,7 @@ def _examine(
         split_sha256=sha256_of_splits((split.names, split.labels) for split in splits),
         image_size=image_size,
         images={split.name: len(split) for split in splits},
-        different_images={split.name: len(set(split.names)) for split in splits},
+        different_images={split.name: split.different() for split in splits},
         unlabelled={split.name: int((~split.labels.any(axis=1)).sum()) for split in splits},
         images_by_class=dict(zip(class_names, map(tuple, by_class.tolist()), strict=True)),
         relevant_pairs=float(counts.sum() / (len(query) * len(database))) if measurable else None,

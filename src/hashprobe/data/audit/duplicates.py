@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding, Severity
-from hashprobe.data.faults import Faults
-from hashprobe.data.formats.folder import decode_listed
+from hashprobe.data.audit.findings import AuditedSplit, AuditedSplits, Finding, Severity, finding
+from hashprobe.data.faults import MOST_PLACES, Faults
+from hashprobe.data.formats.folder import decode_file
 from hashprobe.data.formats.listing import Listing
+from hashprobe.data.images.decoding import UnusableImage
 from hashprobe.data.images.image_files import ImageFile
 from hashprobe.data.images.parallel import in_order
 from hashprobe.data.retrieval_data import RetrievalData, UInt8Array
-from hashprobe.errors import HashprobeError
 from hashprobe.progress import progress_bar
 
 SameBytes = Callable[[str, str], bool]
@@ -55,21 +56,38 @@ def hashes_of_files(
     """Decode each image once and return its pixel hash by name; what cannot be decoded is reported and left out."""
     names = [name for name in listing.distinct_names() if name in found]
     hashes: dict[str, bytes] = {}
+    problems: dict[str, str] = {}
 
-    def look(name: str) -> bytes | HashprobeError:
+    def look(name: str) -> bytes | str:
         try:
-            return pixel_hash(decode_listed(found[name], name, image_size, listing))
-        except HashprobeError as error:
-            return error
+            return pixel_hash(decode_file(found[name], image_size))
+        except UnusableImage as error:
+            return str(error)
 
     with progress_bar("decoding images", len(names), show=progress) as advance:
         for name, seen in zip(names, in_order(look, names, workers), strict=True):
             if isinstance(seen, bytes):
                 hashes[name] = seen
             else:
-                faults.add("images that cannot be used", str(seen))
+                problems[name] = seen
             advance(1)
+    report_images("images that cannot be used", problems, listing, faults)
     return hashes
+
+
+def report_images(kind: str, problems: Mapping[str, str], listing: Listing, faults: Faults) -> None:
+    """Report what is wrong with images, with the lines that list them first.
+
+    Args:
+        kind: What it is a fault of.
+        problems: By name of the image, the end of a sentence.
+        listing: Where they are listed.
+        faults: Where it is reported.
+    """
+    said = dict(islice(problems.items(), MOST_PLACES))
+    places = listing.places(said.keys())
+    messages = (f"{places[name]}: the image {name} {problem}." for name, problem in said.items())
+    faults.add_all(kind, messages, len(problems))
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,17 @@ class _Seen:
         return f"{self.name} ({self.split.where(self.row)})"
 
 
+def _shared_pixels(splits: AuditedSplits) -> set[bytes]:
+    """Return the pixels that more than one name has."""
+    first: dict[bytes, int] = {}
+    shared = set()
+    for split in splits:
+        for number, pixels in zip(split.numbers.tolist(), split.pixels, strict=True):
+            if pixels is not None and first.setdefault(pixels, number) != number:
+                shared.add(pixels)
+    return shared
+
+
 def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes | None) -> Iterator[Finding]:
     """Find duplicates, images with the same pixels under different names, across splits and within one.
 
@@ -93,9 +122,10 @@ def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes 
         same_bytes: Says whether two images are the same file; ``None`` if there are no files.
     """
     groups: dict[bytes, dict[str, _Seen]] = {}
+    shared = _shared_pixels(splits)
     for split in splits:
         for row, (name, pixels) in enumerate(zip(split.names, split.pixels, strict=True)):
-            if pixels is not None:
+            if pixels is not None and pixels in shared:
                 groups.setdefault(pixels, {}).setdefault(name, _Seen(name, split, row))
     across: list[str] = []
     within: list[str] = []
@@ -121,6 +151,7 @@ def of_duplicates(splits: AuditedSplits, image_size: int, same_bytes: SameBytes 
         if locations:
             files = sum(text.endswith("bytes") for text in locations)
             by_bytes = f"; of {files} the files are the same too" if same_bytes else ""
-            yield Finding(severity, check, f"{len(locations)} images {what}{by_bytes}.", tuple(locations))
+            message = f"{len(locations)} images {what}{by_bytes}."
+            yield finding(severity, check, message, locations.__getitem__, range(len(locations)))
     if not across and not within:
         yield Finding("ok", check, f"No image is a duplicate of another {size}.")

@@ -20,6 +20,7 @@ from hashprobe.data.retrieval_data import Split
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.files import user_path, write_text
 from hashprobe.progress import progress_bar
+from hashprobe.typed_values import checked
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def names_to_build() -> tuple[str, ...]:
     return (*OFFICIAL_DATA_SETS, *DATA_SETS)
 
 
+@checked
 def build_data_set(
     name: str,
     source: str | Path | None,
@@ -94,7 +96,7 @@ def build_data_set(
         "seed": seed,
         "queries": queries,
         "train": train,
-        "lists": str(Path(lists).expanduser().resolve()) if lists else None,
+        "lists": str(user_path(lists).resolve()) if lists else None,
         "image_size": None if folder else image_size,
     }
     record = built_already(out, request)
@@ -107,7 +109,7 @@ def build_data_set(
     official = OFFICIAL_DATA_SETS[name]
     archive = official.read(folder)
     if lists is not None:
-        splits, warnings = _given(archive, Path(lists).expanduser(), folder)
+        splits, warnings = _given(archive, user_path(lists), folder)
     else:
         splits, warnings = _drawn(name, official, archive, seed, queries, train)
     if len(archive.names) != official.images:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hashprobe.bounds import read_bytes
 from hashprobe.data.building.archive import (
     OFFICIAL_DATA_SETS,
     Archive,
@@ -17,7 +18,7 @@ from hashprobe.data.building.archive import (
     with_images,
 )
 from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 
 CATEGORIES = 80
 IMAGES = 122_218
@@ -38,14 +39,15 @@ def read_coco(source: Path) -> Archive:
         path = find_file(source, f"instances_{part}2014.json", f"the annotations of {part}; {_NEEDED}")
         content = _read_instances(path)
         try:
-            found = {int(category["id"]): str(category["name"]) for category in content["categories"]}
+            found = dict(map(_category, content["categories"]))
             categories = categories or dict(sorted(found.items()))
             if dict(sorted(found.items())) != categories:
                 raise HashprobeError(f"{path} has other categories than the annotations of {PARTS[0]}.")
             part_names, part_labels = _labels(content, list(categories))
         except (KeyError, TypeError, AttributeError) as error:
+            said = shortened(error.args[0] if error.args else error)
             raise HashprobeError(
-                f"{path} is not a file of instances of MS-COCO: it lacks {error} or has another form."
+                f"{path} is not a file of instances of MS-COCO: it lacks {said} or has another form."
             ) from None
         names += part_names
         labels.append(part_labels)
@@ -59,6 +61,13 @@ def read_coco(source: Path) -> Archive:
     return Archive(tuple(categories.values()), kept, kept_labels, (*warnings, *absent))
 
 
+def _category(category: dict[str, Any]) -> tuple[int, str]:
+    number, name = category["id"], category["name"]
+    if type(number) is not int or type(name) is not str:
+        raise TypeError(f"a category with a number and a name in place of {number!r:.40} and {name!r:.40}")
+    return number, name
+
+
 def _read_instances(path: Path) -> dict[str, Any]:
     """Read the JSON file; outlines, which are nearly all of it, are dropped as they are met."""
 
@@ -67,9 +76,13 @@ def _read_instances(path: Path) -> dict[str, Any]:
         return value
 
     try:
-        content = json.loads(path.read_bytes(), object_hook=without_outline)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise HashprobeError(f"{path} is not a JSON file ({error}); unpack it again.") from None
+        content = json.loads(read_bytes(path, "annotation_bytes"), object_hook=without_outline)
+    except OSError as error:
+        raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise HashprobeError(
+            f"{path} is not a JSON file ({shortened(str(error))}); unpack it again."
+        ) from None
     if not isinstance(content, dict):
         raise HashprobeError(f"{path} holds no JSON object; expected the instances of MS-COCO.")
     return content

@@ -12,7 +12,7 @@ from typing import Any
 
 from hashprobe.data.formats.text_lists import CLASSES_FILE
 from hashprobe.data.retrieval_data import UInt8Array
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import read_json, write_json, write_text
 
 PREFIXES = {"query": "test", "database": "database", "train": "train"}
@@ -22,13 +22,29 @@ Rows = tuple[Sequence[str], UInt8Array]
 
 
 def write_lists(folder: Path, class_names: Sequence[str], splits: Mapping[str, Rows]) -> None:
-    """Write the paths and label rows of each split, and the names of the classes."""
+    """Write the paths and label rows of each split, and the names of the classes.
+
+    Raises:
+        HashprobeError: one of the names is no line of a text; it is said before anything is written.
+    """
+    _check_lines("class", class_names)
+    for names, _ in splits.values():
+        _check_lines("image", names)
     for split, (names, labels) in splits.items():
         prefix = PREFIXES[split]
         write_text(folder / f"{prefix}_img.txt", "".join(f"{name}\n" for name in names))
         rows = (" ".join(map(str, row)) + "\n" for row in labels.tolist())
         write_text(folder / f"{prefix}_label.txt", "".join(rows))
     write_text(folder / CLASSES_FILE, "".join(f"{name}\n" for name in class_names))
+
+
+def _check_lines(kind: str, names: Sequence[str]) -> None:
+    for name in names:
+        # Lists are read line by line, and white space around a name is left out.
+        if not name or name != name.strip() or "\n" in name or "\r" in name:
+            raise HashprobeError(
+                f"the {kind} {shortened(name)} cannot be written into a list: its name is no line of text; rename it."
+            )
 
 
 def built_already(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hashprobe.bounds import check_readable
 from hashprobe.data.faults import Faults
 from hashprobe.data.formats.drawing import Draw
 from hashprobe.data.formats.listing import ListedSplit, Listing
@@ -23,6 +24,7 @@ from hashprobe.errors import HashprobeError
 SPLITS = ("query", "database", "train")
 BAD_TABLE_ROWS = "rows that cannot be used"
 DELIMITERS = (",", ";", "\t")
+SEPARATOR = "\x1f"  # between the cells of a label row; no value that is allowed holds it
 MOST_CHARACTERS = 1 << 16  # of a header that is looked at to tell a table of images from another
 
 
@@ -65,16 +67,19 @@ def read_table(path: Path, faults: Faults, draw: Draw | None = None) -> Listing:
             "names of the classes."
         )
     class_names, rows, lines = _read_rows(path, delimiter, leading, faults)
+    paths, members, written = rows
     at = Locations.lines_of(path, lines)
     width = Width(len(class_names), "line 1, which names the classes")
-    values = [[cell.strip() for cell in row[leading:]] for row in rows]
-    labels, sound = label_matrix(values, at, width, faults)
+    labels, sound = label_matrix(written, at, width, faults, separator=SEPARATOR)
     kept = np.flatnonzero(sound)
-    table = ListedSplit(tuple(rows[row][0] for row in kept), labels, at.rows(kept), at.rows(kept))
+    table = ListedSplit(tuple(paths[row] for row in kept), labels, at.rows(kept), at.rows(kept))
     notes: tuple[str, ...] = ()
     if leading == 2:
-        members = [_splits(row[1], at[number], faults) for number, row in enumerate(rows)]
-        chosen = {name: np.flatnonzero([name in members[row] for row in kept]) for name in SPLITS}
+        known = {cell: _splits(cell) for cell in set(members)}
+        for number, cell in enumerate(members):
+            if not known[cell] or not known[cell] <= set(SPLITS):
+                _report_splits(known[cell], at[number], faults)
+        chosen = {name: np.flatnonzero([name in known[members[row]] for row in kept]) for name in SPLITS}
     elif draw is None or draw.queries is None:
         raise HashprobeError(
             f"{path} has no column split; write query, database or train for each image into one behind path, or "
@@ -90,6 +95,7 @@ def read_table(path: Path, faults: Faults, draw: Draw | None = None) -> Listing:
 def _layout(path: Path) -> tuple[str, int] | None:
     """Return what separates the columns of a table and how many lead the classes; ``None`` if it is another file."""
     try:
+        check_readable(path, None)
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             header = file.readline(MOST_CHARACTERS)
     except OSError:
@@ -103,27 +109,32 @@ def _layout(path: Path) -> tuple[str, int] | None:
 
 def _read_rows(
     path: Path, delimiter: str, leading: int, faults: Faults
-) -> tuple[tuple[str, ...], list[list[str]], list[int]]:
-    """Return the names of the classes, the rows, and the line that each row begins in."""
+) -> tuple[tuple[str, ...], tuple[list[str], list[str], list[str]], list[int]]:
+    """Return the names of the classes; of each row its path, split and label row; and the line that it begins in."""
     text = read_text(path, faults, needed="it lists the images")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     class_names = tuple(name.strip() for name in next(reader, [])[leading:])
     problem = _header_problem(class_names, leading)
     if problem:
         raise HashprobeError(f"{path}, line 1 {problem}.")
-    rows, lines, line = [], [], reader.line_num + 1
+    paths, splits, rows, lines = list[str](), list[str](), list[str](), list[int]()
+    seen: dict[str, str] = {}
+    line = reader.line_num + 1
     try:
         for row in reader:  # a cell in quotes may hold line ends
             filled = any(cell.strip() for cell in row)
             if filled and len(row) < leading:
                 faults.add(BAD_TABLE_ROWS, f"{path}, line {line} has {len(row)} column; expected more.")
             elif filled:
-                rows.append(row)
+                cells = SEPARATOR.join(cell.strip().replace(SEPARATOR, "\ufffd") for cell in row[leading:])
+                paths.append(row[0])
+                splits.append(seen.setdefault(row[1], row[1]) if leading == 2 else "")
+                rows.append(seen.setdefault(cells, cells))
                 lines.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
         faults.add(BAD_TABLE_ROWS, f"{path}, line {line} is not CSV ({error}).")
-    return class_names, rows, lines
+    return class_names, (paths, splits, rows), lines
 
 
 def _header_problem(class_names: tuple[str, ...], leading: int) -> str:
@@ -137,13 +148,14 @@ def _header_problem(class_names: tuple[str, ...], leading: int) -> str:
     return f"names the class {twice!r} twice" if twice is not None else ""
 
 
-def _splits(cell: str, where: str, faults: Faults) -> frozenset[str]:
-    names = frozenset(cell.lower().split())
+def _splits(cell: str) -> frozenset[str]:
+    return frozenset(cell.lower().split())
+
+
+def _report_splits(names: frozenset[str], where: str, faults: Faults) -> None:
     unknown = sorted(names - set(SPLITS))
-    if unknown or not names:
-        found = repr(unknown[0]) if unknown else "nothing"
-        faults.add(
-            BAD_TABLE_ROWS,
-            f"{where} has {found} in the column split; expected query, database, train, or several of them.",
-        )
-    return names
+    faults.add(
+        BAD_TABLE_ROWS,
+        f"{where} has {repr(unknown[0]) if unknown else 'nothing'} in the column split; expected query, database, "
+        "train, or several of them.",
+    )

@@ -19,10 +19,12 @@ from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
+from hashprobe.typed_values import checked
 
 IMAGES_A_BLOCK = 32
 
 
+@checked
 def load_folder(
     path: str | Path,
     image_size: int = 64,
@@ -38,7 +40,7 @@ def load_folder(
 
     The images are beside the lists, in tar files beside them, or in the folder that ``source.txt`` names.
 
-    The decoded images are cached in one memory-mapped file, each distinct image once. The cache is used again
+    The decoded images are cached in one file, each distinct image once. The cache is used again
     as long as the listed paths, the image files (size and time of change) and the image size are the same.
 
     Args:
@@ -106,9 +108,18 @@ def decode_listed(file: ImageFile, name: str, image_size: int, listing: Listing)
         HashprobeError: the image cannot be used; the message names file and line of the list.
     """
     try:
+        return decode_file(file, image_size)
+    except UnusableImage as error:
+        raise HashprobeError(f"{listing.where(name)}: the image {name} {error}.") from None
+
+
+def decode_file(file: ImageFile, image_size: int) -> UInt8Array:
+    """Read and decode an image; see :func:`hashprobe.data.images.decoding.decode_image`.
+
+    Raises:
+        UnusableImage: it cannot be used.
+    """
+    try:
         return decode_image(file.read(), image_size)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-    except UnusableImage as error:
-        problem = str(error)
-    raise HashprobeError(f"{listing.where(name)}: the image {name} {problem}.")
+        raise UnusableImage(f"cannot be read ({error.strerror})") from None

@@ -85,19 +85,21 @@ def _files(folder: Path, prefix: str, faults: Faults) -> list[Path]:
 def _read_split(folder: Path, prefix: str, width: Width, faults: Faults) -> tuple[ListedSplit, Width]:
     needed = "a folder of lists needs database.txt, train.txt and test.txt, or their shards"
     names: list[str] = []
-    tokens: list[list[str]] = []
+    rows: dict[str, str] = {}
+    written: list[str] = []
     locations = []
     for path in _files(folder, prefix, faults):
         lines = read_lines(path, faults, needed=needed)
         for line in lines:
             path_end = match.end() if (match := _PATH.match(line)) else 0
             names.append(line[:path_end])
-            tokens.append(line[path_end:].split())
+            row = line[path_end:].strip()
+            written.append(rows.setdefault(row, row))
         locations.append(Locations.lines_of(path, len(lines)))
     at = Locations.joined(locations)
-    own = width if width.classes else common_width(tokens, at)
+    own = width if width.classes else common_width(written, at)
     empty = "has no label row; expected the path of an image and a row of 0 and 1"
-    labels, sound = label_matrix(tokens, at, own, faults, empty=empty)
+    labels, sound = label_matrix(written, at, own, faults, empty=empty)
     kept = np.flatnonzero(sound)
     split = ListedSplit(tuple(names[row] for row in kept), labels, at.rows(kept), at.rows(kept))
     return split, own.seen_from_another_list(at.files[0])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +65,20 @@ class Listing:
 
     def distinct_names(self) -> tuple[str, ...]:
         """Return each image once: the query, the database, then training images that are in neither."""
-        return tuple(dict.fromkeys((*self.query.names, *self.database.names, *self.train.names)))
+        return self._distinct
 
     def where(self, name: str) -> str:
         """Say where an image is listed first."""
-        split, row = self._first[name]
-        return split.at[row]
+        return self.places({name})[name]
+
+    def places(self, names: Set[str]) -> dict[str, str]:
+        """Say of some images where each is listed first."""
+        places: dict[str, str] = {}
+        for _, split in self.splits():
+            for row, name in enumerate(split.names):
+                if name in names and name not in places:
+                    places[name] = split.at[row]
+        return places
 
     def shares_a_file(self, split: ListedSplit) -> bool:
         """Say whether another split is written in the same file, as in a table."""
@@ -78,12 +87,8 @@ class Listing:
         )
 
     @cached_property
-    def _first(self) -> dict[str, tuple[ListedSplit, int]]:
-        first: dict[str, tuple[ListedSplit, int]] = {}
-        for _, split in self.splits():
-            for row, name in enumerate(split.names):
-                first.setdefault(name, (split, row))
-        return first
+    def _distinct(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(chain(self.query.names, self.database.names, self.train.names)))
 
 
 def check_listing(listing: Listing) -> None:
@@ -130,9 +135,14 @@ def _require_disjoint(query: ListedSplit, in_query: dict[str, int], other: Liste
 
 
 def _require_same_labels(one: ListedSplit, rows: dict[str, int], other: ListedSplit) -> None:
-    for row, name in enumerate(other.names):
-        if name in rows and not np.array_equal(one.labels[rows[name]], other.labels[row]):
-            raise HashprobeError(
-                f"{other.labels_at[row]} and {one.labels_at[rows[name]]} "
-                f"give the same image, {name}, different labels."
-            )
+    pairs = np.array(
+        [(rows[name], row) for row, name in enumerate(other.names) if name in rows], dtype=np.intp
+    )
+    mine, others = pairs.reshape(-1, 2).T
+    different = np.flatnonzero((one.labels[mine] != other.labels[others]).any(axis=1))
+    if len(different):
+        mine_at, row = mine[different[0]], others[different[0]]
+        raise HashprobeError(
+            f"{other.labels_at[row]} and {one.labels_at[mine_at]} "
+            f"give the same image, {other.names[row]}, different labels."
+        )

@@ -86,20 +86,23 @@ def _read_split(
     image_list, label_list = folder / f"{prefix}_img.txt", folder / f"{prefix}_{rows}.txt"
     needed = _NEEDED.format(rows=rows)
     paths = read_lines(image_list, faults, needed=needed)
-    tokens = [line.split() for line in read_lines(label_list, faults, needed=needed)]
-    at, labels_at = Locations.lines_of(image_list, len(paths)), Locations.lines_of(label_list, len(tokens))
+    rows_written = read_lines(label_list, faults, needed=needed, alike=True)
+    at, labels_at = (
+        Locations.lines_of(image_list, len(paths)),
+        Locations.lines_of(label_list, len(rows_written)),
+    )
     for row, path in enumerate(paths):
         if not path.strip():  # said before the lengths are compared, which it makes unequal
             clean_path(path, at[row], faults)
-    own = width if width.classes else common_width(tokens, labels_at)
-    labels, sound = label_matrix(tokens, labels_at, own, faults)
-    if len(paths) != len(tokens):
+    own = width if width.classes else common_width(rows_written, labels_at)
+    labels, sound = label_matrix(rows_written, labels_at, own, faults)
+    if len(paths) != len(rows_written):
         faults.add(
             UNEQUAL,
-            f"{image_list} lists {len(paths)} images but {label_list} has {len(tokens)} rows; "
+            f"{image_list} lists {len(paths)} images but {label_list} has {len(rows_written)} rows; "
             "expected one row an image.",
         )
-    pairs = min(len(paths), len(tokens))
+    pairs = min(len(paths), len(rows_written))
     kept = np.flatnonzero(sound[:pairs])
     names = tuple(paths[row] for row in kept)
     return ListedSplit(
@@ -112,8 +115,8 @@ def _compare_numbers(folder: Path, prefix: str, faults: Faults) -> None:
     numbers_list, rows_list = folder / f"{prefix}_{ROWS}.txt", folder / f"{prefix}_{ONE_HOT}.txt"
     if not (numbers_list.exists() and rows_list.exists()):
         return
-    numbers = read_lines(numbers_list, faults, needed="it numbers the classes")
-    rows = read_lines(rows_list, faults, needed="it has the label rows")
+    numbers = read_lines(numbers_list, faults, needed="it numbers the classes", alike=True)
+    rows = read_lines(rows_list, faults, needed="it has the label rows", alike=True)
     for line, (written, row) in enumerate(zip(numbers, rows, strict=False), start=1):
         ones = [str(column) for column, value in enumerate(row.split()) if value == "1"]
         if sorted(written.split()) != sorted(ones):

@@ -17,21 +17,25 @@ class Locations:
 
     Attributes:
         files: The files, in order.
-        file: intp ``(n,)``: of each row, a number of ``files``.
-        line: intp ``(n,)``: of each row, its line, counted from 1.
+        file: int32 ``(n,)``: of each row, a number of ``files``.
+        line: int32 ``(n,)``: of each row, its line, counted from 1.
         unit: What is counted: lines, or records of a binary file.
     """
 
     files: tuple[Path, ...]
-    file: npt.NDArray[np.intp]
-    line: npt.NDArray[np.intp]
+    file: npt.NDArray[np.int32]
+    line: npt.NDArray[np.int32]
     unit: str = "line"
 
     @classmethod
     def lines_of(cls, path: Path, lines: int | Sequence[int], *, unit: str = "line") -> Locations:
         """Return the locations of the first ``lines`` lines of a file, or of the lines with given numbers."""
-        numbers = np.arange(1, lines + 1) if isinstance(lines, int) else np.array(lines, dtype=np.intp)
-        return cls((path,), np.zeros(len(numbers), dtype=np.intp), numbers.astype(np.intp), unit)
+        numbers = (
+            np.arange(1, lines + 1, dtype=np.int32)
+            if isinstance(lines, int)
+            else np.array(lines, dtype=np.int32)
+        )
+        return cls((path,), np.zeros(len(numbers), dtype=np.int32), numbers.astype(np.int32), unit)
 
     @classmethod
     def joined(cls, parts: Sequence[Locations]) -> Locations:
@@ -39,7 +43,7 @@ class Locations:
         starts = np.cumsum([0, *(len(part.files) for part in parts)])
         return cls(
             tuple(path for part in parts for path in part.files),
-            np.concatenate([part.file + start for part, start in zip(parts, starts, strict=False)]),
+            np.concatenate([part.file + np.int32(start) for part, start in zip(parts, starts, strict=False)]),
             np.concatenate([part.line for part in parts]),
             parts[0].unit,
         )

@@ -8,13 +8,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hashprobe.data.retrieval_data import Split
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.typed_values import checked
 
+MOST_IMAGES, MOST_ZOOM = 1000, 64
 GAP = 6
 LINE = 12
 BACKGROUND = (250, 250, 250)
 INK = (60, 60, 60)
 
 
+@checked
 def contact_sheet(
     split: Split, columns: int = 10, rows: int = 6, *, class_names: Sequence[str] | None = None, zoom: int = 1
 ) -> Image.Image:
@@ -26,7 +30,15 @@ def contact_sheet(
         rows: Lines of images.
         class_names: If given, each image has the names of its classes below it.
         zoom: Every pixel becomes ``zoom`` times ``zoom`` pixels.
+
+    Raises:
+        HashprobeError: a number out of range, or less names than classes.
     """
+    for name, number in (("columns", columns), ("rows", rows)):
+        check_whole_number(name, number, least=1, most=MOST_IMAGES)
+    check_whole_number("zoom", zoom, least=1, most=MOST_ZOOM)
+    if class_names is not None and len(class_names) != split.labels.shape[1]:
+        raise HashprobeError(f"there are {split.labels.shape[1]} classes; found {len(class_names)} names.")
     shown = min(columns * rows, len(split))
     side = split.images.shape[2] * zoom
     caption = 2 * LINE if class_names is not None else 0

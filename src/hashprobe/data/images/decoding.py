@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from hashprobe.bounds import BOUNDS, read_bytes
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.files import user_path
+from hashprobe.typed_values import checked
 
 DECODING = 1  # raised whenever the same file would give other pixels; caches of older ones are then not used
 SMALLEST_SIDE = 32
 LARGEST_SIDE = 4096
 """Of the images that a model takes, in pixels."""
-MOST_PIXELS = 64_000_000
-"""Of a picture as its file declares it. One of that size takes 0.5 GiB while it is decoded; twice that, if transparent."""
+MANY_PIXELS = 16_000_000
+"""Of pictures with more, one is decoded at a time, however many threads there are."""
+_one_at_a_time = threading.Lock()
 # Others may start programs (EPS) or be no pictures at all. Multi-picture JPEG files (MPO) count as JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 
 
+@checked
 def check_image_size(size: int) -> None:
     """Check that images may have ``size`` pixels a side.
 
@@ -50,31 +56,34 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
         ``(3, size, size)`` uint8.
 
     Raises:
-        UnusableImage: not an image, a damaged one, or one smaller than 32 pixels or of more than ``MOST_PIXELS``.
+        UnusableImage: not an image, a damaged one, or one smaller than 32 pixels or of more than :data:`BOUNDS` allows.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is stricter
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
-            if min(image.size) >= SMALLEST_SIDE and image.width * image.height <= MOST_PIXELS:
-                _check_sums(data, image.format)
-                return _to_square(_to_rgb(_turn_upright(image)), size)
             width, height = image.size
+            if min(image.size) >= SMALLEST_SIDE and width * height <= BOUNDS.image_pixels:
+                with _one_at_a_time if width * height > MANY_PIXELS else nullcontext():
+                    _check_sums(data, image.format)
+                    return _to_square(_to_rgb(_turn_upright(image)), size)
     except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
         if "truncated" in str(error).lower():
             raise UnusableImage("is truncated; copy it again") from None
         kinds = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
         raise UnusableImage(f"is not a whole {kinds} image ({_reason(error)})") from None
-    if width * height > MOST_PIXELS:
+    if width * height > BOUNDS.image_pixels:
         raise UnusableImage(
-            f"is {width} x {height} pixels; at most {MOST_PIXELS // 10**6} million are decoded"
+            f"is {width} x {height} pixels; at most {BOUNDS.image_pixels / 1e6:g} million are decoded "
+            f"(--bound image_pixels={width * height} lets it in)"
         )
     raise UnusableImage(
         f"is {width} x {height} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
     )
 
 
+@checked
 def read_image(path: str | Path, size: int = 64) -> UInt8Array:
     """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8.
 
@@ -82,7 +91,7 @@ def read_image(path: str | Path, size: int = 64) -> UInt8Array:
         HashprobeError: it cannot be read or used; the message names it.
     """
     try:
-        return decode_image(user_path(path).read_bytes(), size)
+        return decode_image(read_bytes(user_path(path), "image_bytes"), size)
     except OSError as error:
         raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
     except UnusableImage as error:
@@ -112,6 +121,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode == "RGB":  # convert() would make a copy
+        image.load()
+        return image
     return image.convert("RGB")
 
 

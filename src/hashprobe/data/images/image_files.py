@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tarfile
@@ -11,18 +12,23 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from hashprobe.bounds import check_length, check_readable, read_bytes
 from hashprobe.data.faults import STRICT, Faults
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import sha256_of, user_path
+from hashprobe.progress import progress_bar
 
 SOURCE_FILE = "source.txt"
 CIFAR_SIDE = 32
 CIFAR_PIXELS = 3 * CIFAR_SIDE * CIFAR_SIDE
 CIFAR_RECORD = 1 + CIFAR_PIXELS
+NAMES_AT_ONCE = 4096
+LONGEST_HEADER = 1 << 20
+"""Of a member of a tar file, which may be preceded by its long name, in bytes."""
 _CIFAR_NAME = re.compile(r"(.+_batch(?:_\d)?\.bin)/(\d+)", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """The bytes of an image: a whole file, or a byte range of a tar file.
 
@@ -32,7 +38,7 @@ class ImageFile:
         length: Of the range; -1 for a whole file.
     """
 
-    path: Path
+    path: str
     start: int = 0
     length: int = -1
 
@@ -40,9 +46,12 @@ class ImageFile:
         """Return the bytes.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: the file cannot be read, or is longer than the bound ``image_bytes``.
         """
-        with self.path.open("rb") as file:
+        if self.length < 0:
+            return read_bytes(self.path, "image_bytes")
+        check_length(self.length, "image_bytes")
+        with open(self.path, "rb") as file:
             file.seek(self.start)
             return file.read(self.length)
 
@@ -56,11 +65,21 @@ class CifarImage(ImageFile):
         Raises:
             OSError: the file cannot be read.
         """
-        planes = np.frombuffer(super().read(), dtype=np.uint8)
+        planes = np.frombuffer(ImageFile.read(self), dtype=np.uint8)
         if len(planes) != CIFAR_PIXELS:
             raise OSError(0, "its record is truncated")
         pixels = planes.reshape(3, CIFAR_SIDE, CIFAR_SIDE).transpose(1, 2, 0)
         return f"P6 {CIFAR_SIDE} {CIFAR_SIDE} 255\n".encode() + pixels.tobytes()
+
+
+class _Headers(io.FileIO):
+    """A tar file of which headers are read, and no long ones: a header of its own kind may declare any length."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as usual."""
+        if size is None or not 0 <= size <= LONGEST_HEADER:
+            raise OSError(0, f"a header of {size} bytes")
+        return super().read(size)
 
 
 class ImageFiles:
@@ -75,6 +94,8 @@ class ImageFiles:
         self._folder = folder
         self._faults = faults
         self._tars = sorted(folder.glob("*.tar"))
+        self._folder_slash = os.path.join(folder, "")
+        self._there: dict[str, bool] = {}
 
     def identity(self, names: Iterable[str]) -> str:
         """Return a hash that changes when one of the images is changed, added or removed.
@@ -91,23 +112,31 @@ class ImageFiles:
                 lines.append("in a tar file")
                 in_tar = True
         if in_tar:
-            lines += [f"{path.name} {_size_and_time(path)}" for path in self._tars]
+            lines += [f"{path.name} {_size_and_time(path)}" for path in self._tars if path.is_file()]
         return sha256_of("\n".join(lines))
 
-    def find(self, names: Iterable[str]) -> dict[str, ImageFile]:
+    def find(self, names: Collection[str], *, progress: bool = False) -> dict[str, ImageFile]:
         """Return where each image is; what is found nowhere is left out.
+
+        Args:
+            names: Of the images.
+            progress: Whether a progress bar is shown.
 
         Raises:
             HashprobeError: a tar file is needed that is damaged or compressed, if faults are not collected.
         """
         found = {}
         wanted = set()
-        for name in names:
-            here = self._in_folder(name)
-            if here is not None:
-                found[name] = here
-            else:
-                wanted.add(name)
+        with progress_bar("finding images", len(names), show=progress) as advance:
+            for number, name in enumerate(names, start=1):
+                here = self._in_folder(name)
+                if here is not None:
+                    found[name] = here
+                elif self._tars:
+                    wanted.add(name)
+                if number % NAMES_AT_ONCE == 0:
+                    advance(NAMES_AT_ONCE)
+            advance(len(names) % NAMES_AT_ONCE)
         for tar in self._tars:
             if not wanted:
                 break
@@ -131,22 +160,30 @@ class ImageFiles:
         return " and ".join([str(self._folder), ", ".join(path.name for path in self._tars) or "no tar file"])
 
     def _in_folder(self, name: str) -> ImageFile | None:
-        path = self._folder / name
+        # A list may have a million names, and folders that are on another machine: each is asked for once.
+        subfolder = name.rpartition("/")[0]
+        there = self._there.get(subfolder)
+        if there is None:
+            there = self._there[subfolder] = os.path.lexists(f"{self._folder_slash}{subfolder}")
+        if not there:
+            return None
+        path = f"{self._folder_slash}{name}"
         if os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
             return ImageFile(path)
         record = _CIFAR_NAME.fullmatch(name)
-        if record and os.path.isfile(self._folder / record[1]):
-            return CifarImage(self._folder / record[1], int(record[2]) * CIFAR_RECORD + 1, CIFAR_PIXELS)
+        if record and os.path.isfile(batch := f"{self._folder_slash}{record[1]}"):
+            return CifarImage(batch, int(record[2]) * CIFAR_RECORD + 1, CIFAR_PIXELS)
         return None
 
     def _members(self, tar: Path, wanted: Container[str]) -> Iterator[tuple[str, ImageFile]]:
         """Yield the wanted members of a tar file, in its order."""
         try:
-            with tarfile.open(tar, "r:") as archive:
+            check_readable(tar, None)
+            with _Headers(tar) as file, tarfile.open(tar, "r:", fileobj=file) as archive:
                 for member in archive:
                     name = str(PurePosixPath(member.name))
                     if member.isreg() and name in wanted:
-                        yield name, ImageFile(tar, member.offset_data, member.size)
+                        yield name, ImageFile(str(tar), member.offset_data, member.size)
         except (tarfile.TarError, OSError) as error:
             self._faults.add(
                 "tar files that are damaged", f"{tar} is not a whole, uncompressed tar file ({error})."
@@ -164,7 +201,7 @@ def image_folder(lists: Path) -> Path:
     folder = lists if lists.is_dir() else lists.parent
     source = folder / SOURCE_FILE
     try:
-        written = source.read_text(encoding="utf-8-sig").strip()
+        written = read_bytes(source, "text_bytes").decode("utf-8-sig").strip()
     except FileNotFoundError:
         return folder
     except (OSError, UnicodeDecodeError) as error:

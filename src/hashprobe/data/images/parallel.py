@@ -8,7 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from hashprobe.cpus import usable_cpus
+from hashprobe.errors import check_whole_number
 
+MOST_WORKERS = 4096
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -25,7 +27,11 @@ def in_order(
         items: What it is called with.
         workers: Threads; by default as many as there are usable processors.
     """
-    workers = workers or usable_cpus()
+    workers = (
+        usable_cpus()
+        if workers is None
+        else check_whole_number("workers", workers, least=1, most=MOST_WORKERS)
+    )
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Result]] = deque()
         try:

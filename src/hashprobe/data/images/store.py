@@ -1,13 +1,18 @@
-"""The on-disk cache of decoded images: one memory-mapped array a data set, image size and content."""
+"""The on-disk cache of decoded images: one array in a file a data set, image size and content."""
 
 from __future__ import annotations
 
+import math
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from hashprobe.bounds import check_readable
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
 from hashprobe.files import replacing, user_path
@@ -23,8 +28,73 @@ def cache_folder(cache_dir: str | Path | None = None) -> Path:
     return Path(base) / "hashprobe"
 
 
-def open_store(path: Path, shape: Shape, blocks: Callable[[], Iterable[UInt8Array]]) -> UInt8Array:
-    """Memory-map the images at ``path``, building the file first if it is not there or cannot be used.
+class StoredImages:
+    """Images in a file, ``(n, 3, S, S)`` uint8, that are read when they are asked for.
+
+    Each is read(), not mapped into memory: a mapped file that becomes shorter kills the process. The file stays open, so
+    that it may be deleted meanwhile.
+
+    Args:
+        path: The file.
+        start: Where its first image begins, in bytes.
+        shape: ``(n, 3, S, S)``.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, path: Path, start: int, shape: Shape) -> None:
+        self._path, self._start, self.shape = path, start, shape
+        self._bytes = math.prod(shape[1:])
+        self._handle = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._handle)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> UInt8Array:
+        """Return a copy of some images: of a single row ``(3, S, S)``, of a slice, a list or an array ``(m, 3, S, S)``.
+
+        Raises:
+            HashprobeError: the file has become shorter, or cannot be read.
+            IndexError: there is no such row.
+        """
+        numbers = self._numbers(rows)
+        found = np.empty((numbers.size, self._bytes), dtype=np.uint8)
+        for place, number in enumerate(np.atleast_1d(numbers).tolist()):
+            found[place] = self._read(number)
+        return found.reshape(*numbers.shape, *self.shape[1:])
+
+    def _numbers(self, rows: Any) -> npt.NDArray[np.intp]:
+        given = rows if isinstance(rows, slice) else np.asarray(rows)
+        if isinstance(given, slice) or given.dtype.kind not in "iu":  # a mask, or what numpy refuses
+            return np.arange(len(self), dtype=np.intp)[given]
+        if given.size and not -len(self) <= int(given.min()) <= int(given.max()) < len(self):
+            raise IndexError(f"there are {len(self)} images; found rows {given.min()} to {given.max()}")
+        return np.where(given < 0, given + len(self), given).astype(np.intp)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self[:].astype(dtype or np.uint8, copy=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoredImages, (self._path, self._start, self.shape)
+
+    def _read(self, number: int) -> UInt8Array:
+        try:
+            read = os.pread(self._handle, self._bytes, self._start + number * self._bytes)
+        except OSError as error:
+            raise HashprobeError(f"the image cache {self._path} cannot be read ({error.strerror}).") from None
+        if len(read) != self._bytes:
+            raise HashprobeError(
+                f"the image cache {self._path} became shorter while it was read; run the command again, which makes it anew."
+            )
+        return np.frombuffer(read, dtype=np.uint8)
+
+
+def open_store(path: Path, shape: Shape, blocks: Callable[[], Iterable[UInt8Array]]) -> StoredImages:
+    """Open the images at ``path``, building the file first if it is not there or cannot be used.
 
     The file appears whole or not at all. Two processes that build it at once both end with a whole file: each
     writes its own temporary one, and the later rename wins with equal content.
@@ -50,13 +120,18 @@ def open_store(path: Path, shape: Shape, blocks: Callable[[], Iterable[UInt8Arra
     return stored
 
 
-def _read(path: Path, shape: Shape) -> UInt8Array | None:
-    """Return the memory-mapped array, or None where there is none that is whole and fits."""
+def _read(path: Path, shape: Shape) -> StoredImages | None:
+    """Return the images, or None where there are none that are whole and fit."""
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # absent, unreadable, another kind, shorter than its header says
+        check_readable(path, None)
+        with path.open("rb") as file:
+            known = np.lib.format.read_magic(file) == (1, 0)
+            header = np.lib.format.read_array_header_1_0(file) if known else None
+            start, size = file.tell(), os.fstat(file.fileno()).st_size
+        fits = header == (shape, False, np.dtype(np.uint8)) and size == start + math.prod(shape)
+        return StoredImages(path, start, shape) if fits else None
+    except (OSError, ValueError, EOFError):  # absent, unreadable, another kind
         return None
-    return np.asarray(stored) if stored.shape == shape and stored.dtype == np.uint8 else None
 
 
 def _write(path: Path, shape: Shape, blocks: Iterable[UInt8Array]) -> None:

@@ -25,6 +25,7 @@ from hashprobe.data.retrieval_data import ImageRows, RetrievalData, Split, UInt8
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.progress import progress_bar
+from hashprobe.typed_values import checked
 
 __all__ = ["CLASSES", "CLASS_NAMES", "Scene", "SceneSettings", "load_openmoji", "paint_scene", "plan_scene"]
 
@@ -34,6 +35,7 @@ PICTURES_A_BLOCK = 16
 
 
 @DATA_SETS.register("openmoji")
+@checked
 def load_openmoji(
     image_size: int = 64,
     seed: int = 0,

@@ -15,6 +15,7 @@ from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
 from hashprobe.trained import TRAINED, Trained, seeded_name
+from hashprobe.typed_values import checked
 
 ORIGINAL = "Original"
 
@@ -42,6 +43,7 @@ class CellSpec(BaseModel):
     training_seed: int | None = None
 
     @classmethod
+    @checked
     def read(cls, text: str, *, gallery: bool = False) -> CellSpec:
         """Read an attack as ``NAME`` or ``NAME:setting=value,…``, where ``goal`` and ``code`` may be among the settings.
 

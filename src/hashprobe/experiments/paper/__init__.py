@@ -2,6 +2,7 @@
 
 # Importing a table or figure registers it; ``all`` runs them in this order.
 from hashprobe.experiments.paper import table1, table2, figure2, figure3, figure4b, figure4a, table3, table4  # isort: skip
+from hashprobe.experiments.paper import saat_table  # isort: skip
 from hashprobe.experiments.paper.catalogue import PROTOCOLS, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.reproduce import reproduce, write_sheet
@@ -23,6 +24,7 @@ __all__ = [
     "figure4b",
     "grid_size",
     "reproduce",
+    "saat_table",
     "table1",
     "table2",
     "table3",

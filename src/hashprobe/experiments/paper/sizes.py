@@ -9,12 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hashprobe.bounds import read_bytes
 from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
 from hashprobe.files import user_path
 from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
+from hashprobe.typed_values import checked
 
 # The paper's data sets, by the names of ``hashprobe data build``, with its β for each.
 PUBLISHED_BETAS = {"flickr25k": 100.0, "nus-wide": 50.0, "ms-coco": 50.0}
@@ -94,6 +96,7 @@ class GridSize(BaseModel):
         return self.model_copy(update={"models": tuple(models)})
 
 
+@checked
 def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     """Return a size by its name, or as a TOML file describes it; the size ``paper`` has the paper's β for the data.
 
@@ -110,7 +113,7 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     if not name_or_file.endswith(".toml"):
         return _named(name_or_file, data)
     try:
-        changes = tomllib.loads(user_path(name_or_file).read_text(encoding="utf-8"))
+        changes = tomllib.loads(read_bytes(user_path(name_or_file), "text_bytes").decode())
     except OSError as error:
         raise HashprobeError(f"{name_or_file} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:
@@ -179,7 +182,7 @@ GRID_SIZES.register("paper")(
 _CPU = SCALES["cpu"].model_copy(
     update={
         "training": SCALES["cpu"].training.model_copy(update={"epochs": 5, "learning_rate": 1e-3}),
-        "trained": {"prototype": {"steps": 1500}, "ProS-GAN": {"epochs": 4}},
+        "trained": {"prototype": {"steps": 1500}, "circle": {"steps": 1500}, "ProS-GAN": {"epochs": 4}},
     }
 )
 GRID_SIZES.register("cpu")(

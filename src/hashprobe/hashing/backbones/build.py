@@ -11,9 +11,11 @@ from hashprobe.hashing.backbones.base import BACKBONES, Backbone
 from hashprobe.hashing.backbones.efficientnet_lite import LITE
 from hashprobe.hashing.backbones.timm import TIMM_PREFIX, timm_backbone
 from hashprobe.hashing.backbones.torchvision import torchvision_backbone
+from hashprobe.typed_values import checked
 from hashprobe.weights import fitting, read_weights, weights_file
 
 
+@checked
 def build_backbone(name: str, weights: str = "none") -> Backbone:
     """Build a backbone.
 

@@ -21,6 +21,7 @@ from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.registry import Registry
 from hashprobe.retrieval import pack
+from hashprobe.typed_values import checked
 from hashprobe.weights import load_weights, save_weights, weights_sha256
 
 WEIGHTS_FILE = "model.safetensors"
@@ -117,6 +118,7 @@ class HashModel(nn.Module):
         return cls(network, bits=bits, mean=spec.mean, std=spec.std, spec=spec)
 
     @classmethod
+    @checked
     def wrap(
         cls,
         module: nn.Module,
@@ -219,6 +221,7 @@ class HashModel(nn.Module):
         """Return ``tanh(scale · z)``, which a loss trains; differentiable, but saturated where the scale is large."""
         return self.relaxed(images, self.scale)
 
+    @checked
     def codes(
         self, images: ImagesLike, *, batch_size: int = 64, progress: bool = False, distributed: bool = False
     ) -> npt.NDArray[np.uint8]:
@@ -292,6 +295,7 @@ class HashModel(nn.Module):
         write_json(directory / SPEC_FILE, description.model_dump(mode="json", exclude=nameless))
 
     @classmethod
+    @checked
     def load(
         cls, directory: Path | str, *, bits: int | None = None, module: nn.Module | None = None
     ) -> HashModel:
@@ -346,6 +350,7 @@ class HashModel(nn.Module):
         return model.eval()
 
 
+@checked
 def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashModel:
     """Return a model by its name in ``MODELS``, or from the folder that :meth:`HashModel.save` wrote.
 

@@ -13,6 +13,7 @@ from hashprobe.registry import Registry
 from hashprobe.retrieval.arrays import Float64Array
 from hashprobe.retrieval.codes import PackedCodes, check_spare_bits
 from hashprobe.retrieval.search import Neighbours, check_search, check_searched, top_k
+from hashprobe.typed_values import checked
 
 
 class SearchIndex(ABC):
@@ -51,6 +52,7 @@ class SearchIndex(ABC):
             distance beside -1 means nothing. No item is named twice for a query.
         """
 
+    @checked
     def search(self, queries: Any, k: int) -> Neighbours:
         """Return the nearest items found.
 
@@ -97,6 +99,7 @@ class SearchIndex(ABC):
 INDEXES: Registry[type[SearchIndex]] = Registry("search index")
 
 
+@checked
 def open_index(name: str, codes: Any, *, bits: int, **settings: Any) -> SearchIndex:
     """Return the index that is registered as ``name`` over some codes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,11 +13,13 @@ from hashprobe.retrieval.levels import LevelCounts, count_checked
 from hashprobe.retrieval.metrics.order import walk
 from hashprobe.retrieval.metrics.ties import Ties, check_ties, precision_gained, refuse_order
 from hashprobe.retrieval.ranking import check_ranking
+from hashprobe.typed_values import checked
 
 Empty = Literal["count_as_zero", "skip", "error"]
 Mode = Literal["exact", "as_published"]
 
 
+@checked
 def average_precision(
     queries: Any,
     database: Any,
@@ -75,6 +78,7 @@ def average_precision(
     return apply_empty(_ratio(gained, possible), counts.relevant_total, empty)
 
 
+@checked
 def average_precision_from_counts(
     counts: LevelCounts,
     *,
@@ -123,6 +127,7 @@ def check_policies(ties: Ties | None, empty: Empty, top_k: int | None, mode: Mod
     check_empty(empty)
     if top_k is not None:
         top_k = check_whole_number("top_k", top_k, least=1, also=", or None for the whole database")
+        top_k = min(top_k, sys.maxsize)  # beyond any database; numpy's numbers end there
     if mode == "as_published" and (ties != "order" or empty != "count_as_zero"):
         raise HashprobeError(
             f"mode='as_published' fixes ties='order' and empty='count_as_zero'; found ties={ties!r} and "

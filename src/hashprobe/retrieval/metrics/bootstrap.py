@@ -8,10 +8,12 @@ import numpy as np
 
 from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.retrieval.codes import as_array
+from hashprobe.typed_values import checked
 
 _VALUES_AT_ONCE = 1 << 20
 
 
+@checked
 def bootstrap_interval(
     values: Any, *, seed: int, confidence: float = 0.95, resamples: int = 2000
 ) -> tuple[float, float]:

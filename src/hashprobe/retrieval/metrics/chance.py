@@ -7,8 +7,10 @@ from typing import Any
 from hashprobe.retrieval.arrays import Float64Array
 from hashprobe.retrieval.levels import count_unranked
 from hashprobe.retrieval.metrics.average_precision import Empty, average_precision_from_counts
+from hashprobe.typed_values import checked
 
 
+@checked
 def chance_level(
     query_labels: Any,
     database_labels: Any,

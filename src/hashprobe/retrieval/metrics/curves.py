@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.retrieval.arrays import Float64Array, Int64Array
 from hashprobe.retrieval.levels import LevelCounts
 from hashprobe.retrieval.metrics.average_precision import Empty, apply_empty, check_empty
 from hashprobe.retrieval.metrics.order import OrderedLevelCounts
 from hashprobe.retrieval.metrics.ties import Ties, hits_within, precision_at_hits, refuse_order
+from hashprobe.typed_values import checked
 
 RECALL_GRID = np.linspace(0.0, 1.0, 101)
 
 
+@checked
 def precision_at(
     counts: LevelCounts,
     ns: int | Sequence[int],
@@ -47,6 +49,7 @@ def precision_at(
     return apply_empty(_hits_within(counts, cuts, ties) / cuts, counts.relevant_total, empty)
 
 
+@checked
 def recall_at(
     counts: LevelCounts,
     ns: int | Sequence[int],
@@ -64,6 +67,7 @@ def recall_at(
     return apply_empty(hits / np.maximum(total, 1)[:, None], total, empty)
 
 
+@checked
 def precision_within_radius(
     counts: LevelCounts, radii: int | Sequence[int], *, empty: Empty = "count_as_zero"
 ) -> Float64Array:
@@ -94,6 +98,7 @@ def precision_within_radius(
     return apply_empty(values, counts.relevant_total, empty)
 
 
+@checked
 def precision_at_recall(
     counts: LevelCounts,
     recall_grid: npt.ArrayLike | None = None,
@@ -131,6 +136,7 @@ def precision_at_recall(
     return apply_empty(np.where(total[:, None] > 0, precision, 0.0)[:, back], total, empty)
 
 
+@checked
 def precision_recall_curve(
     counts: LevelCounts,
     recall_grid: npt.ArrayLike | None = None,
@@ -148,7 +154,12 @@ def precision_recall_curve(
 
 
 def _check_recalls(recall_grid: npt.ArrayLike | None) -> Float64Array:
-    recall = np.asarray(RECALL_GRID if recall_grid is None else recall_grid, dtype=np.float64)
+    try:
+        recall = np.asarray(RECALL_GRID if recall_grid is None else recall_grid, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError, RuntimeError):
+        raise HashprobeError(
+            f"recall_grid must be a list of recalls from 0 to 1; found {shortened(recall_grid)}."
+        ) from None
     if recall.ndim != 1 or not ((recall >= 0) & (recall <= 1)).all():
         raise HashprobeError("recall_grid must be a list of recalls from 0 to 1.")
     return recall

@@ -13,11 +13,13 @@ from hashprobe.retrieval.labels import check_labels, pack_labels, packed_rows
 from hashprobe.retrieval.levels import LevelCounts, count_unranked
 from hashprobe.retrieval.metrics.average_precision import Empty, average_precision_from_counts
 from hashprobe.retrieval.search import Neighbours
+from hashprobe.typed_values import checked
 
 # Found items whose labels are looked up at a time.
 PAIRS_AT_ONCE = 1 << 14
 
 
+@checked
 def average_precision_from_neighbours(
     neighbours: Neighbours,
     query_labels: Any,
@@ -52,6 +54,7 @@ def average_precision_from_neighbours(
     return average_precision_from_counts(counts, empty=empty, top_k=as_array(neighbours[0]).shape[1])
 
 
+@checked
 def count_neighbours(
     neighbours: Neighbours,
     query_labels: Any,

@@ -17,6 +17,7 @@ from hashprobe.retrieval.kernel.blocks import Block, in_order, pass_over
 from hashprobe.retrieval.kernel.database_order import rank_hits, walk_in_order
 from hashprobe.retrieval.levels import LevelCounts, count_checked, nearer
 from hashprobe.retrieval.ranking import RankingInput, check_ranking
+from hashprobe.typed_values import checked
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,6 +62,7 @@ class OrderedLevelCounts(LevelCounts):
         return ranks
 
 
+@checked
 def count_levels_in_order(
     queries: Any,
     database: Any,

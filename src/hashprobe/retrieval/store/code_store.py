@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing
+from hashprobe.files import replacing, user_path
 from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, as_array, check_codes, check_spare_bits
 from hashprobe.retrieval.labels import PackedLabels, check_labels, class_count, packed_rows
 from hashprobe.retrieval.store.ids import ENCODING, id_blocks
+from hashprobe.typed_values import checked
 
 MAGIC = b"hashcode"
 VERSION = 2
@@ -168,6 +169,7 @@ class CodeStore:
             raise self._damaged()
 
 
+@checked
 def write_code_store(
     path: str | Path,
     codes: Any,
@@ -201,7 +203,7 @@ def write_code_store(
         )
     sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
     sections |= id_blocks(ids, len(rows))
-    with replacing(path) as temporary, temporary.open("r+b") as file:
+    with replacing(user_path(path)) as temporary, temporary.open("r+b") as file:
         file.write(b"\0" * HEADER_BYTES)
         lengths, digest = _write_sections(file, sections)
         header = _Header(
@@ -219,6 +221,7 @@ def write_code_store(
         file.write(head + hashlib.sha256(head).digest())
 
 
+@checked
 def open_code_store(path: str | Path, *, bits: int | None = None, model: str | None = None) -> CodeStore:
     """Open a code store without reading its arrays.
 
@@ -231,7 +234,7 @@ def open_code_store(path: str | Path, *, bits: int | None = None, model: str | N
         HashprobeError: the file is missing, truncated, of another kind or version, has a damaged header, or
             holds other codes than expected.
     """
-    path = Path(path)
+    path = user_path(path)
     header, sections = _read_header(path)
     if bits is not None and header.bits != bits:
         raise HashprobeError(f"{path} holds codes of {header.bits} bits, but {bits} bits are wanted.")
