@@ -12,10 +12,12 @@ import pytest
 from rich.console import Console
 from synthetic import write_run
 
+from hashprobe.cli.printing import print_results
 from hashprobe.files import read_json_lines, write_json_lines
 from hashprobe.report import text_report
 from hashprobe.report.page import render
 from hashprobe.report.run import RunRecord
+from hashprobe.results import ResultRow
 
 
 @pytest.fixture
@@ -98,3 +100,24 @@ def test_a_run_without_faults_says_so(tmp_path: Path) -> None:
     run = RunRecord.read(tmp_path)
     assert run.findings == []
     assert "speaks against these results" in render(run)
+
+
+def test_results_are_printed_with_marks_and_with_what_speaks_against_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, protocols=("disjoint",), queries=1, database=8)
+    lines = read_json_lines(tmp_path / "queries.jsonl")
+    (best,) = [line for line in lines if line["row"] == "i-fgsm-prototype-8of255-disjoint"]
+    (near,) = [line for line in lines if line["row"] == "dhta-anchor-8of255-disjoint"]
+    near["ap"] = [value - 0.02 * (-1) ** place for place, value in enumerate(best["ap"])]
+    write_json_lines(tmp_path / "queries.jsonl", lines)
+    rows = [ResultRow(**line) for line in read_json_lines(tmp_path / "results.jsonl")]
+    print_results([row.model_copy(update={"duplicates": 3}) for row in rows], tmp_path)
+    text = capsys.readouterr().out
+    assert [line.split()[1] for line in text.splitlines() if "≈" in line and "8/255" in line] == ["DHTA"]
+    assert "Checks: nothing of what" in text, "the folder's own rows are looked at"
+    write_json_lines(
+        tmp_path / "results.jsonl", [{**row.model_dump(mode="json"), "duplicates": 3} for row in rows]
+    )
+    print_results(rows, tmp_path)
+    assert "! leaking split" in capsys.readouterr().out
