@@ -32,6 +32,7 @@ class HAG(Attack):
         momentum: Share of the last move that is kept, 0 to below 1.
     """
 
+    objective: ClassVar[str] = "sharpening"
     goal: ClassVar[str] = "untargeted"
     objectives: ClassVar[tuple[Objective, ...]] = ("untargeted",)
     code: ClassVar[str | None] = "own"

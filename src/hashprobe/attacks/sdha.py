@@ -35,6 +35,7 @@ class SDHA(Attack):
         rate: Learning rate, for images in [0, 1].
     """
 
+    objective: ClassVar[str] = "sharpening"
     goal: ClassVar[str] = "untargeted"
     code: ClassVar[str | None] = NO_CODE
     needs_labels: ClassVar[bool] = True
