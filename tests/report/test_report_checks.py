@@ -14,7 +14,7 @@ from synthetic import write_run
 
 from hashprobe.cli.printing import print_results
 from hashprobe.files import read_json_lines, write_json_lines
-from hashprobe.report import text_report
+from hashprobe.report import markdown_report, text_report
 from hashprobe.report.page import render
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
@@ -121,3 +121,20 @@ def test_results_are_printed_with_marks_and_with_what_speaks_against_them(
     )
     print_results(rows, tmp_path)
     assert "! leaking split" in capsys.readouterr().out
+
+
+def test_the_markdown_table_compares_every_attack_with_the_best(run: RunRecord) -> None:
+    assert run.directory is not None
+    table = [
+        line.split(" | ") for line in markdown_report(run.directory).splitlines() if line.startswith("| ")
+    ]
+    assert len({len(cells) for cells in table}) == 1
+    head, rows = table[0], table[2:]
+    assert len(rows) == len(run.lines)
+    best = [cells for cells in rows if "the best" in cells]
+    assert [cells[0] for cells in best] == ["| I-FGSM"]
+    compared = [
+        cells for cells in rows if re.fullmatch(r"[+-]0\.\d{3}", cells[head.index("beside the best")])
+    ]
+    assert {float(cells[head.index("p (Holm)")]) <= 1 for cells in compared} == {True}
+    assert len(compared) == sum(row.is_attack and row.budget == "8/255" for row in run.lines) - 1

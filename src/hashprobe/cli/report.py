@@ -15,14 +15,19 @@ def report(
     text: Annotated[
         bool, typer.Option("--text", help="Print summary and tables instead of writing a page.")
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as Markdown instead, with what attacks cost.")
+    ] = False,
 ) -> None:
     """Write report.html of a folder of results, or print it.
 
     Example: hashprobe report runs/quickstart
     """
-    from hashprobe.report import text_report, write_report
+    from hashprobe.report import markdown_report, text_report, write_report
 
-    if text:
+    if markdown:
+        typer.echo(markdown_report(directory))
+    elif text:
         text_report(directory)
     else:
         say(f"wrote {write_report(directory)}")
