@@ -13,7 +13,7 @@ from typing import Any
 from hashprobe.data.formats.text_lists import CLASSES_FILE
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError, shortened
-from hashprobe.files import read_json, write_json, write_text
+from hashprobe.files import PART, held, read_json, remove_left_over, write_json, write_text
 
 PREFIXES = {"query": "test", "database": "database", "train": "train"}
 BUILD_FILE = "build.json"
@@ -72,9 +72,11 @@ def write_folder(out: Path, record: Mapping[str, Any], fill: Callable[[Path], No
     temporary = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-        fill(temporary)
-        write_json(temporary / BUILD_FILE, record)
+        remove_left_over(out.parent, f"{out.name}.")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PART, dir=out.parent))
+        with held(temporary):
+            fill(temporary)
+            write_json(temporary / BUILD_FILE, record)
         temporary.chmod(0o755)
         if out.exists():
             out.rmdir()
