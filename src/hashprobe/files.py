@@ -122,7 +122,7 @@ def user_path(path: str | Path) -> Path:
         raise HashprobeError(f"{shortened(path)} is no path (it holds a NUL character).")
     try:
         given = Path(path).expanduser()
-        os.fsencode(given)  # the name of a file is bytes
+        str(path).encode()  # it is written into files of results, which are UTF-8
         given.exists()  # asks the operating system, which knows how long a name may be
     except PermissionError:
         return given
@@ -180,9 +180,17 @@ def _named(path: str | Path) -> str:
 
 def _parsed(text: str, problem: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        if "\\u" in text:
+            json.dumps(
+                value, ensure_ascii=False
+            ).encode()  # an escape may be half a character, which no file holds
+        return value
     except json.JSONDecodeError as error:
         raise HashprobeError(f"{problem} ({error.msg}: line {error.lineno} column {error.colno}).") from None
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise HashprobeError(f"{problem} (it holds {half}, half a character).") from None
     except RecursionError:
         raise HashprobeError(f"{problem} (it is nested too deeply).") from None
     except _NotFinite as error:

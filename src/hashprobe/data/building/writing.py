@@ -41,10 +41,18 @@ def write_lists(folder: Path, class_names: Sequence[str], splits: Mapping[str, R
 def _check_lines(kind: str, names: Sequence[str]) -> None:
     for name in names:
         # Lists are read line by line, and white space around a name is left out.
-        if not name or name != name.strip() or "\n" in name or "\r" in name:
+        if not name or name != name.strip() or "\n" in name or "\r" in name or not _is_utf8(name):
             raise HashprobeError(
                 f"the {kind} {shortened(name)} cannot be written into a list: its name is no line of text; rename it."
             )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a name of a file may be any bytes
+        return False
+    return True
 
 
 def built_already(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
