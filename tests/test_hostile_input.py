@@ -98,8 +98,9 @@ def test_a_report_refuses_what_is_no_picture_of_a_gallery(content: bytes, said: 
         (b'{"a": Infinity}', "it holds the number Infinity"),
         (b'"\xff"', "is not a UTF-8 text file"),
         (b"{", "is not a JSON file"),
+        (b'["\\ud800"]', "half a character"),
     ],
-    ids=["deep", "long", "nan", "infinity", "bytes", "cut"],
+    ids=["deep", "long", "nan", "infinity", "bytes", "cut", "surrogate"],
 )
 def test_json_that_is_none_is_one_sentence(content: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"

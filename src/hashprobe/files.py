@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +21,8 @@ from hashprobe.errors import HashprobeError, shortened
 
 PART = ".part"
 """How the name of a file ends while it is written."""
+SECONDS_UNTIL_HELD = 60.0
+"""A temporary file that is younger may not be held yet by its writer."""
 LONGEST_NUMBER = 300
 """Digits of a whole number that a float holds as well."""
 
@@ -48,6 +54,40 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(temporary: Path) -> Iterator[None]:
+    """Hold a temporary file or folder, so that :func:`remove_left_over` knows that somebody is at work on it."""
+    handle = os.open(temporary, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_left_over(folder: Path, name: str = "") -> None:
+    """Remove what killed runs left in a folder, and nobody holds.
+
+    Args:
+        folder: Where it is looked for; not in folders below it.
+        name: Of the file or folder that was being written; of any if not given.
+    """
+    for left in folder.glob(f".{glob.escape(name)}*{PART}"):
+        try:
+            if time.time() - left.stat().st_mtime < SECONDS_UNTIL_HELD:
+                continue
+            handle = os.open(left, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        except OSError:  # held, or not ours to remove
+            continue
+        finally:
+            os.close(handle)
 
 
 def write_failed(path: Path, error: Exception) -> HashprobeError:
@@ -82,7 +122,7 @@ def user_path(path: str | Path) -> Path:
         raise HashprobeError(f"{shortened(path)} is no path (it holds a NUL character).")
     try:
         given = Path(path).expanduser()
-        os.fsencode(given)  # the name of a file is bytes
+        str(path).encode()  # it is written into files of results, which are UTF-8
         given.exists()  # asks the operating system, which knows how long a name may be
     except PermissionError:
         return given
@@ -129,14 +169,28 @@ def _text(path: str | Path) -> str:
         raise HashprobeError(f"{path} is not a UTF-8 text file (byte {error.start}).") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise HashprobeError(f"{shortened(path)} cannot be read ({reason}).") from None
+        raise HashprobeError(f"{_named(path)} cannot be read ({reason}).") from None
+
+
+def _named(path: str | Path) -> str:
+    """Name a path in a sentence; one that is no line of text, or very long, as it would be written in Python."""
+    name = str(path)
+    return name if name.isprintable() and len(name) < 1000 else shortened(name)
 
 
 def _parsed(text: str, problem: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        if "\\u" in text:
+            json.dumps(
+                value, ensure_ascii=False
+            ).encode()  # an escape may be half a character, which no file holds
+        return value
     except json.JSONDecodeError as error:
         raise HashprobeError(f"{problem} ({error.msg}: line {error.lineno} column {error.colno}).") from None
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise HashprobeError(f"{problem} (it holds {half}, half a character).") from None
     except RecursionError:
         raise HashprobeError(f"{problem} (it is nested too deeply).") from None
     except _NotFinite as error:

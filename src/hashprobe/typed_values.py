@@ -72,9 +72,10 @@ LONGEST = 10**300
 
 
 def checked(function: Function) -> Function:
-    """Hold the arguments of a public function to the types that it states, so that another one is said in a sentence.
+    """Say in a sentence that an argument of a public function is not of the type that it states, where that is why it failed.
 
-    Arrays are left to the function, and so is what is stated as ``Any``. Numbers of numpy count as Python's.
+    What the function says itself comes first: it knows ranges, and names that were meant. Arrays are left to it altogether,
+    and so is what is stated as ``Any``. Numbers of numpy count as Python's.
     """
     signature = inspect.signature(function)
 
@@ -95,11 +96,18 @@ def checked(function: Function) -> Function:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments
-        for name, (test, hint) in tests().items():
-            if name in given and not test(given[name]):
-                raise HashprobeError(f"{name} must be {_say(hint)}; found {shortened(given[name])}.")
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except HashprobeError:
+            raise
+        except Exception as error:
+            given = signature.bind(*args, **kwargs).arguments
+            for name, (test, hint) in tests().items():
+                if name in given and not test(given[name]):
+                    raise HashprobeError(
+                        f"{name} must be {_say(hint)}; found {shortened(given[name])}."
+                    ) from error
+            raise
 
     return typing.cast("Function", run)
 

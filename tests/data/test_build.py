@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -368,3 +369,15 @@ def test_annotations_that_are_no_json_are_one_sentence(content: str, tmp_path: P
     next(source.rglob("instances_train2014.json")).write_text(content)
     with pytest.raises(HashprobeError, match=r"instances_train2014\.json is not a JSON file"):
         build_data_set("ms-coco", source, tmp_path / "out")
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    source = mirflickr(tmp_path / "archive")
+    left, another = tmp_path / ".out.x1.part", tmp_path / ".other.x1.part"
+    for folder in (left, another):
+        folder.mkdir()
+        (folder / "test_img.txt").write_text("half")
+        os.utime(folder, (0, 0))
+    build_data_set("flickr25k", source, tmp_path / "out", queries=1, train=1)
+    assert not left.exists()
+    assert another.exists()

@@ -14,6 +14,7 @@ import pytest
 
 from hashprobe.data.images.store import cache_folder, open_store
 from hashprobe.errors import HashprobeError
+from hashprobe.files import held
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (7, 3, 4, 4), dtype=np.uint8)
 
@@ -99,6 +100,19 @@ def test_a_store_that_becomes_shorter_while_it_is_open_is_one_sentence(tmp_path:
     ):
         store[:]
     np.testing.assert_array_equal(open_store(path, IMAGES.shape, blocks), IMAGES)
+
+
+def test_what_killed_builds_left_in_the_cache_is_removed_unless_somebody_holds_it(tmp_path: Path) -> None:
+    left, working, new = (tmp_path / f".{name}.npy.x.part" for name in ("left", "working", "new"))
+    for part in (left, working, new):
+        part.write_bytes(b"half")
+    for part in (left, working):
+        os.utime(part, (0, 0))
+    with held(working):
+        open_store(tmp_path / "store.npy", IMAGES.shape, blocks)
+    assert not left.exists()
+    assert working.exists()
+    assert new.exists()  # its writer may be about to hold it
 
 
 def test_nothing_is_left_of_a_build_that_fails(tmp_path: Path) -> None:

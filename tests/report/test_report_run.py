@@ -109,6 +109,7 @@ def test_missing_results_are_said(tmp_path: Path) -> None:
         (lambda entry: entry.update(query_name=["a"]), r"malformed \(query_name: "),
         (lambda entry: entry.update(target_average_precision=7), r"malformed \(target_average_precision: "),
         (lambda entry: entry.update(query_image="a\0b"), "which is no path"),
+        (lambda entry: entry.update(query_image="x" * 5000), "does not exist"),
     ],
 )
 def test_a_wrong_gallery_is_named(tmp_path: Path, change: Any, said: str) -> None:

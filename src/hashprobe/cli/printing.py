@@ -23,7 +23,8 @@ def say(line: str) -> None:
 
 def said() -> str:
     """Return the command as it was given, for whoever wants to repeat it."""
-    return shlex.join(["hashprobe", *sys.argv[1:]])
+    # Bytes that are no UTF-8 would be in no file of results either.
+    return shlex.join(["hashprobe", *sys.argv[1:]]).encode(errors="backslashreplace").decode()
 
 
 def print_results(rows: Sequence[ResultRow], folder: Path) -> None:

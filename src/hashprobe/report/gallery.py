@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,7 @@ def read_gallery(folder: Path, rows: Container[str]) -> Gallery | None:
             ) from None
         if not inside:
             raise HashprobeError(f"{path} names the picture {name!r}, which lies outside {folder}.")
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):  # False as well where no file can be called so
             raise HashprobeError(f"{path} names the picture {name!r}, which does not exist in {folder}.")
     size = values.get("image_size")
     if size is not None and (type(size) is not int or not 1 <= size <= MOST):

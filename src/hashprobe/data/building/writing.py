@@ -13,7 +13,7 @@ from typing import Any
 from hashprobe.data.formats.text_lists import CLASSES_FILE
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError, shortened
-from hashprobe.files import read_json, write_json, write_text
+from hashprobe.files import PART, held, read_json, remove_left_over, write_json, write_text
 
 PREFIXES = {"query": "test", "database": "database", "train": "train"}
 BUILD_FILE = "build.json"
@@ -41,10 +41,18 @@ def write_lists(folder: Path, class_names: Sequence[str], splits: Mapping[str, R
 def _check_lines(kind: str, names: Sequence[str]) -> None:
     for name in names:
         # Lists are read line by line, and white space around a name is left out.
-        if not name or name != name.strip() or "\n" in name or "\r" in name:
+        if not name or name != name.strip() or "\n" in name or "\r" in name or not _is_utf8(name):
             raise HashprobeError(
                 f"the {kind} {shortened(name)} cannot be written into a list: its name is no line of text; rename it."
             )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a name of a file may be any bytes
+        return False
+    return True
 
 
 def built_already(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -72,9 +80,11 @@ def write_folder(out: Path, record: Mapping[str, Any], fill: Callable[[Path], No
     temporary = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-        fill(temporary)
-        write_json(temporary / BUILD_FILE, record)
+        remove_left_over(out.parent, f"{out.name}.")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PART, dir=out.parent))
+        with held(temporary):
+            fill(temporary)
+            write_json(temporary / BUILD_FILE, record)
         temporary.chmod(0o755)
         if out.exists():
             out.rmdir()

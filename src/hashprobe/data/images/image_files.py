@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -78,7 +79,7 @@ class _Headers(io.FileIO):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as usual."""
         if size is None or not 0 <= size <= LONGEST_HEADER:
-            raise OSError(0, f"a header of {size} bytes")
+            raise OSError(errno.EFBIG, f"a header of {size} bytes")
         return super().read(size)
 
 
@@ -185,8 +186,9 @@ class ImageFiles:
                     if member.isreg() and name in wanted:
                         yield name, ImageFile(str(tar), member.offset_data, member.size)
         except (tarfile.TarError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
             self._faults.add(
-                "tar files that are damaged", f"{tar} is not a whole, uncompressed tar file ({error})."
+                "tar files that are damaged", f"{tar} is not a whole, uncompressed tar file ({reason})."
             )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hashprobe.bounds import check_readable
 from hashprobe.data.retrieval_data import UInt8Array
 from hashprobe.errors import HashprobeError
-from hashprobe.files import replacing, user_path
+from hashprobe.files import held, remove_left_over, replacing, user_path
 
 Shape = tuple[int, int, int, int]
 
@@ -111,6 +111,7 @@ def open_store(path: Path, shape: Shape, blocks: Callable[[], Iterable[UInt8Arra
     if stored is not None:
         return stored
     _require_writable(path.parent)
+    remove_left_over(path.parent)
     _write(path, shape, blocks())
     stored = _read(path, shape)
     if stored is None:
@@ -138,7 +139,7 @@ def _write(path: Path, shape: Shape, blocks: Iterable[UInt8Array]) -> None:
     # Written with write(), not through a memory map: on a full disk a map kills the process, write() raises.
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     rows = 0
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, held(temporary), temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
