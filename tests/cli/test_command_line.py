@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def test_list_says_of_each_what_it_is(kind: str, capsys: pytest.CaptureFixture[s
     registry = getattr(import_module(module), name)
     assert call("list", kind) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(registry)
+    assert [re.split(r"\s{2,}", line)[0] for line in lines] == list(registry)
     assert all(len(line.split()) > 3 for line in lines), "each is described"
 
 

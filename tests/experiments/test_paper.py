@@ -532,6 +532,7 @@ def test_a_size_may_be_a_file_that_says_what_differs(
     described = read_json(out / "experiment.json")
     assert described["command"].startswith("hashprobe reproduce figure3 --data openmoji")
     assert described["settings"]["scale"]["trained"] == {
+        "circle": {"steps": 1500},
         "prototype": {"steps": 5, "hidden": 16},
         "ProS-GAN": {
             "width": 8,

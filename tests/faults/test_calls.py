@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import calls
 import options
 import pytest
 from hypothesis import HealthCheck, given, settings
+
+from hashprobe.hashing import MODELS
 
 CASES = 6
 VERB_CASES = 15
@@ -70,9 +73,10 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 @pytest.fixture(scope="module")
-def verbs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, options.Verb]]:
-    root = tmp_path_factory.mktemp("options") / "read"
-    return root, options.verbs(root)
+def verbs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, options.Verb]]]:
+    root, before = tmp_path_factory.mktemp("options") / "read", dict(MODELS._things)
+    yield root, options.verbs(root)
+    MODELS._things = before  # its model is of these tests alone
 
 
 def seeded(cases: int) -> settings:

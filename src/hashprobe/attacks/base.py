@@ -123,7 +123,7 @@ class Attack(ABC):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.norm not in self.norms:
+        if not isinstance(self.norm, str) or self.norm not in self.norms:
             raise HashprobeError(
                 f"{type(self).__name__} keeps to a budget in the norm {' or '.join(self.norms)}; found {shortened(self.norm)}."
             )

@@ -108,7 +108,7 @@ def duplicates(data: RetrievalData) -> int:
 def _lines(split: Split) -> list[bytes]:
     """Return the middle line of the first channel of each image."""
     store, rows = split.images.store, split.images.rows
-    return [store[row, 0, store.shape[2] // 2].tobytes() for row in rows.tolist()]
+    return [store[row][0, store.shape[2] // 2].tobytes() for row in rows.tolist()]
 
 
 def _hashes(split: Split, rows: Iterable[int]) -> list[bytes]:

@@ -14,7 +14,7 @@ from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.hashing import MODELS
 from hashprobe.identity import fingerprint, identity_of, version_of
 from hashprobe.targets import CODES, PROTOCOLS
-from hashprobe.trained import Trained
+from hashprobe.trained import TRAINED, Trained
 
 Say = Callable[[str], None]
 
@@ -52,7 +52,10 @@ def measure_table(
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
         aims = [spec.code_name for spec in specs if spec.goal_kind.objective == "targeted"]
-        codes = [name for name in dict.fromkeys(("p2p", "anchor", *fitting, *aims)) if name in CODES]
+        own = [
+            name for name in aims if name not in TRAINED
+        ]  # one that another model was trained with means nothing here
+        codes = [name for name in dict.fromkeys(("p2p", "anchor", *fitting, *untrained)) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))
             for spec, protocol in cells_under(specs, protocols, codes)
