@@ -52,7 +52,7 @@ def measure_table(
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
         aims = [spec.code_name for spec in specs if spec.goal_kind.objective == "targeted"]
-        own = [
+        untrained = [
             name for name in aims if name not in TRAINED
         ]  # one that another model was trained with means nothing here
         codes = [name for name in dict.fromkeys(("p2p", "anchor", *fitting, *untrained)) if name in CODES]
