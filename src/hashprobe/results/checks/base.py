@@ -122,7 +122,10 @@ class Table:
         return [
             row
             for row in self.attacks
-            if row.attacked_model is None and not row.trained and row.backward_passes and not row.questions
+            if row.attacked_model is None
+            and not row.trained
+            and row.backward_passes
+            and (row.access == "gradients" or not row.questions)
         ]
 
     def start(self, row: ResultRow) -> float:

@@ -152,6 +152,8 @@ def blind_stronger(evidence: Evidence) -> Found:
 
 
 def _sees_less(row: ResultRow) -> bool:
-    if row.attacked_model is not None or row.is_noise or row.questions:
+    if row.attacked_model is not None or row.is_noise:
         return True
-    return row.access in ("nothing", "ranking", "codes") and not row.trained
+    if row.access:  # one with gradients may ask questions too, as strongest does
+        return row.access in ("nothing", "found", "ranking", "codes") and not row.trained
+    return bool(row.questions)
