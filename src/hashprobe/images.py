@@ -32,10 +32,7 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
         reason = str(error).partition("\n")[0].rstrip(".")
         raise HashprobeError(f"device {shortened(device)} is none ({reason}).") from None
     tensor = images if isinstance(images, torch.Tensor) else _from_array(images)
-    if tensor.is_meta or tensor.layout != torch.strided:
-        raise HashprobeError(
-            "images must have a value at every pixel; found a sparse tensor, or one without values."
-        )
+    check_values(tensor)
     if tensor.ndim != 4 or tensor.shape[1] != 3:
         raise HashprobeError(f"images must have shape (n, 3, height, width); found {tuple(tensor.shape)}.")
     if tensor.dtype == torch.uint8:
@@ -51,6 +48,14 @@ def as_images(images: ImagesLike, device: torch.device | str | None = None) -> t
                 f"images must lie in [0, 1]; found [{low:.3g}, {high:.3g}]. Normalised before the model, or 0 to 255 as float?"
             )
     return tensor.to(device=place)
+
+
+def check_values(images: torch.Tensor) -> None:
+    """Raise where a tensor does not hold a value at every pixel: a sparse one, or one without memory."""
+    if images.is_meta or images.layout != torch.strided:
+        raise HashprobeError(
+            "images must have a value at every pixel; found a sparse tensor, or one without values."
+        )
 
 
 def _from_array(images: ImagesLike) -> torch.Tensor:

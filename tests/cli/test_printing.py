@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from hashprobe.cli import printing
 from hashprobe.cli.printing import print_rows
 from hashprobe.results import ResultRow
 
@@ -32,8 +31,3 @@ def test_each_goal_is_printed_as_a_table_with_its_score(capsys: pytest.CaptureFi
     assert "t-MAP" not in untargeted
     for said in ("goal", "untargeted", "unbounded", "32.0", "30.0–35.0", "40.0", "less is stronger"):
         assert said in untargeted
-
-
-def test_the_command_can_be_written_into_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["hashprobe", "evaluate", "--out", "a\udcffb"])
-    assert printing.said() == r"hashprobe evaluate --out 'a\udcffb'"

@@ -28,6 +28,10 @@ FOUND_IN_CALLS: list[tuple[str, dict[str, str]]] = [
     ("read_image", {"path": repr("\ud800")}),
     ("build_data_set", {"lists": repr("\ud800")}),
     ("contact_sheet", {"zoom": repr(10**30)}),
+    ("draw_target_labels", {"database_labels": "no rows", "query_labels": "no rows"}),
+    ("HashModel.codes", {"images": "sparse tensor"}),
+    ("HashModel.codes", {"images": "set"}),
+    ("bootstrap_interval", {"resamples": repr(2**31)}),
     ("contact_sheet", {"class_names": "list"}),
     ("RetrievalData.sample", {"train": "sparse tensor"}),
     ("as_images", {"device": "10^5000"}),
@@ -47,6 +51,10 @@ FOUND_IN_OPTIONS: list[tuple[str, dict[str, tuple[str, ...]]]] = [
     ("data show", {"--data-option": ("seed=1e400",)}),
     ("data check", {"--data-option": ("seed=none",)}),
     ("report", {"directory": ("nowhere", "9" * 5000)}),
+    ("quickstart", {"--out": ("\udcff",)}),
+    ("reproduce", {"--source": ("\udcff",)}),
+    ("bench", {"--queries": ("9" * 400,)}),
+    ("train-hash", {"--seed": ("9" * 30,)}),
 ]
 """What the fuzzer of options found: each was a traceback, or a page of text, before."""
 

@@ -302,11 +302,11 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "no resample": (
         lambda: retrieval.bootstrap_interval([0.1], seed=0, resamples=0),
-        r"resamples must be a whole number of at least 1; found 0",
+        r"resamples must be a whole number from 1 to 1000000; found 0",
     ),
     "half a resample": (
         lambda: retrieval.bootstrap_interval([0.1], seed=0, resamples=10.5),  # type: ignore[arg-type]
-        r"resamples must be a whole number of at least 1; found 10.5",
+        r"resamples must be a whole number from 1 to 1000000; found 10.5",
     ),
 }
 

@@ -86,6 +86,7 @@ add_verb(app, "bench", bench.bench)
 def main() -> None:
     """Run the command line; bad input prints one sentence (of several processes, each prints it) and exits with code 2."""
     try:
+        _check_text(sys.argv[1:])
         code = app(prog_name="hashprobe", standalone_mode=False)
         if "hashprobe.processes" in sys.modules:
             sys.modules["hashprobe.processes"].processes().disband()
@@ -107,6 +108,15 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         _stop("stopped; the same command goes on where it was.", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise where an argument is no UTF-8: files of results say the command and its paths, and are UTF-8."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise HashprobeError(f"{shortened(argument)} is not UTF-8 text; give another name.") from None
 
 
 def _stop(sentence: str, code: int) -> None:

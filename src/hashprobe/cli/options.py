@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from hashprobe.errors import HashprobeError, unknown_name
+from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.settings_text import read_pairs
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ Settings = TypeVar("Settings", bound="BaseModel")
 Out = Annotated[
     Path, typer.Option(help="Folder for the results: new, empty, or of the same experiment (which goes on).")
 ]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
+
+
+def _check_seed(seed: int) -> int:
+    """Say that a seed has more than 64 bits, which torch does not take."""
+    if not -(1 << 63) <= seed < 1 << 63:
+        raise HashprobeError(f"--seed must be a whole number of 64 bits; found {shortened(seed)}.")
+    return seed
+
+
+Seed = Annotated[int, typer.Option(help="Of everything random.", callback=_check_seed)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 ImageSize = Annotated[int, typer.Option(help="Height and width of the images, in pixels.")]
 Data = Annotated[str, typer.Option(help="A data set's name, a folder of lists, or a CSV table.")]

@@ -23,8 +23,7 @@ def say(line: str) -> None:
 
 def said() -> str:
     """Return the command as it was given, for whoever wants to repeat it."""
-    # Bytes that are no UTF-8 would be in no file of results either.
-    return shlex.join(["hashprobe", *sys.argv[1:]]).encode(errors="backslashreplace").decode()
+    return shlex.join(["hashprobe", *sys.argv[1:]])
 
 
 def print_results(rows: Sequence[ResultRow], folder: Path) -> None:

@@ -29,6 +29,10 @@ FAISS_QUERIES_AT_ONCE = 16
 SECONDS_OF_REST = 0.2
 
 
+MOST_BYTES = 1 << 80
+"""That are said as a number; a float holds no number of 400 digits."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Codes and labels that hang together: items of equal labels have near codes.
@@ -211,8 +215,9 @@ def run_retrieval_benchmark(
     count = usable_threads(threads)
     needed, there = (queries + database) * (-(-bits // 8) + classes), _memory_of_the_machine()
     if needed > there:
+        taken = min(needed, MOST_BYTES) / 1e9
         raise HashprobeError(
-            f"queries and database would take {needed / 1e9:.1f} GB, and this machine has {there / 1e9:.1f} GB; give fewer."
+            f"queries and database would take {taken:.1f} GB, and this machine has {there / 1e9:.1f} GB; give fewer."
         )
     given = make_inputs(queries=queries, database=database, bits=bits, classes=classes, seed=seed)
     sample = min(plain_queries, queries)

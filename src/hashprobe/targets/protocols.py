@@ -82,7 +82,7 @@ def draw_target_labels(
     candidates, allowed = PROTOCOLS[protocol](queries, database)
     counts = allowed.sum(axis=1)
     if len(candidates) == 0 or (counts == 0).any():
-        row = int(np.argmin(counts))
+        row = int(np.argmin(counts)) if len(counts) else 0
         raise HashprobeError(
             f"protocol {protocol!r} allows no target label for query {row}: every label of the database is among its own."
         )

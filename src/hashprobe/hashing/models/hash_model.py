@@ -16,7 +16,7 @@ from hashprobe.files import user_path, write_json
 from hashprobe.hashing.backbones import Triple, build_backbone
 from hashprobe.hashing.models.frozen import frozen
 from hashprobe.hashing.models.spec import MOST_BITS, Description, HashModelSpec
-from hashprobe.images import ImagesLike, as_images
+from hashprobe.images import ImagesLike, as_images, check_values
 from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.registry import Registry
@@ -106,7 +106,7 @@ class HashModel(nn.Module):
         """
         check_whole_number("bits", bits, least=1, most=MOST_BITS)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(check_whole_number("seed", seed, least=-(1 << 63), most=(1 << 63) - 1))
             base = build_backbone(backbone, weights)
             hash_layer = nn.Linear(base.features, bits)
         spec = HashModelSpec(backbone=backbone, bits=bits, mean=mean or base.mean, std=std or base.std)
@@ -150,7 +150,7 @@ class HashModel(nn.Module):
             HashprobeError: no such name, or a function that returns no hash model, or one of another code length.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(check_whole_number("seed", seed, least=-(1 << 63), most=(1 << 63) - 1))
             model = MODELS[name]()
         if not isinstance(model, HashModel):
             raise HashprobeError(
@@ -237,8 +237,10 @@ class HashModel(nn.Module):
             uint8 ``(n, ceil(K / 8))``; the first bit is the highest of the first byte.
         """
         check_whole_number("batch_size", batch_size, least=1)
-        if isinstance(images, str) or not hasattr(images, "__len__"):
+        if isinstance(images, str) or not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
             raise HashprobeError(f"images must be (n, 3, height, width); found {shortened(images)}.")
+        if isinstance(images, torch.Tensor):
+            check_values(images)
         sharing = processes(self.device) if distributed else Processes()
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)

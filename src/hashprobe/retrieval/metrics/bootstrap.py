@@ -11,6 +11,7 @@ from hashprobe.retrieval.codes import as_array
 from hashprobe.typed_values import checked
 
 _VALUES_AT_ONCE = 1 << 20
+MOST_RESAMPLES = 1_000_000
 
 
 @checked
@@ -26,7 +27,7 @@ def bootstrap_interval(
         values: One value a query, ``(n,)``: an array, a list or a tensor.
         seed: Of the draws, at least 0; the same seed gives the same interval.
         confidence: Share of the resampled means inside, between 0 and 1.
-        resamples: How many times the queries are drawn.
+        resamples: How many times the queries are drawn, at most a million.
 
     Returns:
         Lower and upper end.
@@ -44,7 +45,7 @@ def bootstrap_interval(
         raise HashprobeError(f"values must be finite; value {int(np.argmin(np.isfinite(array)))} is not.")
     if not isinstance(confidence, int | float | np.floating) or not 0 < confidence < 1:
         raise HashprobeError(f"confidence must be a number between 0 and 1; found {confidence!r}.")
-    resamples = check_whole_number("resamples", resamples, least=1)
+    resamples = check_whole_number("resamples", resamples, least=1, most=MOST_RESAMPLES)
     seed = check_whole_number("seed", seed, least=0)
     generator = np.random.default_rng(seed)
     rows = max(1, _VALUES_AT_ONCE // array.size)
