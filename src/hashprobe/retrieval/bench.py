@@ -215,9 +215,9 @@ def run_retrieval_benchmark(
     count = usable_threads(threads)
     needed, there = (queries + database) * (-(-bits // 8) + classes), _memory_of_the_machine()
     if needed > there:
-        taken = min(needed, MOST_BYTES) / 1e9
+        gigabytes = min(needed, MOST_BYTES) / 1e9
         raise HashprobeError(
-            f"queries and database would take {taken:.1f} GB, and this machine has {there / 1e9:.1f} GB; give fewer."
+            f"queries and database would take {gigabytes:.1f} GB, and this machine has {there / 1e9:.1f} GB; give fewer."
         )
     given = make_inputs(queries=queries, database=database, bits=bits, classes=classes, seed=seed)
     sample = min(plain_queries, queries)
