@@ -123,8 +123,8 @@ def user_path(path: str | Path) -> Path:
     try:
         given = Path(path).expanduser()
         str(path).encode()  # it is written into files of results, which are UTF-8
-        given.exists()  # asks the operating system, which knows how long a name may be
-    except PermissionError:
+        os.stat(given)  # asks the operating system, which knows how long a name may be, and loops of links
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return given
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")

@@ -51,6 +51,7 @@ FOUND_IN_OPTIONS: list[tuple[str, dict[str, tuple[str, ...]]]] = [
     ("data show", {"--data-option": ("seed=1e400",)}),
     ("data check", {"--data-option": ("seed=none",)}),
     ("report", {"directory": ("nowhere", "9" * 5000)}),
+    ("attack", {"--model": ("\0",)}),
     ("quickstart", {"--out": ("\udcff",)}),
     ("reproduce", {"--source": ("\udcff",)}),
     ("bench", {"--queries": ("9" * 400,)}),

@@ -10,11 +10,15 @@ from pathlib import Path
 import killing
 import pytest
 import walks
+from data_pictures import picture
 from filelock import FileLock
 
+from hashprobe.data import build_data_set, load, read_image
 from hashprobe.errors import HashprobeError
 from hashprobe.files import write_json
 from hashprobe.folders import claimed
+from hashprobe.hashing import open_model
+from hashprobe.trained import load_trained
 
 MOST = {"evaluation": 10, "recipe": 2}
 """Places in a walk that are tried; ``benchmarks/faults.py --kills`` tries all."""
@@ -77,11 +81,16 @@ def test_a_path_that_is_none_is_one_sentence(path: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_a_path_of_links_in_a_circle_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for call in (load, open_model, load_trained, read_image):
+        with pytest.raises(HashprobeError, match=r"is no path \(Too many levels of symbolic links\)"):
+            call(tmp_path / "loop")
+    with pytest.raises(HashprobeError, match=r"is no path \(Too many levels of symbolic links\)"):
+        build_data_set("flickr25k", tmp_path / "loop", tmp_path / "out")
+
+
 def test_a_cache_that_vanishes_is_made_again(tmp_path: Path) -> None:
-    from data_pictures import picture
-
-    from hashprobe.data import load
-
     lines = ["path,split,cat,dog"]
     for number, split in enumerate(("query", "database", "train")):
         picture(number).save(tmp_path / f"{number}.png")

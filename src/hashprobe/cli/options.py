@@ -144,6 +144,7 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
         HashprobeError: one that cannot be opened, or is given twice.
     """
     from hashprobe.devices import resolve_device
+    from hashprobe.files import user_path
     from hashprobe.hashing import MODELS, open_model
 
     place = resolve_device(device)
@@ -152,7 +153,7 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
         short if plain.count(short) == 1 else name.replace("/", "_")
         for name, short in zip(names, plain, strict=True)
     ]
-    places = {name if name in MODELS else str(Path(name).resolve()) for name in names}
+    places = {name if name in MODELS else str(user_path(name).resolve()) for name in names}
     if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
