@@ -34,9 +34,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     A full disk, an exception or a kill leaves the old file as it was. Parent folders are made.
 
     Raises:
-        HashprobeError: the operating system refused to write (disk full, no permission).
+        HashprobeError: the operating system refused to write (disk full, no permission), or there is something there that is
+            no file, as a device, which a rename would take away.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise HashprobeError(f"{path} is a folder or a device, not a file; give another place to write to.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)

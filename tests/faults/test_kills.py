@@ -90,6 +90,17 @@ def test_a_path_of_links_in_a_circle_is_one_sentence(tmp_path: Path) -> None:
         build_data_set("flickr25k", tmp_path / "loop", tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    os.mkfifo(place) if kind == "pipe" else place.mkdir()
+    before = place.stat()
+    with pytest.raises(HashprobeError, match="is a folder or a device, not a file"):
+        write_json(place, "new")
+    assert (place.stat().st_ino, place.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert [own.name for own in tmp_path.iterdir()] == ["place"]
+
+
 def test_a_cache_that_vanishes_is_made_again(tmp_path: Path) -> None:
     lines = ["path,split,cat,dog"]
     for number, split in enumerate(("query", "database", "train")):
