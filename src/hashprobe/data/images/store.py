@@ -139,6 +139,8 @@ def _write(path: Path, shape: Shape, blocks: Iterable[UInt8Array]) -> None:
     # Written with write(), not through a memory map: on a full disk a map kills the process, write() raises.
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     rows = 0
+    if path.is_fifo():  # in a cache, which is hashprobe's own; nothing else that is no file is replaced
+        path.unlink()
     with replacing(path) as temporary, held(temporary), temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
