@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from hashprobe.files import read_json, read_json_lines
 from hashprobe.report.pictures import data_uri
 from hashprobe.retrieval import average_precision
 from hashprobe.retrieval.bench import run_retrieval_benchmark
+from helpers import png_that_declares
 
 
 def png(width: int = 64, height: int = 64) -> bytes:
@@ -27,19 +27,6 @@ def png(width: int = 64, height: int = 64) -> bytes:
     packed = io.BytesIO()
     Image.fromarray(noise).save(packed, "PNG")
     return packed.getvalue()
-
-
-def png_that_declares(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header promises a large picture."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    start = b"\x89PNG\r\n\x1a\n"
-    return start + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("offset", ["pixels", "checksum"])

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from data_pictures import picture
 
+from helpers import png_that_declares
+
 SIX_GIB = 6 << 30
 SIZE = ("--image-size", "32")
-
-
-def png_that_declares(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header promises a large picture."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    start = b"\x89PNG\r\n\x1a\n"
-    return start + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 def sparse(path: Path) -> None:

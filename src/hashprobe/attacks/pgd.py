@@ -14,9 +14,9 @@ from hashprobe.attacks.loop import Direction, IterativeAttack
 class PGD(IterativeAttack):
     """Projected gradient descent, under either norm (Madry et al., ICLR 2018), towards the mainstay code or away from it.
 
-    With ``code=mainstay`` these are the attacks of SAAT (TIFS 2023), with ``code=centre`` those of CgAT (WWW 2023): 100 sign
-    steps of 1/255 from the image itself. ``objective=sharpening`` is theirs; ours does not depend on how large the network's
-    outputs are.
+    With ``code=mainstay`` these are the attacks of SAAT (TIFS 2023), with ``code=centre`` those of CgAT (arXiv 2204.10779): 100
+    sign steps of 1/255 from the image itself. ``objective=sharpening`` is theirs; ours does not depend on how large the
+    network's outputs are.
 
     Attributes:
         steps: Gradient steps.

@@ -1,11 +1,12 @@
 """Runs attacks towards goals, within budgets: cells, scores, result rows, the gallery's material."""
 
+from hashprobe.evaluation.attacked import Attacked
 from hashprobe.evaluation.audit import audit_data, chance_by_protocol
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.cells.table import measure_table
-from hashprobe.evaluation.evaluator import Attacked, Evaluator
+from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, picture_goal, target_label
 from hashprobe.evaluation.ranking import Ranking, SearchSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from hashprobe.attacks import Access, Attack, Cost
 from hashprobe.data import RetrievalData
 from hashprobe.devices import versions
 from hashprobe.evaluation import facts
+from hashprobe.evaluation.attacked import Attacked
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
 from hashprobe.evaluation.scores import Score, score
 from hashprobe.files import sha256_of
@@ -27,40 +28,6 @@ from hashprobe.results import QueryScores, ResultRow
 from hashprobe.seeds import torch_generator
 from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_target_labels
 from hashprobe.trained import Trained, by_name
-
-
-@dataclass(frozen=True)
-class Attacked:
-    """An attacked query set: what is left of it once it has been measured.
-
-    Attributes:
-        codes: Packed codes of the adversarial images, as the attack returned them.
-        codes_uint8: Packed codes after rounding to 8 bit, as a picture file holds them.
-        transferred: Both under each of the other models that were asked for, in their order.
-        kept: The adversarial images of ``keep``, rounded to 8 bit, uint8 ``(k, 3, h, w)``.
-        linf: Largest change.
-        l2: Largest L2 length of an image's change.
-        rms: Root of the mean squared change.
-        seconds: Time of the attack alone, all images; of several processes, the sum of their times.
-        cost: Passes and questions, counted for each image.
-        won: Of an attack that tries several: in which share of the queries each served best.
-    """
-
-    codes: Codes
-    codes_uint8: Codes
-    transferred: tuple[tuple[Codes, Codes], ...]
-    kept: npt.NDArray[np.uint8]
-    linf: float
-    l2: float
-    rms: float
-    seconds: float
-    cost: Cost
-    won: dict[str, float] | None = None
-
-    def under(self, other: int) -> Attacked:
-        """Return the same with the codes of another model, by its number."""
-        codes, codes_uint8 = self.transferred[other]
-        return replace(self, codes=codes, codes_uint8=codes_uint8)
 
 
 def goal_of(attack: type[Attack] | None, kind: GoalKind, code: str, context: Context) -> Goal:
@@ -237,7 +204,8 @@ class Evaluator:
         )
         kept = np.zeros((len(wanted), *images.shape[1:]), dtype=np.uint8)
         linf, l2, squares, seconds = np.zeros((4, len(images)))  # of a batch, at its first row
-        cost, winners = Cost.none(len(images)), np.zeros(len(images), dtype=np.int64)
+        cost, members = Cost.none(len(images)), attack.members
+        winners = np.zeros(len(images), dtype=np.int64)  # which member, from 1
         own = sum(rows.stop - rows.start for rows in batches)
         with progress_bar(title, own, show=self.progress) as advance:
             for rows in batches:
@@ -266,7 +234,7 @@ class Evaluator:
                 l2[rows.start] = change.flatten(1).norm(dim=1).max()
                 cost.put(rows, result.cost)
                 if result.winners:
-                    winners[rows] = [attack.members.index(name) + 1 for name in result.winners]
+                    winners[rows] = [members.index(name) + 1 for name in result.winners]
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
@@ -274,7 +242,7 @@ class Evaluator:
         together.merge(linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions, winners)
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
         largest = float(linf.max()), float(l2.max())
-        won = {name: float(np.mean(winners == at + 1)) for at, name in enumerate(attack.members)} or None
+        won = {name: float(np.mean(winners == at + 1)) for at, name in enumerate(members)} or None
         return Attacked(codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost, won)
 
     def _average_precision(self, codes: Codes, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

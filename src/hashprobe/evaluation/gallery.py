@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hashprobe.evaluation.evaluator import Attacked, Evaluator
+from hashprobe.evaluation.attacked import Attacked
+from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.files import replacing
 from hashprobe.main_process import is_main
 from hashprobe.results import ResultRow

@@ -52,9 +52,8 @@ def measure_table(
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
         aims = [spec.code_name for spec in specs if spec.goal_kind.objective == "targeted"]
-        untrained = [
-            name for name in aims if name not in TRAINED
-        ]  # one that another model was trained with means nothing here
+        # A trained code of another model means nothing here.
+        untrained = [name for name in aims if name not in TRAINED]
         codes = [name for name in dict.fromkeys(("p2p", "anchor", *fitting, *untrained)) if name in CODES]
         planned = [
             (spec, protocol, *next(iter(models.items())))

@@ -85,8 +85,7 @@ def _effort(row: ResultRow) -> tuple[float, float]:
     "more is weaker",
     when="An attack is significantly weaker with more steps or questions, or with a larger budget.",
     why="More freedom cannot hurt an attack that uses it. That it does says that the attack is not at its best, and "
-    "that its score "
-    "is no measure of the model.",
+    "that its score is no measure of the model.",
     do="Report the stronger row; tune step size and schedule to the budget.",
 )
 def more_is_weaker(evidence: Evidence) -> Found:
@@ -106,8 +105,7 @@ def more_is_weaker(evidence: Evidence) -> Found:
     "less than "
     f"{CEILING_SHARE:.0%} of what the code itself gains that it aims at.",
     why="With so large a change any picture can be made, also one that has the code. An attack that does not get there "
-    "is stopped "
-    "by something else than the model's robustness.",
+    "is stopped by something else than the model's robustness.",
     do="Take more steps, another step size or another objective; look for a part of the model that hides its gradient.",
 )
 def ceiling_not_reached(evidence: Evidence) -> Found:
@@ -122,7 +120,6 @@ def ceiling_not_reached(evidence: Evidence) -> Found:
                 yield (
                     [row, ceiling],
                     f"{called(row)} gains {percent(max(own, 0) / most)} of what the code itself does: {scored(row)}, the code "
-                    ""
                     f"{scored(ceiling)} ({table.name}).",
                 )
 
@@ -132,8 +129,7 @@ def ceiling_not_reached(evidence: Evidence) -> Found:
     when="Noise, an attack that sees only codes or rankings, or one made on another model is significantly stronger than the "
     "strongest with gradients of the attacked model, within one budget.",
     why="Who sees the gradient also sees all that the others do. That they win says that the gradients mislead (masked "
-    "gradients), "
-    "or that the attack that follows them is weak.",
+    "gradients), or that the attack that follows them is weak.",
     do="Strengthen the white-box attack before a word on robustness; count the strongest of all.",
 )
 def blind_stronger(evidence: Evidence) -> Found:

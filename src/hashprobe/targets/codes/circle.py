@@ -28,7 +28,7 @@ class CircleSettings(LabelNetworkSettings):
 class CircleCode(LabelNetworkCode):
     """The prototype code of THA: the sign of h of a network from labels to codes that a circle loss has trained.
 
-    Source: THA, "Targeted Attack and Defense for Deep Hashing" (Wang et al., SIGIR 2021).
+    Source: THA (2022).
 
     Attributes:
         network: The trained network.
