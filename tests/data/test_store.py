@@ -54,6 +54,8 @@ def test_a_store_is_built_once_and_read_row_by_row(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again[rows], IMAGES[rows])
     with pytest.raises(IndexError):
         again[7]
+    with pytest.raises(IndexError, match="a number, a slice, a list or an array"):
+        again[2, 0, 1]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(again))[2], IMAGES[2])
     assert [file.name for file in path.parent.iterdir()] == ["store.npy"]
 

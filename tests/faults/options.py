@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,6 +249,7 @@ def fault_of(verb: Verb, values: dict[str, tuple[str, ...]], root: Path) -> str:
     try:
         with (
             _before_any_work(cache),
+            _devices_stay(),
             contextlib.chdir(_empty(root)),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(said),
@@ -267,6 +269,20 @@ def fault_of(verb: Verb, values: dict[str, tuple[str, ...]], root: Path) -> str:
         return f"exit code {code}"
     after = fuzzing.contents(root)
     return "" if all(after.get(name) == content for name, content in before.items()) else "files were changed"
+
+
+@contextlib.contextmanager
+def _devices_stay() -> Iterator[None]:
+    """Refuse to rename anything to a place in /dev: root may do so, and the machine would be without the device."""
+    rename = os.replace
+
+    def guarded(source: str | Path, target: str | Path) -> None:
+        if Path("/dev") in Path(target).absolute().parents:
+            raise AssertionError(f"{target} would have been replaced")
+        rename(source, target)
+
+    with mock.patch.object(os, "replace", guarded):
+        yield
 
 
 def _empty(root: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,3 +148,9 @@ def test_what_was_found_in_options(
 ) -> None:
     root, known = verbs
     assert options.fault_of(known[name], values, root) == ""
+
+
+def test_no_device_is_lost_to_a_fault(tmp_path: Path) -> None:
+    """The drawn values name devices: were one about to be replaced, that is a finding and not a loss."""
+    with options._devices_stay(), pytest.raises(AssertionError, match="/dev/null would have been replaced"):
+        os.replace(tmp_path / "new", "/dev/null")

@@ -68,6 +68,10 @@ class StoredImages:
         return found.reshape(*numbers.shape, *self.shape[1:])
 
     def _numbers(self, rows: Any) -> npt.NDArray[np.intp]:
+        if isinstance(
+            rows, tuple
+        ):  # numpy would take a part of each image; as a list of rows it would be others
+            raise IndexError(f"rows of images are a number, a slice, a list or an array; found {rows!r}")
         given = rows if isinstance(rows, slice) else np.asarray(rows)
         if isinstance(given, slice) or given.dtype.kind not in "iu":  # a mask, or what numpy refuses
             return np.arange(len(self), dtype=np.intp)[given]
