@@ -16,7 +16,7 @@ from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.identity import optional
-from hashprobe.images import ImagesLike, as_images
+from hashprobe.images import ImagesLike, as_images, check_values
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
 from hashprobe.typed_values import check_fields, checked
@@ -51,6 +51,8 @@ def project(
     Raises:
         HashprobeError: images of another shape, or something else in place of an argument.
     """
+    check_values(adversarial)
+    check_values(images)
     if adversarial.shape != images.shape:
         found = f"{tuple(adversarial.shape)} and {tuple(images.shape)}"
         raise HashprobeError(f"adversarial and unchanged images must have one shape; found {found}.")
