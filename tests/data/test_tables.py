@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hashprobe.cli.main import app
-from hashprobe.data import RetrievalData, audit_folder, load, load_folder
+from hashprobe.data import RetrievalData, audit_data, audit_folder, load, load_folder
 from hashprobe.data.formats.drawing import draw_splits
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import audit_data
 from hashprobe.seeds import numpy_generator
 
 

@@ -22,7 +22,7 @@ from hashprobe import data, retrieval, targets
 from hashprobe.attacks import ATTACKS
 from hashprobe.attacks.base import project
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import CellSpec, audit_data, chance_by_protocol, target_label
+from hashprobe.evaluation import CellSpec, target_label
 from hashprobe.experiments import evaluate
 from hashprobe.experiments.paper import grid_size
 from hashprobe.hashing import HashModel, build_backbone, open_model
@@ -233,7 +233,9 @@ def _data(folder: Path) -> dict[str, Call]:
             data.audit_folder,
             lambda: {"path": drawn, "image_size": 32, "seed": 0, "queries": 1, "train": 1, "workers": 1},
         ),
-        "audit_data": Call(audit_data, lambda: {"name_or_path": str(table), "image_size": 32, "seed": 0}),
+        "audit_data": Call(
+            data.audit_data, lambda: {"name_or_path": str(table), "image_size": 32, "seed": 0}
+        ),
         "build_data_set": Call(data.build_data_set, build),
         "read_image": Call(data.read_image, lambda: {"path": folder / "query.png", "size": 32}),
         "contact_sheet": Call(
@@ -283,7 +285,8 @@ def _models() -> dict[str, Call]:
         "AnchorCode": Call(targets.AnchorCode, lambda: {**context, "images": 3}),
         "P2PCode": Call(targets.P2PCode, lambda: dict(context)),
         "chance_by_protocol": Call(
-            chance_by_protocol, lambda: {"query_labels": query_labels, "database_labels": labels, "seed": 0}
+            data.chance_by_protocol,
+            lambda: {"query_labels": query_labels, "database_labels": labels, "seed": 0},
         ),
         "target_label": Call(target_label, lambda: {"names": ["a"], "class_names": ("a", "b")}),
     }

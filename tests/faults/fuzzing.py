@@ -14,9 +14,9 @@ from data_pictures import CLASSES, LABELS, LISTED, picture
 from hypothesis import strategies as st
 from synthetic import write_run
 
-from hashprobe.data import load
+from hashprobe.data import audit_data, load
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import CellStore, audit_data
+from hashprobe.evaluation import CellStore
 from hashprobe.evaluation.cells.measured import Measured
 from hashprobe.experiments.paper import grid_size
 from hashprobe.files import write_json

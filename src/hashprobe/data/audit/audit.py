@@ -29,8 +29,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.retrieval import chance_level
 from hashprobe.typed_values import checked
 
-# Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
-# on a floor above this one.
+# Called with the labels of queries and database; returns the chance level of t-MAP by protocol.
 Chances = Callable[[UInt8Array, UInt8Array], Mapping[str, float | None]]
 
 
@@ -118,7 +117,7 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
 
     Args:
         data: Any retrieval data; each stored image is read and hashed once.
-        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
     """
     hashes = hashes_of_data(data, progress=progress)
@@ -157,7 +156,7 @@ def audit_folder(
         seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`.
         queries: How many are drawn; likewise.
         train: How many training images are drawn; likewise.
-        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
 
