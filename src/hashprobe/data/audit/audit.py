@@ -141,6 +141,7 @@ def audit_folder(
     *,
     queries: int | None = None,
     train: int | None = None,
+    elsewhere: bool = False,
     chances: Chances | None = None,
     progress: bool = False,
     workers: int | None = None,
@@ -156,6 +157,7 @@ def audit_folder(
         seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`.
         queries: How many are drawn; likewise.
         train: How many training images are drawn; likewise.
+        elsewhere: Whether ``source.txt`` may name a folder elsewhere; likewise.
         chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
@@ -166,7 +168,7 @@ def audit_folder(
     path = given_path(path)
     check_image_size(image_size)
     faults = CollectedFaults()
-    files = ImageFiles(image_folder(path), faults)
+    files = ImageFiles(image_folder(path, elsewhere=elsewhere), faults)
     with progress_bar("reading lists", 3, show=progress) as advance:
         listing = read_listing(path, files, faults, Draw(seed, queries, train))
         advance(3)
