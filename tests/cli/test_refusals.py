@@ -33,6 +33,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     ("arguments", "message"),
     [
         (["train-hash", "--bits", "0"], "--bits"),
+        (["train-hash", "--model", "own", "--caffe"], "--caffe is of weights for a backbone"),
         (["train-hash", "--bitz", "3"], "No such option: --bitz"),
         (["train-hash", "--set", "epochs"], "expected NAME=VALUE"),
         (["train-hash", "--set", "epoch=3"], "did you mean 'epochs'?"),

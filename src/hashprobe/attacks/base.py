@@ -77,11 +77,14 @@ class AttackResult:
         images: Float images in [0, 1], ``(n, 3, h, w)``, within the budget, on the model's device.
         cost: What it cost, counted for each image.
         winners: Of an attack that tries several: the name of the one that served each image best; else empty.
+        restart_bits: Of an attack that starts several times: how many bits its results for each image lie apart, in their
+            distance from the goal's code, float64 ``(n,)``; else ``None``.
     """
 
     images: torch.Tensor
     cost: Cost
     winners: tuple[str, ...] = ()
+    restart_bits: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +226,7 @@ class Attack(ABC):
         with frozen(model):
             adversarial = self.perturb(victim, clean, goal, generator or torch.Generator().manual_seed(0))
         images = project(adversarial.detach(), clean, self.epsilon, self.norm)
-        return AttackResult(images, victim.cost, victim.winners)
+        return AttackResult(images, victim.cost, victim.winners, victim.restart_bits)
 
     @abstractmethod
     def perturb(

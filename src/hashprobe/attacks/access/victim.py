@@ -44,9 +44,12 @@ class Victim:
 
     Attributes:
         winners: What an attack that tries several says of which served each image best.
+        restart_bits: What an attack that starts several times says of how many bits its results for an image lie apart, in their
+            distance from the goal's code: float64 ``(n,)``.
     """
 
     winners: tuple[str, ...] = ()
+    restart_bits: npt.NDArray[np.float64] | None = None
 
     def __init__(
         self,
