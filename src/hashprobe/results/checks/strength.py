@@ -167,7 +167,7 @@ def restarts_scatter(evidence: Evidence) -> Found:
     """Look at how far the results of several starts lie apart."""
     for table in evidence.tables:
         for row in table.attacks:
-            if row.restart_bits is not None and row.restart_bits > APART * row.bits:
+            if row.bits and row.restart_bits is not None and row.restart_bits > APART * row.bits:
                 yield (
                     [row],
                     f"The restarts of {called(row)} lie {row.restart_bits:.1f} of {row.bits} bits apart ({table.name}).",
