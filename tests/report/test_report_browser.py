@@ -287,6 +287,7 @@ def test_hostile_names_are_shown_as_text(browser: Any, hostile_directory: Path) 
     with opened(browser, path, width=390) as page:
         for place in range(4):
             page.locator("#pick-query").select_option(index=place)
+        page.locator("#made summary").click()
         text = page.locator("#made").inner_text()
         assert "<script>alert(1)</script>" in text
         assert '<img src=x onerror="alert(1)">' in text

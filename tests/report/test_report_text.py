@@ -40,12 +40,13 @@ def test_the_terminal_shows_the_summary_and_every_row(run_directory: Path) -> No
 
 def test_the_terminal_shows_untargeted_rows_by_their_map(mixed_directory: Path) -> None:
     text = printed(mixed_directory, 140)
-    table = text[text.index("untargeted (soft pictures") :]
+    table, _, names = text[text.index("untargeted (soft pictures") :].partition("t-MAP: ")
     assert "Bold: the lowest MAP of the attacks with equal budget" in table
     assert "t-MAP" not in table
     (line,) = [line for line in table.splitlines() if "I-FGSM, own" in line and "4/255" in line]
     assert [text for text in line.split() if text[0].isdigit()][:4] == ["4/255", "41.0", "39.0–43.0", "44.0"]
     assert "transfer: made against another model" in " ".join(table.split())
+    assert "P2P code: a yardstick and no attack" in names
 
 
 def test_the_terminal_shows_names_as_text(hostile_directory: Path) -> None:
