@@ -157,18 +157,18 @@ def entry(target: list[str], *returned: list[str]) -> Entry:
 def test_one_label_of_a_target_of_several_is_not_full_success_without_a_word() -> None:
     entries = (entry(["cat", "dog"], ["cat"], ["dog", "cat"], ["dog"], ["car"]), entry(["cat"], ["cat"]))
     run = RunRecord.from_rows([row("FGSM", 0.8, row="a")])
-    said = "A target may be several labels, and a picture that carries one of them counts"
-    assert said + "." in summarise(run).findings[0].detail
+    said = "A target may be several labels, of which one is enough to count"
+    assert f"{said}." in summarise(run).findings[0].explained
     shown = replace(run, gallery=Gallery(Path(), 64, entries))
     assert (
-        f"{said}: so for 1 of the 2 targets in the gallery, where 75 % of the pictures returned first carry one "
-        "of the labels and 25 % all of them." in summarise(shown).findings[0].detail
-    )
+        f"{said}: 1 of the 2 targets in the gallery are, and of the pictures returned first for those "
+        "75 % carry at least one of the labels and 25 % carry all."
+    ) in summarise(shown).findings[0].explained
     for other in (
         replace(run, gallery=Gallery(Path(), 64, entries[1:])),
         RunRecord.from_rows([row("FGSM", 0.8, row="a", protocol="single")]),
     ):
-        assert "several labels" not in summarise(other).findings[0].detail
+        assert "several labels" not in summarise(other).findings[0].explained
 
 
 def test_the_headline_counts_returned_pictures_where_the_curve_is_known() -> None:
@@ -242,7 +242,8 @@ def test_an_untargeted_headline_says_what_is_left() -> None:
     ]
     assert finding.works
     assert finding.sentence == (
-        "The attack I-FGSM works. It changes a query, and the pictures that share a label with it still come as far up as 32 of 100 (MAP); "
+        "The attack I-FGSM works. It changes a query, and the pictures that share a label with it still come as far up as "
+        "32 of 100 (MAP); "
         "before the attack 70 did, and in random order about 30 would. "
         "No pixel value changes by more than 8 of 255."
     )
@@ -284,7 +285,7 @@ def test_both_goals_have_their_findings_and_a_transfer_waits_behind() -> None:
     ]
     assert found == [("FGSM", "targeted"), ("I-FGSM", "untargeted")]
     transfer = summarise(RunRecord.from_rows([ORIGINAL, rows[2]])).findings[0]
-    assert "transfer: made against another model, bbbbbbbb" in transfer.detail
+    assert "transfer: made against another model, bbbbbbbb" in transfer.measured
     assert transfer.original is not None
 
 

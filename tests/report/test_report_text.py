@@ -101,6 +101,16 @@ def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
         plots.precision_recall(RunRecord(rows=run.rows))
 
 
+def test_the_score_over_a_single_budget_is_not_drawn(run_directory: Path) -> None:
+    """It is a stack of points above one another, unbounded attacks beside it or not."""
+    run = RunRecord.read(run_directory)
+    rows = plots.select(run, "disjoint")
+    assert "t-map-over-epsilon" in [chart.name for chart in charts.of_rows(run, rows)]
+    one = [row for row in rows if row.epsilon in (None, 8 / 255)]
+    drawn = [chart.name for chart in charts.of_rows(run, one)]
+    assert drawn == ["pr", "precision-at-n", "t-map-over-time", "t-map-over-passes"]
+
+
 def test_unbounded_attacks_are_rings_apart_from_bounded_ones(run_directory: Path) -> None:
     run = RunRecord.read(run_directory)
     for chart in (charts.over_epsilon, charts.over_time, charts.over_passes):

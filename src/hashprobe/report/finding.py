@@ -48,7 +48,8 @@ class Finding:
             five pictures of a hundred makes it one that hardly works.
         parts: What it did, in a sentence for anyone.
         further: How large the change is, and whether the query's own labels are still found.
-        detail: What it was measured on, and what the names mean.
+        explained: What the attack is, and what counts where a target is several labels.
+        measured: Protocol, number of queries, and the score with its interval.
         bars: The same as bars: after the attack, before it, by chance.
         row: The result row that it was read from.
         original: The row of the unchanged queries under the same protocol, if there is one.
@@ -58,7 +59,8 @@ class Finding:
     verdict: Verdict
     parts: list[Part]
     further: list[Part]
-    detail: str
+    explained: str
+    measured: str
     bars: list[Bar]
     row: ResultRow
     original: ResultRow | None
@@ -103,7 +105,8 @@ def find(run: RunRecord, row: ResultRow, role: str) -> Finding:
         verdict=verdict,
         parts=_sentence(row, count, after, before, verdict),
         further=[*further, *_findability(row)],
-        detail=_detail(run, row, count),
+        explained=_explained(run, row),
+        measured=_measured(run, row, count),
         bars=_bars(row, count, after, before),
         row=row,
         original=original,
@@ -229,17 +232,18 @@ def _bars(row: ResultRow, count: int | None, after: float, before: float | None)
     ]
 
 
-def _detail(run: RunRecord, row: ResultRow, count: int | None) -> str:
-    """Say what the attack and the protocol are, and what was measured, in sentences."""
+def _explained(run: RunRecord, row: ResultRow) -> str:
     words = terms.of_attack(row)
-    sentences = [f"{row.attack}: {words}"] if words else []
+    sentences = [f"{row.attack}: {words}." if words else "", _several_labels(run, row)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _measured(run: RunRecord, row: ResultRow, count: int | None) -> str:
     if row.is_untargeted:
-        sentences.append("Untargeted: a picture counts if it shares a label with the query")
-    elif row.protocol:
-        known = terms.PROTOCOLS.get(row.protocol)
-        sentences.append(f"Protocol {row.protocol}" + (f": {known}" if known else ""))
-    if several := _several_labels(run, row):
-        sentences.append(several)
+        sentences = ["Untargeted: a picture counts if it shares a label with the query"]
+    else:
+        known = terms.PROTOCOLS.get(row.protocol or "")
+        sentences = [f"Protocol {row.protocol}" + (f": {known}" if known else "")]
     names = setting_names(run.rows)
     parts = [f"Mean over {row.queries:,} queries" if row.queries else "Mean over the queries"]
     parts += [names[setting_of(row)]] if len(names) > 1 else []
@@ -265,19 +269,17 @@ def _several_labels(run: RunRecord, row: ResultRow) -> str:
     """Say that a target of several labels counts as reached by one of them, and in the gallery how often all are."""
     if row.is_untargeted or row.protocol == "single":
         return ""
-    said = "A target may be several labels, and a picture that carries one of them counts"
+    said = "A target may be several labels, of which one is enough to count"
     own = [entry for entry in run.gallery.entries if entry.row == row.row] if run.gallery else []
     several = [entry for entry in own if len(entry.target_labels) > 1]
     returned = [(entry, item) for entry in several for item in entry.after if item.labels]
     if not returned:
-        return said if len(several) == len(own) else ""
-    one = sum(item.hit for _, item in returned) / len(returned)
-    all_of_them = sum(set(entry.target_labels) <= set(item.labels) for entry, item in returned) / len(
-        returned
-    )
+        return f"{said}." if len(several) == len(own) else ""
+    some = sum(item.hit for _, item in returned) / len(returned)
+    whole = sum(set(entry.target_labels) <= set(item.labels) for entry, item in returned) / len(returned)
     return (
-        f"{said}: so for {len(several)} of the {len(own)} targets in the gallery, where {100 * one:.0f} % of the pictures "
-        f"returned first carry one of the labels and {100 * all_of_them:.0f} % all of them"
+        f"{said}: {len(several)} of the {len(own)} targets in the gallery are, and of the pictures returned first for those "
+        f"{100 * some:.0f} % carry at least one of the labels and {100 * whole:.0f} % carry all."
     )
 
 

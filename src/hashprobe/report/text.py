@@ -39,7 +39,7 @@ def text_report(directory: str | Path, console: Console | None = None) -> None:
     for place, finding in enumerate(summary.findings):
         console.print(Text(plain(f"{finding.role}:"), style="dim"))
         console.print(Text(plain(finding.sentence), style="bold" if place == 0 else ""))
-        console.print(Text(plain(finding.detail), style="dim"))
+        console.print(Text(plain(f"{finding.explained} {finding.measured}".strip()), style="dim"))
         console.print()
     console.print(Text(plain(summary.tested), style="dim"))
     for line in finding_lines(run.findings):

@@ -18,7 +18,7 @@ function startGallery() {
   /** How many of the target labels a returned picture carries; one is enough to count. */
   const carried = (entry, item) => entry.target.filter((label) => items[item].labels.includes(label)).length;
   const counted = (entry, list, when) => (entry.untargeted ? `${when === "after" ? "still " : ""}share a label with the query`
-    : several(entry) ? `carry one of the ${entry.target.length} target labels, ${list.filter(([item]) => carried(entry, item) === entry.target.length).length} carry all` : "carry the target label");
+    : several(entry) ? `carry at least one of the ${entry.target.length} target labels, ${list.filter(([item]) => carried(entry, item) === entry.target.length).length} carry all` : "carry the target label");
   const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
   let current = null, flipped = false;
 
@@ -69,7 +69,7 @@ function startGallery() {
     const [before, after] = entry.scores, label = entry.untargeted ? "query's own labels" : "target label";
     byId("facts").replaceChildren(
       entry.untargeted ? fact("Goal", "target", "away from ", name(entry.labels.join(", ") || "its own labels")) : fact(several(entry) ? "Target labels, any of which counts" : "Target label", "target", name(aim(entry))),
-      fact(entry.untargeted ? `Relevant among the first ${entry.after.length}` : "Target label among the first ten", "", `${hits(entry, entry.before)} before, ${hits(entry, entry.after)} after`),
+      fact(entry.untargeted ? `Relevant among the first ${entry.after.length}` : several(entry) ? "At least one of them among the first ten" : "Target label among the first ten", "", `${hits(entry, entry.before)} before, ${hits(entry, entry.after)} after`),
       fact(`Average precision for the ${label}, %`, "", `${percent(before)} before, ${percent(after)} after`),
       fact("Attack", "", ...explained(cell("attack", entry.row))),
       ...(entry.untargeted ? [] : [fact("Target label protocol", "", ...explained(cell("protocol", entry.row)))]),

@@ -151,7 +151,7 @@ function startTable() {
   function put(shown, dropped, page) {
     const head = make("tr", {}, ...shown.map((column) => {
       const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
-      const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, column.head);
+      const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, ...column.head.split(" ").flatMap((word, i) => [i ? " " : "", make("span", { class: "word" }, word)]));
       const heading = make("th", { scope: "col", "aria-sort": sorted, class: `column-${column.key}${rightward(column) && column.key !== "interval" ? " n" : ""}` }, button);
       if (column.key === "interval") heading.colSpan = 2;
       return heading;
@@ -168,7 +168,7 @@ function startTable() {
       const words = ["attack", "code", "protocol"].includes(column.key) ? meaning(text) : "";
       const long = words ? `${text}: ${words}` : text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
       if (column.key === "score" && near.has(row)) content.push(make("span", { class: "dim", title: "Not significantly weaker than the strongest" }, ` ${NEAR}`));
-      const under = folded.map((other) => [other, write(other, row)]).filter(([, said]) => said !== "–").map(([other, said]) => (rightward(other) ? `${other.head.toLowerCase()} ${said}` : said));
+      const under = folded.filter(({ key }) => key !== "code" || !isCode(row)).map((other) => [other, write(other, row)]).filter(([, said]) => said !== "–").map(([other, said]) => (rightward(other) ? `${other.head.toLowerCase()} ${said}` : said));
       if (place === 0 && under.length) content.push(make("span", { class: "under", "data-text": under.join(" · ") }));
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
