@@ -162,6 +162,11 @@ class Victim:
             raise HashprobeError(
                 "this attack reads the labels of what it finds; give run(database_labels=…)."
             )
+        if ids.max(initial=-1) >= len(self._database_labels):
+            raise HashprobeError(
+                f"an item was found that has no labels: number {ids.max()} of {len(self._database_labels)} from 0; are they "
+                "those of the database that is searched?"
+            )
         found: npt.NDArray[np.uint8] = self._database_labels[np.maximum(ids, 0)] * (ids >= 0)[..., None]
         return found.astype(np.uint8)
 

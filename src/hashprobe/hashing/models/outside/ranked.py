@@ -21,16 +21,16 @@ class RankedService:
 
     Args:
         service: What is asked; each answer is ``{"ids": […]}``, of whole numbers or texts.
-        names: Names of the items of a database in its order: a text that is among them then has the number of its row, which its
-            labels are found by. Other texts are numbered behind them as they come.
+        names: Names of the items of a database in its order: a text that is among them has the number of its row, by which its
+            labels are found, and another, of which nothing is known, is -1. Without names, texts are numbered as they come.
     """
 
     bits = 0
     """It tells of no code."""
 
     def __init__(self, service: Service, names: Sequence[str] = ()) -> None:
-        self.service, self._numbers = service, {name: row for row, name in enumerate(names)}
-        self.rows, self.device = len(names), torch.device("cpu")
+        self.service, self.device = service, torch.device("cpu")
+        self._numbers, self._named = {name: row for row, name in enumerate(names)}, len(names) > 0
 
     def ranked(self, images: ImagesLike, k: int) -> npt.NDArray[np.int64]:
         """Return the ids of the first k items that each image retrieves, int64 ``(n, k)``, -1 where there were fewer.
@@ -59,9 +59,12 @@ class RankedService:
             )
         if len(set(ids)) != len(ids):
             raise HashprobeError(f"the service {self.service.name} named an item twice: {shortened(ids)}.")
-        return [
-            own if isinstance(own, int) else self._numbers.setdefault(own, len(self._numbers)) for own in ids
-        ]
+        return [own if isinstance(own, int) else self._number(own) for own in ids]
+
+    def _number(self, name: str) -> int:
+        if self._named:
+            return self._numbers.get(name, -1)
+        return self._numbers.setdefault(name, len(self._numbers))
 
 
 def _is_number(value: object) -> bool:

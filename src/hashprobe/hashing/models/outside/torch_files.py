@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hashprobe.bounds import check_length
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing.models.outside.form import InputForm
 from hashprobe.hashing.models.outside.network import FileNetwork, chosen_output
@@ -54,7 +55,8 @@ def read_torchscript(path: Path, settings: FileSettings) -> FileNetwork:
 
     What is trusted: such a file is a program in TorchScript, which torch's own interpreter runs; no Python of it runs, and of
     its pickled parts torch's own reader makes tensors and TorchScript's types alone. It can still take any amount of memory and
-    time. Files whose code names an operation that reads or writes files, or one of a library, are refused.
+    time. Files whose code names an operation that reads or writes files, or one of a library, are refused; that is no proof
+    against who hides it.
 
     Raises:
         HashprobeError: it is a pickle (``torch.save``), damaged, or not to be trusted.
@@ -75,17 +77,24 @@ def read_torchscript(path: Path, settings: FileSettings) -> FileNetwork:
 def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if not any(name.endswith("/constants.pkl") for name in names):
+            parts = archive.infolist()
+            if not any(part.filename.endswith("/constants.pkl") for part in parts):
                 raise zipfile.BadZipFile
-            for name in names:
-                if "/code/" in name and name.endswith(".py"):
-                    for found in TOUCHES_FILES.findall(archive.read(name).decode(errors="replace")):
-                        if not found.startswith(HARMLESS):
-                            raise HashprobeError(
-                                f"{path} is not run: its code calls {found}, which may read or write files; export it without."
-                            )
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+            for part in parts:
+                if "/code/" in part.filename and part.filename.endswith(".py"):
+                    check_length(part.file_size, "text_bytes")
+                    _check_code(archive.read(part).decode(errors="replace"), path)
+    except HashprobeError:
+        raise
+    except Exception:  # zipfile has many ways to fail at a damaged archive
         raise HashprobeError(
             f"{path} is not a TorchScript file (a pickle is never loaded); write one with torch.jit.save, or an ONNX file."
         ) from None
+
+
+def _check_code(code: str, path: Path) -> None:
+    for found in TOUCHES_FILES.findall(code):
+        if not found.startswith(HARMLESS):
+            raise HashprobeError(
+                f"{path} is not run: its code calls {found}, which may read or write files; export it without."
+            )
