@@ -153,18 +153,26 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
     from hashprobe.hashing import MODELS, is_outside, open_model
 
     place = resolve_device(device)
-    # Rows and files are named after a model: of what has settings or arguments, the letters.
-    written = {name: re.sub(r"[^\w.-]+", "-", name)[:80] if is_outside(name) else name for name in names}
-    plain = [Path(written[name]).name for name in names]
+    plain = [_as_a_name(name) if is_outside(name) else Path(name).name for name in names]
     own = [
-        short if plain.count(short) == 1 else written[name].replace("/", "_")
-        for name, short in zip(names, plain, strict=True)
+        short
+        if plain.count(short) == 1
+        else f"{short}-{number}"
+        if is_outside(name)
+        else name.replace("/", "_")
+        for number, (name, short) in enumerate(zip(names, plain, strict=True), start=1)
     ]
     as_said = {name for name in names if name in MODELS or is_outside(name)}
     places = {name if name in as_said else str(user_path(name).resolve()) for name in names}
     if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
+
+
+def _as_a_name(model: str) -> str:
+    """Return what rows and files are named after, of a model with settings, arguments or an address."""
+    file, comma, settings = model.partition(",")
+    return re.sub(r"[^\w.-]+", "-", Path(file).name + comma + settings).strip("-")[:60]
 
 
 def load_trained_folders(folders: Sequence[Path] | None) -> list[Trained]:

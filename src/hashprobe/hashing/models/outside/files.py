@@ -20,6 +20,7 @@ from hashprobe.hashing.models.outside.settings import FileSettings
 from hashprobe.hashing.models.outside.torch_files import read_torchscript
 from hashprobe.hashing.models.spec import MOST_BITS
 from hashprobe.seeds import torch_generator
+from hashprobe.typed_values import checked
 from hashprobe.weights import weights_identity
 
 USUAL_SIDE = 224
@@ -34,6 +35,7 @@ KINDS: dict[str, Callable[[Path, FileSettings], FileNetwork]] = {
 """What reads a file, by how its name ends."""
 
 
+@checked
 def open_file(file: str | Path, settings: FileSettings | None = None) -> HashModel:
     """Return the network of a file as a hash model: its outputs are z, or the features that hyperplanes make bits of.
 
@@ -55,6 +57,10 @@ def open_file(file: str | Path, settings: FileSettings | None = None) -> HashMod
         raise HashprobeError(f"{path} does not exist.") from None
     except OSError as error:
         raise HashprobeError(f"{path} cannot be read ({error.strerror}).") from None
+    if path.suffix not in KINDS:
+        raise HashprobeError(
+            f"{path} is no network that can be opened; its name must end in {', '.join(KINDS)}."
+        )
     network = KINDS[path.suffix](path, own).eval()
     size = network.form.size or own.sides
     if own.sides not in (None, size):

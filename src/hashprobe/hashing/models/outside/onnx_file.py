@@ -106,7 +106,7 @@ def read_onnx(path: Path, settings: FileSettings) -> FileNetwork:
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # its own kinds have no common base but this
         raise HashprobeError(f"onnxruntime cannot run {path} ({_first_line(error)}).") from None

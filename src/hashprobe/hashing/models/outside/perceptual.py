@@ -18,10 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
 from hashprobe.hashing.models.hash_model import MODELS, HashModel
 from hashprobe.images import to_uint8
-from hashprobe.typed_values import check_fields
+from hashprobe.typed_values import check_fields, checked
 
 Bits = npt.NDArray[np.bool_]
 Hash = Callable[[npt.NDArray[np.uint8]], Bits]
@@ -67,6 +67,7 @@ class PerceptualHash(nn.Module):
         return torch.from_numpy(np.array(rows, dtype=np.float32)).to(images.device)
 
 
+@checked
 def perceptual_hash(name: str, settings: PerceptualSettings | None = None) -> HashModel:
     """Return a perceptual hash as a hash model without gradients.
 
@@ -77,6 +78,8 @@ def perceptual_hash(name: str, settings: PerceptualSettings | None = None) -> Ha
     Raises:
         HashprobeError: the package is not installed, or a size that the hash does not have.
     """
+    if name not in HASHES:
+        raise unknown_name("perceptual hash", name, HASHES)
     size = (settings or PerceptualSettings()).hash_size
     if name == "pdq":
         if size not in (None, 16):

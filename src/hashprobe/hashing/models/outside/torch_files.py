@@ -66,7 +66,7 @@ def read_torchscript(path: Path, settings: FileSettings) -> FileNetwork:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch would rather have torch.export
             inside = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # torch's own kinds, and those of what it is written with
         raise HashprobeError(
             f"{path} cannot be read as TorchScript ({str(error).strip().partition(chr(10))[0][:200].rstrip('.')})."
         ) from None
