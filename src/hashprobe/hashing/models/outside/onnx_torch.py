@@ -37,7 +37,7 @@ class ConvertedGraph(nn.Module):
             values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
             if values.is_floating_point():
                 self._buffer_of[tensor.name] = f"number{number}"
-                self.register_buffer(f"number{number}", values)
+                self.register_buffer(f"number{number}", values, persistent=False)
             else:
                 self.whole[tensor.name] = values
         named = {*self._buffer_of, *self.whole}
