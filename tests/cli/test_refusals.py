@@ -41,7 +41,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["train-hash", "--set", "loss=nope", "--weights", "none"], "no hash loss is named 'nope'"),
         (["train-hash", "--set", 'loss_settings={"eda": 1}', "--weights", "none"], "has no setting 'eda'"),
         (["train-hash", "--scale", "cpus"], "did you mean 'cpu'?"),
-        (["train-hash", "--model", "own"], "no model is named 'own'. None is registered; see --plugin."),
+        (
+            ["train-hash", "--model", "own"],
+            "no model is named 'own'. Known: ahash, dhash, pdq, phash, whash.",
+        ),
         (["train-hash", "--weights", "none", "--defence", "nope"], "no defence is named 'nope'"),
         (
             ["train-hash", "--weights", "none", "--device", "nonsense"],

@@ -21,13 +21,14 @@ from hashprobe.evaluation.cells.measured import Measured
 from hashprobe.experiments.paper import grid_size
 from hashprobe.files import write_json
 from hashprobe.folders import LOCK_FILE, recording
-from hashprobe.hashing import HashModel
+from hashprobe.hashing import HashModel, open_model
 from hashprobe.report.page import render
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
 from hashprobe.text import plain
 from hashprobe.trained import load_trained
 from helpers import linear_model, random_codes, train_tiny
+from outside_files import onnx_net, small_net, torchscript
 
 DIRECTORY = None
 """In place of a file's bytes: a folder of its name."""
@@ -220,7 +221,11 @@ def _models(root: Path) -> list[Read]:
         assert loaded.sha256() == trained.sha256()
         return loaded
 
-    return [*files, Read("trained.json", root / "prototype" / "trained.json", load_prototype)]
+    files.append(Read("trained.json", root / "prototype" / "trained.json", load_prototype))
+    return files + [
+        Read(path.name, path, lambda path=path: open_model(str(path)))  # type: ignore[misc]
+        for path in (onnx_net(root / "net.onnx"), torchscript(root / "net.pt", small_net()))
+    ]
 
 
 def _folders(root: Path) -> list[Read]:

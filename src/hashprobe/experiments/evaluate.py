@@ -95,7 +95,7 @@ def evaluate(
     }
     for name, evaluator in evaluators.items():
         try:
-            check_cells(specs, evaluator.trained, evaluator.model_sha256)
+            check_cells(specs, evaluator.trained, fingerprints[name], gradients=evaluator.model.gradients)
         except HashprobeError as error:
             raise HashprobeError(f"model {name}: {error}") if several else error from None
         found.check(evaluator.model.bits)
