@@ -77,8 +77,6 @@ def train_hash_model(
         HashprobeError: settings that the network cannot follow, or a loss or weights that are not finite any more; the
             checkpoint of the last whole epoch stays.
     """
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise HashprobeError("the model has nothing to train: it has no weights, or they are frozen.")
     train = data.train
     together = processes(model.device)
     accelerator = Accelerator(cpu=model.device.type == "cpu")
