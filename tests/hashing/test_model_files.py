@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from outside_files import SIDE, exported, onnx_net, small_net, torchscript
 from torch import nn
 
 from hashprobe.attacks import NES, PGD, Square
@@ -21,6 +20,7 @@ from hashprobe.hashing.models.outside.form import InputForm
 from hashprobe.retrieval import pack
 from hashprobe.targets import Goal
 from helpers import random_codes, random_images
+from outside_files import SIDE, exported, onnx_net, small_net, torchscript
 
 BITS = 12
 MAKERS: dict[str, Callable[[Path], str]] = {
@@ -359,6 +359,20 @@ class TestAWrappedNetwork:
     def test_signs_are_the_answer(self) -> None:
         model, images = HashModel.wrap(LeavesTorch(True), bits=3), random_images(4)
         assert (model.answer(images) == pack(images.mean(dim=(2, 3)).numpy() - 0.5)).all()
+
+
+def test_a_path_is_a_file_and_a_name_may_have_commas(tmp_path: Path) -> None:
+    path = onnx_net(tmp_path / "a,mean=1.onnx")
+    plain = open_file(path).sha256()
+    assert plain == open_model(path).sha256() == open_model(str(path)).sha256()
+    (tmp_path / "b.onnx").mkdir()
+    for given in (tmp_path / "b.onnx", str(tmp_path / "b.onnx")):
+        with pytest.raises(HashprobeError, match=r"b.onnx/model.json does not exist"):
+            open_model(given)
+    with pytest.raises(HashprobeError, match=r"its name must end in .pt, .ts, .pt2, .onnx"):
+        open_file(__file__)
+    with pytest.raises(HashprobeError, match=r"has 12 bits; 16 were expected"):
+        open_model(path, bits=16)
 
 
 def test_a_model_of_others_is_not_saved_into_a_folder(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ class TestAnAddress:
             model.codes(random_images(1, size=SIZE))
         assert server.asked == asked + 2
 
-    def test_one_that_dribbles_is_given_up(self, server: Server) -> None:
+    @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+    def test_one_that_dribbles_is_given_up(self, version: bytes, server: Server) -> None:
         """Each byte comes in time, and the answer does not: a limit of each read alone would wait for it."""
         with closing(create_server(("127.0.0.1", 0))) as slow:
             from threading import Thread
@@ -141,7 +142,7 @@ class TestAnAddress:
                 with closing(connection):
                     connection.recv(1 << 16)
                     try:
-                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                        connection.sendall(b"HTTP/" + version + b" 200 OK\r\nContent-Length: 1000\r\n\r\n")
                         while not server.over.wait(0.02):
                             connection.sendall(b" ")
                     except OSError:
