@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -267,12 +269,27 @@ class TestACommand:
                 "time.sleep(60)",
                 r"did not answer within 1 seconds\.$",
             ),
+            ("import os, time\nos.close(1); os.close(2); time.sleep(60)", r"did not answer within 1 seconds\.$"),
+            ("while True: print(end=' ', flush=True); __import__('time').sleep(0.01)", r"did not answer within 1 seconds\.$"),
         ],
     )  # fmt: skip
     def test_what_it_does_wrong_is_one_sentence(self, text: str, said: str, tmp_path: Path) -> None:
         limit = 1 if "sleep" in text else 60
         with pytest.raises(HashprobeError, match=said):
             open_model(f"{program(tmp_path, text)},timeout={limit}")
+
+    def test_what_it_leaves_running_keeps_nobody_waiting(self, tmp_path: Path) -> None:
+        left = (
+            f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+        )
+        text = f"""
+import subprocess, sys, time, os
+subprocess.Popen([sys.executable, "-S", "-c", {left!r}], start_new_session=True)
+while not os.path.exists({str(tmp_path / "pid")!r}): time.sleep(0.01)
+print('{{"code": "a5"}}', flush=True)
+"""
+        assert open_model(f"{program(tmp_path, text)},timeout=500").bits == 8
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
     def test_a_program_that_is_not_there_is_one_sentence(self) -> None:
         with pytest.raises(
