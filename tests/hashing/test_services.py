@@ -279,17 +279,17 @@ class TestACommand:
             open_model(f"{program(tmp_path, text)},timeout={limit}")
 
     def test_what_it_leaves_running_keeps_nobody_waiting(self, tmp_path: Path) -> None:
-        left = (
-            f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-        )
         text = f"""
-import subprocess, sys, time, os
-subprocess.Popen([sys.executable, "-S", "-c", {left!r}], start_new_session=True)
-while not os.path.exists({str(tmp_path / "pid")!r}): time.sleep(0.01)
-print('{{"code": "a5"}}', flush=True)
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"], start_new_session=True)
+open({str(tmp_path / "left")!r}, "a").write(f"{{left.pid}} ")
+print('{{"code": "a5"}}')
 """
-        assert open_model(f"{program(tmp_path, text)},timeout=500").bits == 8
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        try:
+            assert open_model(f"{program(tmp_path, text)},timeout=250").bits == 8
+        finally:
+            for left in (tmp_path / "left").read_text().split():
+                os.kill(int(left), signal.SIGKILL)
 
     def test_a_program_that_is_not_there_is_one_sentence(self) -> None:
         with pytest.raises(
