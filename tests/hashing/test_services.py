@@ -20,11 +20,12 @@ from PIL import Image
 
 from hashprobe.attacks import NES, PGD, RandomSearch, RankNES, Square
 from hashprobe.errors import HashprobeError
+from hashprobe.experiments import evaluate
 from hashprobe.hashing import HashModel, RankedService, open_model, open_service
 from hashprobe.hashing.models.outside.asking import MOST_ANSWER
 from hashprobe.images import to_uint8
 from hashprobe.targets import Goal
-from helpers import random_codes, random_images
+from helpers import random_codes, random_images, tiny_data
 
 SIZE = 16
 QUICK = ",back_off=0"
@@ -200,6 +201,29 @@ class TestAnAddress:
         with pytest.raises(HashprobeError, match="in 8 tries"):
             model.codes(random_images(1, size=SIZE))
         assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_what_was_measured_before_it_failed_is_kept(server: Server, tmp_path: Path) -> None:
+    data = tiny_data(queries=2, database=6, train=4)
+    attacks = ["Noise:goal=untargeted", "Square:questions=4,goal=untargeted"]
+
+    def run() -> list[str]:
+        rows = evaluate(
+            open_model(server.address + QUICK), data, attacks=attacks, out=tmp_path, gallery=0, report=False
+        )
+        return [row.row for row in rows]
+
+    left = count()
+    server.reply = lambda picture: (200, hexed(picture)) if next(left) < 20 else (500, b"gone")
+    with pytest.raises(HashprobeError, match=r"answered with status 500, 'gone' in 3 tries"):
+        run()
+    kept = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert kept
+    asked = server.asked
+    server.reply = lambda picture: (200, hexed(picture))
+    assert len(run()) > len(kept)
+    assert (tmp_path / "results.jsonl").read_text().splitlines()[: len(kept)] == kept
+    assert server.asked > asked
 
 
 @pytest.mark.parametrize(
