@@ -22,6 +22,8 @@ def test_evaluate_takes_a_perceptual_hash(tmp_path: Path) -> None:
     assert (rows["Square"].access, rows["Square"].bits) == ("codes", 16)
     assert rows["Square"].questions > 1
     assert rows["Square"].bits_moved is not None
+    said = read_json(tmp_path / "out" / "experiment.json")["model"]
+    assert (said["bits"], said["source"][:9]) == (16, "dhash of ")
 
 
 def test_transfer_names_models_after_their_file_and_settings(tmp_path: Path) -> None:

@@ -361,6 +361,20 @@ class TestAWrappedNetwork:
         assert (model.answer(images) == pack(images.mean(dim=(2, 3)).numpy() - 0.5)).all()
 
 
+def test_a_path_is_a_file_and_a_name_may_have_commas(tmp_path: Path) -> None:
+    path = onnx_net(tmp_path / "a,mean=1.onnx")
+    plain = open_file(path).sha256()
+    assert plain == open_model(path).sha256() == open_model(str(path)).sha256()
+    (tmp_path / "b.onnx").mkdir()
+    for given in (tmp_path / "b.onnx", str(tmp_path / "b.onnx")):
+        with pytest.raises(HashprobeError, match=r"b.onnx/model.json does not exist"):
+            open_model(given)
+    with pytest.raises(HashprobeError, match=r"its name must end in .pt, .ts, .pt2, .onnx"):
+        open_file(__file__)
+    with pytest.raises(HashprobeError, match=r"has 12 bits; 16 were expected"):
+        open_model(path, bits=16)
+
+
 def test_a_model_of_others_is_not_saved_into_a_folder(tmp_path: Path) -> None:
     with pytest.raises(HashprobeError, match="a folder cannot hold a model of somebody else's"):
         open_model(str(torchscript(tmp_path / "net.pt", small_net()))).save(tmp_path / "out")

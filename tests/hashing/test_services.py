@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,11 +20,12 @@ from PIL import Image
 
 from hashprobe.attacks import NES, PGD, RandomSearch, RankNES, Square
 from hashprobe.errors import HashprobeError
+from hashprobe.experiments import evaluate
 from hashprobe.hashing import HashModel, RankedService, open_model, open_service
 from hashprobe.hashing.models.outside.asking import MOST_ANSWER
 from hashprobe.images import to_uint8
 from hashprobe.targets import Goal
-from helpers import random_codes, random_images
+from helpers import random_codes, random_images, tiny_data
 
 SIZE = 16
 QUICK = ",back_off=0"
@@ -131,7 +134,8 @@ class TestAnAddress:
             model.codes(random_images(1, size=SIZE))
         assert server.asked == asked + 2
 
-    def test_one_that_dribbles_is_given_up(self, server: Server) -> None:
+    @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+    def test_one_that_dribbles_is_given_up(self, version: bytes, server: Server) -> None:
         """Each byte comes in time, and the answer does not: a limit of each read alone would wait for it."""
         with closing(create_server(("127.0.0.1", 0))) as slow:
             from threading import Thread
@@ -141,7 +145,7 @@ class TestAnAddress:
                 with closing(connection):
                     connection.recv(1 << 16)
                     try:
-                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                        connection.sendall(b"HTTP/" + version + b" 200 OK\r\nContent-Length: 1000\r\n\r\n")
                         while not server.over.wait(0.02):
                             connection.sendall(b" ")
                     except OSError:
@@ -197,6 +201,29 @@ class TestAnAddress:
         with pytest.raises(HashprobeError, match="in 8 tries"):
             model.codes(random_images(1, size=SIZE))
         assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_what_was_measured_before_it_failed_is_kept(server: Server, tmp_path: Path) -> None:
+    data = tiny_data(queries=2, database=6, train=4)
+    attacks = ["Noise:goal=untargeted", "Square:questions=4,goal=untargeted"]
+
+    def run() -> list[str]:
+        rows = evaluate(
+            open_model(server.address + QUICK), data, attacks=attacks, out=tmp_path, gallery=0, report=False
+        )
+        return [row.row for row in rows]
+
+    left = count()
+    server.reply = lambda picture: (200, hexed(picture)) if next(left) < 20 else (500, b"gone")
+    with pytest.raises(HashprobeError, match=r"answered with status 500, 'gone' in 3 tries"):
+        run()
+    kept = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert kept
+    asked = server.asked
+    server.reply = lambda picture: (200, hexed(picture))
+    assert len(run()) > len(kept)
+    assert (tmp_path / "results.jsonl").read_text().splitlines()[: len(kept)] == kept
+    assert server.asked > asked
 
 
 @pytest.mark.parametrize(
@@ -266,12 +293,27 @@ class TestACommand:
                 "time.sleep(60)",
                 r"did not answer within 1 seconds\.$",
             ),
+            ("import os, time\nos.close(1); os.close(2); time.sleep(60)", r"did not answer within 1 seconds\.$"),
+            ("while True: print(end=' ', flush=True); __import__('time').sleep(0.01)", r"did not answer within 1 seconds\.$"),
         ],
     )  # fmt: skip
     def test_what_it_does_wrong_is_one_sentence(self, text: str, said: str, tmp_path: Path) -> None:
         limit = 1 if "sleep" in text else 60
         with pytest.raises(HashprobeError, match=said):
             open_model(f"{program(tmp_path, text)},timeout={limit}")
+
+    def test_what_it_leaves_running_keeps_nobody_waiting(self, tmp_path: Path) -> None:
+        text = f"""
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"], start_new_session=True)
+open({str(tmp_path / "left")!r}, "a").write(f"{{left.pid}} ")
+print('{{"code": "a5"}}')
+"""
+        try:
+            assert open_model(f"{program(tmp_path, text)},timeout=250").bits == 8
+        finally:
+            for left in (tmp_path / "left").read_text().split():
+                os.kill(int(left), signal.SIGKILL)
 
     def test_a_program_that_is_not_there_is_one_sentence(self) -> None:
         with pytest.raises(

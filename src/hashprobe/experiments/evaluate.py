@@ -109,7 +109,14 @@ def evaluate(
         "gallery": gallery,
         "search": found.model_dump(),
     }
-    facts = {name: {"bits": each.bits, "sha256": fingerprints[name]} for name, each in models.items()}
+    facts = {
+        name: {
+            "bits": each.bits,
+            "sha256": fingerprints[name],
+            **({"source": each.source} if each.source else {}),
+        }
+        for name, each in models.items()
+    }
     described = {
         "title": f"Transfer between {len(models)} models on {data.name}."
         if several

@@ -5,6 +5,7 @@ from hashprobe.hashing.models.hash_model import MODELS, HashModel, no_gradients
 from hashprobe.hashing.models.opening import is_outside, open_model
 from hashprobe.hashing.models.outside import (
     FileSettings,
+    Hyperplanes,
     PerceptualSettings,
     RankedService,
     ServiceSettings,
@@ -21,6 +22,7 @@ __all__ = [
     "FileSettings",
     "HashModel",
     "HashModelSpec",
+    "Hyperplanes",
     "PerceptualSettings",
     "RankedService",
     "ServiceSettings",

@@ -6,6 +6,7 @@ import http.client
 import ipaddress
 import socket
 import threading
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from hashprobe.errors import HashprobeError, shortened
@@ -50,18 +51,21 @@ class Address(Service):
         """Post a picture; see :meth:`Service.send`."""
         kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=self.settings.timeout)
-        late = threading.Event()
+        late, opened = threading.Event(), list[socket.socket]()
 
         def end() -> None:
             late.set()
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)  # who waits for the next byte wakes up
+            for line in opened:  # http.client forgets it where the service closes it after the answer
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)  # who waits for the next byte wakes up
 
         timer = threading.Timer(self.settings.timeout, end)
         timer.daemon = True
         timer.start()
         try:
             headers = {"Content-Type": "image/png", "Accept": "application/json"}
+            connection.connect()
+            opened.append(connection.sock)
             connection.request("POST", self.path, body=picture, headers=headers)
             response = connection.getresponse()
             answer = response.read(MOST_ANSWER + 1)
