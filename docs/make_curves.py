@@ -19,6 +19,7 @@ MARKERS = "osD^vP<X>*phd8H"
 
 
 def main(folder: str, over: str, picture: str) -> None:
+    """Draw a run's scores over ``epsilon`` or over ``steps`` into a picture."""
     run = RunRecord.read(Path(folder))
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in run.rows:
