@@ -44,4 +44,4 @@ class CodeGeneratorSettings(GeneratorTrainingSettings):
     epsilon: float = Field(8 / 255, gt=0, le=1)
 
 
-PRESETS: Mapping[str, BaseModel] = {"cpu": CodeGeneratorSettings(epochs=10)}
+PRESETS: Mapping[str, BaseModel] = {"cpu": CodeGeneratorSettings(epochs=7, batch_size=32)}
