@@ -182,6 +182,16 @@ class TestAttack:
         with pytest.raises(HashprobeError, match="takes images of 32×32; found 64×64"):
             attack_of(generator()).run(conv_model(BITS), random_images(COUNT, size=64), goal())
 
+    def test_a_model_of_other_bits_or_maps_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="draws for codes of 12 bits; the attacked model has 16"):
+            attack_of(generator()).run(
+                conv_model(16), random_images(COUNT), Goal(codes=random_codes(COUNT, 16))
+            )
+        with pytest.raises(
+            HashprobeError, match="reads a feature map of 2×2 with 8 channels, which the attacked"
+        ):
+            trained_to("features", epochs=1).run(linear_model(BITS), random_images(COUNT), goal())
+
 
 class TestTraining:
     @pytest.mark.parametrize(("sees", "average"), [("code", 0.0), ("gradient", 0.9)])

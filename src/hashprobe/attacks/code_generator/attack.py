@@ -83,6 +83,11 @@ class CodeGeneratorAttack(Attack, Trained):
                 f"this code generator takes images of {self.image_size}×{self.image_size}; "
                 f"found {images.shape[2]}×{images.shape[3]}."
             )
+        bits = self.generator.pattern.bits
+        if victim.bits != bits:
+            raise HashprobeError(
+                f"this code generator draws for codes of {bits} bits; the attacked model has {victim.bits}."
+            )
         wanted = goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
@@ -130,9 +135,13 @@ class CodeGeneratorAttack(Attack, Trained):
 
     def facts(self) -> dict[str, Any]:
         """Return code length, classes, image size and the feature maps."""
-        bits = self.generator.pattern.layers[0].in_features
         maps = [list(size) for size in self.maps]
-        return {"bits": bits, "classes": self.classes, "image_size": self.image_size, "maps": maps}
+        return {
+            "bits": self.generator.pattern.bits,
+            "classes": self.classes,
+            "image_size": self.image_size,
+            "maps": maps,
+        }
 
     @classmethod
     def assemble(

@@ -54,7 +54,7 @@ class CodePattern(nn.Module):
 
     def __init__(self, bits: int, image_size: int, hidden: int) -> None:
         super().__init__()
-        self.side = image_size
+        self.bits, self.side = bits, image_size
         self.layers = nn.Sequential(
             nn.Linear(bits, hidden), nn.GELU(), nn.Linear(hidden, 3 * image_size * image_size)
         )

@@ -9,6 +9,7 @@ import torch
 
 from hashprobe.attacks.code_generator.networks import MapSize, Seen
 from hashprobe.attacks.objectives import OBJECTIVES
+from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel, feature_maps, frozen
 
 Look: TypeAlias = Callable[[torch.Tensor], tuple[torch.Tensor, dict[int, torch.Tensor]]]
@@ -39,10 +40,19 @@ def seen(
         wanted: Signs of the codes to reach, ``(n, K)``.
         sizes: Which maps.
         gradient: Whether a backward pass is taken as well.
+
+    Raises:
+        HashprobeError: the network has no such maps.
     """
     start = images.detach().requires_grad_(gradient)
     with torch.set_grad_enabled(gradient):
         logits, maps = look(start)
+        for size in sizes:
+            if size.side not in maps or maps[size.side].shape[1] != size.channels:
+                raise HashprobeError(
+                    f"this code generator reads a feature map of {size.side}×{size.side} with {size.channels} channels, which "
+                    "the attacked network does not have; attack the one that it was trained against, or train one with sees=code."
+                )
         found = None
         if gradient:
             loss = OBJECTIVES[OBJECTIVE](logits, wanted.to(logits), 0.0).sum()
