@@ -219,6 +219,15 @@ class TestTraining:
         records = read_json_lines(tmp_path / "codegenerator.jsonl")
         assert records[-1]["bits"] > records[0]["bits"] + 0.02
 
+    def test_one_that_is_given_lends_its_pattern(self) -> None:
+        first = trained_to("code")
+        given = run_of(trained={"CodeGenerator": first})
+        still = SMALL.model_copy(update={"epochs": 1, "learning_rate": 1e-12, "average": 0.0})
+        own: Any = CodeGeneratorAttack.train(still, given)
+        torch.testing.assert_close(own.generator.pattern.state_dict(), first.generator.pattern.state_dict())
+        with pytest.raises(HashprobeError, match="give hidden= the same number"):
+            CodeGeneratorAttack.train(still.model_copy(update={"hidden": 4}), given)
+
     def test_the_mean_of_the_weights_is_what_is_trained(self) -> None:
         last, mean = (trained_to("code", average=average).generator for average in (0.0, 0.9))
         assert not same_tensors(last, mean)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
@@ -25,11 +26,13 @@ def train_code_generator(
 ) -> tuple[CodeGenerator, list[MapSize]]:
     """Train a code generator against the run's model, towards the codes of all label vectors of the database.
 
+    One that the run was given, as one that sees the code alone and so learned fast, lends its pattern of the code to start from.
+
     Returns:
         The generator, frozen and in eval mode, and the feature maps that it sees.
 
     Raises:
-        HashprobeError: a code that must itself be trained.
+        HashprobeError: a code that must itself be trained, or a given generator of other sizes.
     """
     model, device = run.model, run.model.device
     labels = unique_labels(run.data.database.labels)
@@ -40,6 +43,10 @@ def train_code_generator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
         generator = new_code_generator(settings, model.bits, run.data.image_size, sizes).to(device)
+    identity = sha256_of(labels.tobytes(), codes.tobytes())
+    if name in run.trained:
+        _start_from(generator, run.trained[name].networks()["generator"])
+        identity = sha256_of(identity, run.trained[name].sha256())
     look = look_at(model)
 
     def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp]) -> torch.Tensor:
@@ -57,7 +64,7 @@ def train_code_generator(
         targets=targets,
         goals=goals,
         draw=draw,
-        identity=(sha256_of(labels.tobytes(), codes.tobytes()),),
+        identity=(identity,),
     )
     trained, _ = teach(
         pupil,
@@ -85,6 +92,17 @@ def new_code_generator(
         maps=maps,
         gradient=settings.sees == "gradient",
     )
+
+
+def _start_from(generator: CodeGenerator, given: nn.Module) -> None:
+    """Take over the pattern of the code that another generator has learned."""
+    assert isinstance(given, CodeGenerator)
+    own, other = ([tuple(one.shape) for one in each.pattern.parameters()] for each in (generator, given))
+    if own != other:
+        raise HashprobeError(
+            f"the given code generator has a pattern of the sizes {other}, this one of {own}; give hidden= the same number."
+        )
+    generator.pattern.load_state_dict(given.pattern.state_dict())
 
 
 def _codes(name: str, labels: npt.NDArray[np.uint8], run: TrainingRun) -> Codes:
