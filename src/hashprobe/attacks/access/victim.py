@@ -14,7 +14,7 @@ from torch import nn
 from hashprobe.attacks.access.access import Access
 from hashprobe.attacks.access.cost import Cost
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel, RankedService
+from hashprobe.hashing import HashModel, RankedService, feature_maps
 
 AT_ONCE = 64
 """Pictures in one pass of those that are asked about; many more are slower, for they leave a processor's caches."""
@@ -77,6 +77,13 @@ class Victim:
         outputs = self._network.attack_logits(pictures)
         self._count_passes(outputs, self._rows(len(pictures), rows))
         return outputs
+
+    def feature_maps(
+        self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None
+    ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+        """Return :meth:`logits`, and what the network computed on the way: :func:`hashprobe.hashing.feature_maps`."""
+        with feature_maps(self._network.network) as maps:
+            return self.logits(pictures, rows), maps
 
     def relaxed(
         self, pictures: torch.Tensor, alpha: float = 1.0, rows: npt.NDArray[np.intp] | None = None
