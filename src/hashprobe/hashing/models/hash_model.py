@@ -59,6 +59,8 @@ class HashModel(nn.Module):
 
     mean: torch.Tensor
     std: torch.Tensor
+    gradients: bool = True
+    input_size: tuple[int, int] | None = None
 
     def __init__(
         self,
