@@ -28,6 +28,8 @@ SHARD = 1024
 AT_ONCE = 64
 PIXELS_AT_ONCE = 8_000_000
 """Of pictures of one size that the model is asked about together."""
+FAILURES = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, OSError)
+"""What a network of somebody else's raises on pictures that it cannot take."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def answering(what: str) -> Iterator[None]:
         yield
     except HashprobeError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
         raise HashprobeError(
             f"the model failed on {what} ({reason}); does it take pictures of this size (--image-size)? "

@@ -31,10 +31,9 @@ def verdict(found: Findings) -> str:
     evades, collides = (found.strongest(aim, found.headline) for aim in ("evasion", "collision"))
     tried = [row for row in (evades, collides) if row is not None]
     edit = found.worst_edit
-    usual = percent(float(np.median([own.rate.rate for own in found.edits])))
-    benign = (
-        f"of the benign edits half lose {usual} or less, and the worst ({edit.title}) {_counted(edit.rate)}"
-    )
+    usual = float(np.median([own.rate.rate for own in found.edits]))
+    half = f"{percent(usual)} or less" if usual else "none"
+    benign = f"of the benign edits half lose {half}, and the worst ({edit.title}) {_counted(edit.rate)}"
     where = f"at the threshold of {found.threshold} bits"
     if not tried:
         return f"No attack was made, so nothing is known of attackers; {where} {benign}."
@@ -43,7 +42,9 @@ def verdict(found: Findings) -> str:
     if evades is not None:
         said.append(f"{_called(evades)} hides {_counted(evades.rate)} stored pictures")
     if collides is not None:
-        said.append(f"{_called(collides)} passes off {_counted(collides.rate)} as a chosen other")
+        same = evades is not None and _called(evades) == _called(collides)
+        who = "" if same else f"{_called(collides)} "
+        said.append(f"{who}passes off {_counted(collides.rate)} as a chosen other")
     return f"{_lead(found, tried)}: {where}, {within}, {' and '.join(said)}; {benign}."
 
 
