@@ -69,6 +69,7 @@ VERBS = (
         "attack",
         "evaluate",
         "transfer",
+        "audit",
         "report",
         "list",
     ),

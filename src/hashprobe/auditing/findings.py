@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hashprobe.auditing.kept import Measured
 from hashprobe.auditing.rates import Curve
@@ -16,6 +17,10 @@ from hashprobe.files import read_json
 FINDINGS_FILE = "findings.json"
 MOST_LEFT_OUT = 20
 """Photographs that cannot be used and are named one by one."""
+
+
+PictureFile = Annotated[str, Field(pattern=r"^pictures/[A-Za-z0-9-]+\.png$")]
+"""A file that the audit wrote; a page shows no other."""
 
 
 class _Checked(BaseModel):
@@ -137,7 +142,9 @@ class PictureRow(_Checked):
     Attributes:
         file: Of the attacked picture, within the folder.
         photograph: Name of the photograph.
+        photograph_file: Its copy, likewise, so that the folder can be moved.
         other: Name of the one that it is to be taken for.
+        other_file: Its copy.
         attack: Which attack.
         aim: Of the attack.
         budget: As it was given.
@@ -147,9 +154,11 @@ class PictureRow(_Checked):
         ssim: To the photograph.
     """
 
-    file: str
+    file: PictureFile
     photograph: str
+    photograph_file: PictureFile
     other: str | None
+    other_file: PictureFile | None
     attack: str
     aim: str
     budget: str

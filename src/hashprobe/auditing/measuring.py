@@ -1,180 +1,25 @@
-"""Measures the cells of an audit: unrelated pairs, benign edits, attacks; each picture as a file holds it, read again."""
+"""Measures the cells of an audit: benign edits and attacks; each picture as a file holds it, read again."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hashprobe import retrieval
 from hashprobe.auditing.edits import EDITS
 from hashprobe.auditing.kept import Cell, Measured
-from hashprobe.auditing.photos import Labels, Photos
 from hashprobe.auditing.plan import Planned
-from hashprobe.auditing.settings import AuditSettings
 from hashprobe.auditing.similarity import ssim
-from hashprobe.auditing.stored import Stored, answering
-from hashprobe.data.images.decoding import decode_image
-from hashprobe.evaluation.own_size import Picture, Pipeline, as_file, in_eight_bits
+from hashprobe.auditing.stored import answering
+from hashprobe.auditing.work import Audit, distances
+from hashprobe.evaluation.own_size import Picture, as_file, in_eight_bits
 from hashprobe.files import replacing
-from hashprobe.identity import fingerprint, version_of
+from hashprobe.identity import version_of
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator, torch_generator
-from hashprobe.targets import Codes, Goal
+from hashprobe.seeds import torch_generator
+from hashprobe.targets import Goal
 
-AT_ONCE = 32
-PIXELS_AT_ONCE = 4_000_000
-"""Of photographs that are attacked together."""
 KEPT_PICTURES = 4
 """Of an attack: those that it succeeded on best."""
-PAIR_QUERIES = 1000
-"""Photographs that are compared with all others, at most, to count false positives."""
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What the measuring works with.
-
-    Attributes:
-        folder: Of the results.
-        pipeline: The audited search's way from a file to a code.
-        photos: The photographs.
-        stored: The codes of those that can be used.
-        labels: What they show, of all photographs, where somebody says so.
-        settings: What is measured.
-        key: Fingerprint of model, photographs and labels.
-        progress: Whether progress bars are shown.
-    """
-
-    folder: Path
-    pipeline: Pipeline
-    photos: Photos
-    stored: Stored
-    labels: Labels | None
-    settings: AuditSettings
-    key: str
-    progress: bool = False
-
-    @property
-    def bits(self) -> int:
-        """K."""
-        return self.pipeline.model.bits
-
-    @cached_property
-    def queries(self) -> npt.NDArray[np.intp]:
-        """The pictures that are attacked and edited, as places among the stored ones, in the order of their sizes."""
-        count = len(self.stored.rows)
-        drawn = numpy_generator(self.settings.seed, "audit", "queries").permutation(count)
-        chosen = drawn[: self.settings.queries]
-        sizes = {own: self.photos.size(int(self.stored.rows[own])) for own in chosen}
-        return np.array(sorted(chosen, key=lambda own: (sizes[own], own)), dtype=np.intp)
-
-    @cached_property
-    def others(self) -> npt.NDArray[np.intp]:
-        """Of each query, the unrelated stored picture that it is to be taken for; -1 where there is none."""
-        return np.array([self._other(int(own)) for own in self.queries], dtype=np.intp)
-
-    def _other(self, own: int) -> int:
-        everybody = np.arange(len(self.stored.rows))
-        draws = numpy_generator(self.settings.seed, "audit", "other", self._name(own)).permutation(everybody)
-        unrelated = draws[draws != own]
-        if self.labels is not None:
-            unrelated = unrelated[
-                self.labels.unrelated(int(self.stored.rows[own]), self.stored.rows[unrelated])
-            ]
-        return int(unrelated[0]) if len(unrelated) else -1
-
-    @cached_property
-    def blocks(self) -> list[range]:
-        """Runs of queries that are attacked together: of one size as their files say, and few where they are large."""
-        runs, start, sizes = list[range](), 0, [self.size(query) for query in range(len(self.queries))]
-        for end in range(1, len(sizes) + 1):
-            height, width = sizes[start]
-            many = (end - start) * height * width >= PIXELS_AT_ONCE or end - start == AT_ONCE
-            if end == len(sizes) or sizes[end] != sizes[start] or many:
-                runs.append(range(start, end))
-                start = end
-        return runs
-
-    def size(self, query: int) -> tuple[int, int]:
-        """Return height and width of a query as its file says them."""
-        return self.photos.size(int(self.stored.rows[self.queries[query]]))
-
-    def photograph(self, query: int) -> Picture:
-        """Return a query at its own size, upright."""
-        return decode_image(self.photos.read(int(self.stored.rows[self.queries[query]])), None, still=True)
-
-    def name(self, query: int) -> str:
-        """Return the name of a query's file."""
-        return self._name(int(self.queries[query]))
-
-    def _name(self, own: int) -> str:
-        return self.photos.names[int(self.stored.rows[own])]
-
-    def unrelated_levels(self) -> npt.NDArray[np.int64]:
-        """Return how many unrelated stored pictures lie at each distance of some of them, int64 ``(n, K + 1)``."""
-        count = len(self.stored.rows)
-        drawn = numpy_generator(self.settings.seed, "audit", "pairs").permutation(count)
-        chosen = np.sort(drawn[:PAIR_QUERIES])
-        labels = self.stored_labels
-        counts = retrieval.count_levels(
-            self.stored.codes[chosen],
-            self.stored.codes,
-            labels[chosen],
-            labels,
-            bits=self.bits,
-            progress=self.progress,
-        )
-        levels = counts.items - counts.relevant if self.labels is not None else counts.items.copy()
-        if self.labels is None:
-            levels[:, 0] -= 1  # itself
-        found: npt.NDArray[np.int64] = levels
-        return found
-
-    @cached_property
-    def stored_labels(self) -> npt.NDArray[np.uint8]:
-        """Labels of the stored pictures ``(N, C)``; one empty column where nothing is known."""
-        if self.labels is None:
-            return np.zeros((len(self.stored.rows), 1), dtype=np.uint8)
-        return self.labels.labels[self.stored.rows]
-
-    def cell(self, name: str, *depends: object) -> Cell:
-        """Return the cell of a name, with what is kept of it."""
-        key = fingerprint(
-            self.key, self.settings.seed, self.settings.queries, self.settings.jpeg, name, *depends
-        )
-        return Cell(self.folder, name, key, len(self.queries))
-
-    def codes(self, files: Sequence[bytes], what: str) -> Codes:
-        """Return the codes of files, each brought to the model as a photograph is."""
-        with answering(what):
-            return np.stack([self.pipeline.code(data) for data in files])
-
-    def ranks(
-        self, codes: Codes, queries: Sequence[int]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the chance that each query's own copy comes first, and its average precision; see :class:`Measured`."""
-        rows = self.queries[list(queries)]
-        labels, own = self.stored_labels, _distances(codes, self.stored.codes[rows])
-        counts = retrieval.count_levels(codes, self.stored.codes, labels[rows], labels, bits=self.bits)
-        places = np.arange(len(rows))
-        ties = counts.items[places, own]
-        nearer = np.cumsum(counts.items, axis=1)[places, own] - ties
-        first = (nearer == 0) / ties
-        if self.labels is not None:
-            return first, retrieval.average_precision_from_counts(counts)
-        # Of one relevant item the average precision is the mean of 1 / rank over the places that its ties may give it.
-        ranks = [1 / np.arange(low + 1, low + tied + 1) for low, tied in zip(nearer, ties, strict=True)]
-        return first, np.array([own.mean() for own in ranks])
-
-
-def _distances(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
-    differing: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
-    return differing
 
 
 def measure_edit(audit: Audit, name: str) -> list[Measured]:
@@ -187,7 +32,7 @@ def measure_edit(audit: Audit, name: str) -> list[Measured]:
         for block in audit.blocks[_block_of(audit, len(cell.rows)) :]:
             edited = [as_file(edit(audit.photograph(query))) for query in block]
             codes = audit.codes(edited, f"{audit.name(block[0])}, {edit.title}")
-            far = _distances(codes, audit.stored.codes[audit.queries[list(block)]])
+            far = distances(codes, audit.stored.codes[audit.queries[list(block)]])
             first, precision = audit.ranks(codes, block)
             cell.add(
                 [
@@ -268,11 +113,11 @@ def _attacked(
         )
     pictures = in_eight_bits(result.images, clean, attack.epsilon, attack.norm)
     codes = audit.codes([as_file(one) for one in pictures], audit.name(queries[0]))
-    far, before = _distances(codes, aimed), _distances(audit.stored.codes[own], aimed)
+    far, before = distances(codes, aimed), distances(audit.stored.codes[own], aimed)
     stored = None
     if audit.settings.jpeg is not None:
         again = [as_file(one, audit.settings.jpeg) for one in pictures]
-        stored = _distances(audit.codes(again, audit.name(queries[0])), aimed)
+        stored = distances(audit.codes(again, audit.name(queries[0])), aimed)
     first, precision = audit.ranks(codes, queries)
     change = (pictures.astype(np.float64) - clean) / 255
     return [

@@ -103,7 +103,7 @@ def render(folder: Path) -> str:
     shown: list[Shown] = []
     left = LIMIT
     for row in found.pictures:
-        one = _shown(folder, found, row)
+        one = _shown(folder, row)
         if one is not None:
             left -= sum(len(uri or "") for uri in (one.photograph, one.attacked, one.change, one.other))
             shown += [one] if left > 0 else []
@@ -127,13 +127,11 @@ def render(folder: Path) -> str:
     )
 
 
-def _shown(folder: Path, found: Findings, row: PictureRow) -> Shown | None:
+def _shown(folder: Path, row: PictureRow) -> Shown | None:
     """Return a picture with its photograph, or nothing where one of the files is gone or another one."""
     try:
-        photograph, attacked = (
-            read_image(path, None) for path in (Path(found.images) / row.photograph, folder / row.file)
-        )
-        other = None if row.other is None else read_image(Path(found.images) / row.other, None)
+        photograph, attacked = (read_image(folder / own, None) for own in (row.photograph_file, row.file))
+        other = None if row.other_file is None else read_image(folder / row.other_file, None)
     except HashprobeError:
         return None
     if photograph.shape != attacked.shape:

@@ -24,16 +24,18 @@ from hashprobe.auditing.findings import (
     means,
 )
 from hashprobe.auditing.kept import Measured
-from hashprobe.auditing.measuring import Audit, measure_attack, measure_edit
+from hashprobe.auditing.measuring import measure_attack, measure_edit
 from hashprobe.auditing.page import write_audit_report
 from hashprobe.auditing.photos import find_photos, read_labels
-from hashprobe.auditing.plan import AUDITED, Planned, Skipped, plan
+from hashprobe.auditing.plan import AUDITED, Planned, plan
 from hashprobe.auditing.rates import Curve, curve, hardest, largest_allowed, pair_curve
 from hashprobe.auditing.settings import AuditSettings
 from hashprobe.auditing.stored import cache_key, encode
+from hashprobe.auditing.work import Audit
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of, write_json, write_json_lines
+from hashprobe.evaluation.own_size import as_file
+from hashprobe.files import replacing, sha256_of, write_json, write_json_lines
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
@@ -244,12 +246,15 @@ def _weakest(
                 continue
             sign = -1 if aim == "evasion" else 1
             for row in sorted((row for row in rows if row.picture), key=lambda row: sign * row.distance):
-                other = int(work.others[row.query])
+                own, other = int(work.queries[row.query]), int(work.others[row.query])
+                collides = aim == "collision"
                 shown.append(
                     PictureRow(
                         file=str(row.picture),
                         photograph=work.name(row.query),
-                        other=work.photos.names[int(work.stored.rows[other])] if aim == "collision" else None,
+                        photograph_file=_copied(work, own),
+                        other=work.photos.names[int(work.stored.rows[other])] if collides else None,
+                        other_file=_copied(work, other) if collides else None,
                         attack=planned.name,
                         aim=aim,
                         budget=planned.budget.text,
@@ -262,4 +267,10 @@ def _weakest(
     return shown
 
 
-__all__ = ["POINTS_FILE", "Skipped", "audit"]
+def _copied(work: Audit, own: int) -> str:
+    """Copy a photograph into the folder and return its file there."""
+    file = f"pictures/photograph-{own}.png"
+    if not (work.folder / file).exists():
+        with replacing(work.folder / file) as temporary:
+            temporary.write_bytes(as_file(work.picture(own)))
+    return file

@@ -17,6 +17,7 @@ from hashprobe.data.images.decoding import UnusableImage
 from hashprobe.data.images.parallel import in_order
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
+from hashprobe.evaluation.kept_codes import made_by
 from hashprobe.evaluation.own_size import Picture, Pipeline
 from hashprobe.files import read_json, write_json
 from hashprobe.identity import fingerprint
@@ -25,6 +26,7 @@ from hashprobe.targets import Codes
 
 SHARD = 1024
 """Photographs of one file of kept codes."""
+CHECKED = 4
 AT_ONCE = 64
 PIXELS_AT_ONCE = 8_000_000
 """Of pictures of one size that the model is asked about together."""
@@ -85,6 +87,9 @@ def encode(
 ) -> Stored:
     """Return the codes of photographs; those that are kept from an earlier call are not made again.
 
+    The first few are made anew each time: where one differs, as after a change of a module or a service that its fingerprint does
+    not show, all are.
+
     Args:
         photos: The photographs.
         pipeline: How they are brought to a code.
@@ -95,15 +100,17 @@ def encode(
     Raises:
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
-    folder = cache_folder(cache_dir) / f"photo-codes-{key[:16]}"
+    folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
     width, codes = -(-pipeline.model.bits // 8), list[str]()
-    pixels, left_out = list[str](), list[tuple[str, str]]()
+    pixels, left_out, changed = list[str](), list[tuple[str, str]](), False
     with progress_bar("codes", len(photos.names), show=progress) as advance:
         for number, start in enumerate(range(0, len(photos.names), SHARD)):
             rows = range(start, min(start + SHARD, len(photos.names)))
             path = folder / f"{number:05d}.json"
-            shard = _read(path, len(rows), width)
-            if shard is None:
+            shard = None if changed else _read(path, len(rows), width)
+            if number == 0 and shard is not None:
+                changed = not _still(photos, pipeline, shard)
+            if shard is None or changed:
                 shard = _encode_shard(photos, rows, pipeline, advance)
                 write_json(path, shard.model_dump())
             else:
@@ -150,6 +157,13 @@ def _read(path: Path, count: int, width: int) -> _Shard | None:
         )
     except (HashprobeError, ValidationError, ValueError):
         return None
+
+
+def _still(photos: Photos, pipeline: Pipeline, shard: _Shard) -> bool:
+    """Say whether the model still gives the first codes of the first shard."""
+    rows = [row for row, code in enumerate(shard.codes) if code][:CHECKED]
+    with answering(photos.names[rows[0]] if rows else "a photograph"):
+        return all(pipeline.code(photos.read(row)).tobytes().hex() == shard.codes[row] for row in rows)
 
 
 def _encode_shard(photos: Photos, rows: Iterable[int], pipeline: Pipeline, advance: Advance) -> _Shard:
