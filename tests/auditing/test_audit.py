@@ -338,3 +338,19 @@ def test_a_model_without_gradients_is_asked_alone(made: Made, tmp_path: Path) ->
     assert why["FewStep"] == "it needs gradients, and the model gives codes alone"
     assert why["Square"] == "it needs codes, and the attacker sees found alone (--access)"
     assert (found.threshold, found.given) == (4, True)
+
+
+def test_a_model_that_resizes_by_itself_gets_photographs_as_they_are(made: Made, tmp_path: Path) -> None:
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.BatchNorm1d(48, affine=False))
+    model = HashModel.wrap(network, bits=48, mean=(0.5,) * 3)
+    model.input_size = (4, 4)
+    settings = AuditSettings(budgets=("8/255",), attacks=("FewStep",), queries=3, steps=4)
+    found = audit(model, made[0], out=tmp_path / "out", settings=settings, cache_dir=tmp_path / "cache")
+    assert found.size is None
+    assert {row.aim for row in found.attacks} == {"evasion", "collision"}
+    row = found.pictures[0]
+    attacked = np.asarray(Image.open(tmp_path / "out" / row.file)).transpose(2, 0, 1)
+    clean = np.asarray(Image.open(made[0] / row.photograph)).transpose(2, 0, 1)
+    codes = [model.codes(one[None]) for one in (clean, attacked)]
+    assert row.distance == np.unpackbits(codes[0] ^ codes[1]).sum() > 0
+    assert "at their own size" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -56,6 +56,9 @@ def test_no_pair_that_matches_has_an_upper_end_of_as_many_as_share_no_picture() 
     levels[:, 5] = 19
     found = pair_curve(levels, seed=0)
     assert found.high[0] == pytest.approx(wilson(0, 10)[1])
+    levels[:, 5], levels[0, 5], levels[0, 2] = 19, 18, 1
+    assert pair_curve(levels, seed=0).high[1] < 0.02, "what bounds a larger threshold bounds a smaller one"
+    levels[0, 5], levels[0, 2] = 19, 0
     assert (found.low[5], found.high[5]) == (1, 1)
     with pytest.raises(HashprobeError, match="no two pictures are unrelated"):
         pair_curve(np.zeros((2, BITS + 1), dtype=np.int64), seed=0)

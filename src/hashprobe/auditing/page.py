@@ -36,6 +36,9 @@ LIMIT = 8 * 1024 * 1024
 SHOWN_SIDE = 640
 """Pixels of the longer side of a picture that is shown as it is; a larger one is shown smaller, and its file is named."""
 AMPLIFIED = 8
+AIMS = ("evasion", "collision")
+OPEN = 2
+"""Pictures of each aim that are shown at once; the others are folded."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def render(folder: Path) -> str:
         chart=chart,
         lines=lines,
         shown=shown,
+        open=[one for aim in AIMS for one in [one for one in shown if one.row.aim == aim][:OPEN]],
         experiment=experiment if isinstance(experiment, dict) else {},
         percent=percent,
         interval=interval,

@@ -142,7 +142,9 @@ def pair_curve(levels: Counts, *, seed: int) -> Curve:
             ends = bootstrap_interval(shares[:, threshold], seed=abs(seed), resamples=RESAMPLES)
             rate = counts[threshold] / of
             low[threshold], high[threshold] = min(ends[0], rate), max(ends[1], rate)
-    return Curve("false positive", counts, of, low, np.maximum.accumulate(high.clip(0, 1)), {})
+    # Rates rise with the threshold, so what bounds one from above bounds those before it, and from below those behind it.
+    low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
+    return Curve("false positive", counts, of, low, high)
 
 
 def largest_allowed(false_positives: Rates, limit: float) -> int | None:

@@ -40,6 +40,7 @@ from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.plugins import loaded_plugins
+from hashprobe.processes import processes
 from hashprobe.typed_values import checked
 
 Say = Callable[[str], None]
@@ -77,6 +78,8 @@ def audit(
     Raises:
         HashprobeError: a folder, a file or a model that cannot be used; what was measured before is kept.
     """
+    if processes(model.device).count > 1:
+        raise HashprobeError("an audit works in one process; start it without torchrun.")
     settings = settings or AuditSettings()
     photos = find_photos(images)
     known = read_labels(photos, labels)

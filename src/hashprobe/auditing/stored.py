@@ -27,6 +27,7 @@ from hashprobe.targets import Codes
 SHARD = 1024
 """Photographs of one file of kept codes."""
 CHECKED = 4
+PIXEL_BYTES = 8
 AT_ONCE = 64
 PIXELS_AT_ONCE = 8_000_000
 """Of pictures of one size that the model is asked about together."""
@@ -101,8 +102,8 @@ def encode(
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
     folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
-    width, codes = -(-pipeline.model.bits // 8), list[str]()
-    pixels, left_out, changed = list[str](), list[tuple[str, str]](), False
+    width, left_out, changed = -(-pipeline.model.bits // 8), list[tuple[str, str]](), False
+    found: list[tuple[npt.NDArray[np.intp], Codes, npt.NDArray[np.uint64]]] = []
     with progress_bar("codes", len(photos.names), show=progress) as advance:
         for number, start in enumerate(range(0, len(photos.names), SHARD)):
             rows = range(start, min(start + SHARD, len(photos.names)))
@@ -115,10 +116,12 @@ def encode(
                 write_json(path, shard.model_dump())
             else:
                 advance(len(rows))
-            codes += shard.codes
-            pixels += shard.pixels
+            usable = [row for row, code in enumerate(shard.codes) if code]
+            packed = np.frombuffer(bytes.fromhex("".join(shard.codes)), dtype=np.uint8)
+            pixels = np.array([int(shard.pixels[row], 16) for row in usable], dtype=np.uint64)
+            found.append((start + np.array(usable, dtype=np.intp), packed.reshape(-1, width), pixels))
             left_out += [(photos.names[start + int(row)], why) for row, why in shard.left_out.items()]
-    return _once(photos, codes, pixels, left_out, width)
+    return _once(photos, *(np.concatenate(own) for own in zip(*found, strict=True)), left_out)
 
 
 def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
@@ -127,36 +130,37 @@ def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
 
 
 def _once(
-    photos: Photos, codes: list[str], pixels: list[str], left_out: list[tuple[str, str]], width: int
+    photos: Photos,
+    rows: npt.NDArray[np.intp],
+    codes: Codes,
+    pixels: npt.NDArray[np.uint64],
+    left_out: list[tuple[str, str]],
 ) -> Stored:
-    seen, rows, copies = set[str](), list[int](), 0
-    for row, (code, own) in enumerate(zip(codes, pixels, strict=True)):
-        if code and own in seen:
-            copies += 1
-        elif code:
-            seen.add(own)
-            rows.append(row)
-    if len(rows) < 2:
+    first = np.sort(np.unique(pixels, return_index=True)[1])
+    if len(first) < 2:
         why = f" ({left_out[0][0]} {left_out[0][1]})" if left_out else ""
         raise HashprobeError(
-            f"{photos.folder} holds {len(rows)} photograph that can be used{why}; an audit needs two at least, better hundreds."
+            f"{photos.folder} holds {len(first)} photograph that can be used{why}; an audit needs two at least, better hundreds."
         )
-    packed = np.frombuffer(bytes.fromhex("".join(codes[row] for row in rows)), dtype=np.uint8)
-    return Stored(np.array(rows, dtype=np.intp), packed.reshape(-1, width), tuple(left_out), copies)
+    return Stored(rows[first], codes[first], tuple(left_out), len(rows) - len(first))
 
 
 def _read(path: Path, count: int, width: int) -> _Shard | None:
     """Return a shard that is whole and fits, or ``None``; a cache that is damaged is made anew."""
     try:
         shard = _Shard.model_validate(read_json(path))
-        lengths = {len(bytes.fromhex(code)) for code in shard.codes}
-        usable = lengths <= {0, width} and all(row.isdigit() for row in shard.left_out)
-        whole = all((code == "") == (str(row) in shard.left_out) for row, code in enumerate(shard.codes))
-        return (
-            shard if usable and whole and len(shard.codes) == count and len(shard.pixels) == count else None
-        )
-    except (HashprobeError, ValidationError, ValueError):
+    except (HashprobeError, ValidationError):
         return None
+    unusable = {str(row) for row, code in enumerate(shard.codes) if not code}
+    fits = len(shard.codes) == len(shard.pixels) == count and unusable == set(shard.left_out)
+    try:
+        lengths = {
+            (len(bytes.fromhex(code)), len(bytes.fromhex(own)))
+            for code, own in zip(shard.codes, shard.pixels, strict=True)
+        }
+    except ValueError:
+        return None
+    return shard if fits and lengths <= {(0, 0), (width, PIXEL_BYTES)} else None
 
 
 def _still(photos: Photos, pipeline: Pipeline, shard: _Shard) -> bool:
@@ -185,7 +189,7 @@ def _encode_shard(photos: Photos, rows: Iterable[int], pipeline: Pipeline, advan
             for (place, picture), code in zip(waiting, made, strict=True):
                 shard.codes[place] = code.tobytes().hex()
                 shard.pixels[place] = blake2b(
-                    bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=8
+                    bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=PIXEL_BYTES
                 ).hexdigest()
             waiting.clear()
 

@@ -12,14 +12,18 @@ OFTEN = 0.5
 
 def percent(share: float) -> str:
     """Return a share as a person reads it: whole percents, more digits where it is small."""
+    return f"{_number(share)}\u00a0%"
+
+
+def _number(share: float) -> str:
     if 0 < share < 0.0005:
-        return f"{100 * share:.2g} %"
-    return f"{100 * share:.0f} %" if share == 0 or share >= 0.1 else f"{100 * share:.1f} %"
+        return f"{100 * share:.2g}"
+    return f"{100 * share:.0f}" if share == 0 or share >= 0.1 else f"{100 * share:.1f}"
 
 
 def interval(rate: Rate) -> str:
     """Return the interval of a rate in percent."""
-    return f"{percent(rate.low).removesuffix(' %')} to {percent(rate.high)}"
+    return f"{_number(rate.low)} to {percent(rate.high)}"
 
 
 def _counted(rate: Rate) -> str:
