@@ -121,7 +121,8 @@ def encode(
             pixels = np.array([int(shard.pixels[row], 16) for row in usable], dtype=np.uint64)
             found.append((start + np.array(usable, dtype=np.intp), packed.reshape(-1, width), pixels))
             left_out += [(photos.names[start + int(row)], why) for row, why in shard.left_out.items()]
-    return _once(photos, *(np.concatenate(own) for own in zip(*found, strict=True)), left_out)
+    rows_of, codes, pixels_of = (np.concatenate(own) for own in zip(*found, strict=True))
+    return _once(photos, rows_of, codes, pixels_of, left_out)
 
 
 def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
