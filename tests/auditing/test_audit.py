@@ -273,9 +273,9 @@ class _Fails(nn.Module):
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        ("another shape", r"the hash model must return \(n, 2\) for 2 bits; its network returned \(1, 1\)"),
+        ("another shape", r"must return \(n, 2\) for 2 bits; its network returned \(1, 1\)"),
         ("NaN", "NaN"),
-        ("another each time", r"gave .* another code when asked again \(2 bits differ\)"),
+        ("another each time", "gives other codes for the same images when it is asked again"),
         ("fails later", r"the model failed on .*shapes cannot be multiplied.*the same command goes on"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from hashprobe.auditing.photos import Photos
@@ -10,7 +9,7 @@ from hashprobe.auditing.stored import answering
 from hashprobe.data.images.decoding import UnusableImage, check_image_size, decode_image
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.own_size import Picture, Pipeline
-from hashprobe.hashing import HashModel, frozen
+from hashprobe.hashing import HashModel, check_deterministic, frozen
 from hashprobe.images import as_images
 
 USUAL_SIZE = 64
@@ -53,13 +52,7 @@ def check_answers(pipeline: Pipeline, photos: Photos) -> str | None:
         raise HashprobeError(f"{photos.folder} holds no photograph that can be used{first_reason}.")
     for name, picture, _ in found:
         with answering(name):
-            once, again = (pipeline.model.codes(picture[None]) for _ in range(2))
-        if not np.array_equal(once, again):
-            moved = int(np.unpackbits(once ^ again).sum())
-            raise HashprobeError(
-                f"the model gave {name} another code when asked again ({moved} bits differ), so no distance means anything; "
-                "is it in training mode, does it draw at random, or is its service another one each time?"
-            )
+            check_deterministic(pipeline.model, as_images(picture[None], pipeline.model.device))
     name, _, data = found[0]
     return _why_no_gradients(pipeline.at_own_size, decode_image(data, None, still=True), name)
 
@@ -73,4 +66,6 @@ def _why_no_gradients(model: HashModel, photograph: Picture, name: str) -> str |
             (gradient,) = torch.autograd.grad(model.attack_logits(start).sum(), start)
     except (HashprobeError, RuntimeError):
         return "its outputs do not lead back to the picture"
+    if not bool(gradient.isfinite().all()):
+        return f"its gradient at {name} is not finite"
     return None if bool(gradient.any()) else f"its gradient at {name} is 0 everywhere"

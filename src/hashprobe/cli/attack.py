@@ -110,7 +110,7 @@ def attack(
     evaluator = Evaluator(
         attacked, loaded, seed=seed, trained=given, search=search, database_codes=codes, progress=True
     )
-    check_cells([spec], evaluator.trained, evaluator.model_sha256)
+    check_cells([spec], evaluator.trained, evaluator.model_sha256, gradients=attacked.gradients)
     first = Pipeline(attacked, image_size).at_own_size.codes(images[0][None])
     picture_goal(evaluator, spec, first, label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
