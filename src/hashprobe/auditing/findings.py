@@ -129,11 +129,13 @@ class BestThreshold(_Checked):
         budget: As it was given.
         threshold: In bits; ``None`` where none keeps to the false positives.
         rate: The share of pictures that the best attack there succeeds on.
+        missed: The share of benign copies that are missed there, the mean over edits.
     """
 
     budget: str
     threshold: int | None
     rate: float | None
+    missed: float | None
 
 
 class PictureRow(_Checked):
@@ -267,6 +269,11 @@ class Findings(_Checked):
         """The budget that sentences speak of: 8/255, or else the first that was measured."""
         budgets = [row.budget for row in self.attacks if row.is_attack]
         return "8/255" if "8/255" in budgets or not budgets else budgets[0]
+
+    @property
+    def missed(self) -> float:
+        """The share of benign copies that are missed at the threshold, the mean over edits."""
+        return float(np.mean([row.rate.rate for row in self.edits]))
 
     @property
     def worst_edit(self) -> EditRow:

@@ -177,7 +177,7 @@ def _measure(work: Audit, no_gradients: str | None, name: str) -> tuple[Findings
         chance_precision=_chance(work),
         attacks=attacks,
         edits=edits,
-        best=_best(made, pairs, settings.false_positives),
+        best=_best(made, curves, settings.false_positives),
         skipped=[LeftOut(name=own.name, why=own.why) for own in skipped],
         pictures=[],
     )
@@ -218,9 +218,11 @@ def _attack_row(
 
 
 def _best(
-    made: Sequence[tuple[Planned, list[Measured], Curve]], pairs: Curve, limit: float
+    made: Sequence[tuple[Planned, list[Measured], Curve]], curves: Sequence[Curve], limit: float
 ) -> list[BestThreshold]:
     """Return the threshold that costs the attacker most, for each budget."""
+    pairs = next(own for own in curves if own.measure == "false positive")
+    missed = np.mean([own.rates for own in curves if own.measure == "miss"], axis=0)
     found = []
     for budget in dict.fromkeys(planned.budget.text for planned, _, _ in made):
         rates = [
@@ -228,7 +230,8 @@ def _best(
         ]
         best = hardest(pairs.rates, rates, limit)
         threshold, rate = best if best is not None else (None, None)
-        found.append(BestThreshold(budget=budget, threshold=threshold, rate=rate))
+        lost = None if threshold is None else round(float(missed[threshold]), 9)
+        found.append(BestThreshold(budget=budget, threshold=threshold, rate=rate, missed=lost))
     return found
 
 

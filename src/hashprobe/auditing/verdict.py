@@ -127,17 +127,25 @@ def next_steps(found: Findings) -> list[str]:
 
 
 def _of_threshold(found: Findings, best: BestThreshold | None, worst: float) -> list[str]:
-    if best is None or best.threshold is None or best.rate is None:
+    """Say what another threshold would bring, to whoever is attacked or to benign copies."""
+    if best is None or best.threshold is None or best.rate is None or best.missed is None:
         return []
+    there = f"benign copies are missed at {percent(best.missed)} in place of {percent(found.missed)}"
+    allowed = f"at most {percent(found.limit)} of unrelated pairs match"
     if best.rate >= OFTEN:
         return [
-            f"Do not look for a better threshold: where at most {percent(found.limit)} of unrelated pairs match, the best attack "
-            f"succeeds on {percent(best.rate)} at every one (least at {best.threshold} bits)."
+            f"Do not look for a better threshold: where {allowed}, the best attack succeeds on {percent(best.rate)} at every one "
+            f"(least at {best.threshold} bits)."
         ]
     if best.threshold != found.threshold and best.rate < worst:
         return [
             f"Take a threshold of {best.threshold} bits: the best attack then succeeds on {percent(best.rate)} in place of "
-            f"{percent(worst)}, and at most {percent(found.limit)} of unrelated pairs match."
+            f"{percent(worst)}, {there}, and {allowed}."
+        ]
+    if best.threshold > found.threshold and best.rate <= worst and best.missed < found.missed:
+        return [
+            f"Consider a threshold of {best.threshold} bits: {there}, no attack that was made gains by it, and {allowed}; in a "
+            "large store that may be many for each picture."
         ]
     return []
 
@@ -156,6 +164,11 @@ def not_tested(found: Findings) -> list[str]:
         "another kind than a small one everywhere (patches, rotation, a photograph of a screen).",
         "The search's index: distances are exact here, and an approximate index finds less.",
     ]
+    if not any(row.white_box for row in found.attacks):
+        gaps.append(
+            "An attacker who knows how codes are computed: no gradients were taken, and who has the program, or trains a network "
+            "on its answers (hashprobe train-attack Surrogate), may do far better."
+        )
     if found.size is not None:
         gaps.append(
             f"Another way to {found.size}×{found.size}: pictures were cropped to the middle square and resized (bicubic); where "

@@ -22,9 +22,9 @@ from hashprobe.identity import fingerprint
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets import Codes
 
-AT_ONCE = 32
+AT_ONCE, ONE_BY_ONE = 32, 4
+"""Photographs that are attacked together, and kept together; of a model that answers one by one, fewer."""
 PIXELS_AT_ONCE = 4_000_000
-"""Of photographs that are attacked together."""
 PAIR_QUERIES = 1000
 """Photographs that are compared with all others, at most, to count false positives."""
 
@@ -85,10 +85,11 @@ class Audit:
     @cached_property
     def blocks(self) -> list[range]:
         """Runs of queries that are attacked together: of one size as their files say, and few where they are large."""
+        most = AT_ONCE if self.pipeline.model.gradients else ONE_BY_ONE
         runs, start, sizes = list[range](), 0, [self.size(query) for query in range(len(self.queries))]
         for end in range(1, len(sizes) + 1):
             height, width = sizes[start]
-            many = (end - start) * height * width >= PIXELS_AT_ONCE or end - start == AT_ONCE
+            many = (end - start) * height * width >= PIXELS_AT_ONCE or end - start == most
             if end == len(sizes) or sizes[end] != sizes[start] or many:
                 runs.append(range(start, end))
                 start = end

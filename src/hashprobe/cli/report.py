@@ -19,7 +19,9 @@ def report(
         bool, typer.Option("--markdown", help="Print the tables as Markdown instead, with what attacks cost.")
     ] = False,
 ) -> None:
-    """Write report.html of a folder of results or of an audit, or print it.
+    """Write report.html of a folder of results, or print it.
+
+    A folder that audit wrote has a page of its own.
 
     Example: hashprobe report runs/quickstart
     """
