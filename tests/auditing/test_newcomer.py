@@ -47,6 +47,7 @@ def test_a_newcomer_has_a_report_after_five_commands(
     assert {row.name for row in found.edits} == set(EDITS)
     assert {row.budget for row in found.attacks} == {"8/255"}
     assert "The network of our search" in out
+    assert f"{len(EDITS)} edits and 6 attacks on 3 of 8 pictures, with up to 54 questions in all" in out
     assert out.count("This search ") + out.count("No attack that was made works") == 2, "said, and said again"
     assert "Not tested:" in out
     assert 'class="verdict"' in Path("runs/audit/report.html").read_text(encoding="utf-8")

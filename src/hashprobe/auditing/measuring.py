@@ -22,12 +22,12 @@ KEPT_PICTURES = 4
 """Of an attack: those that it succeeded on best."""
 
 
-def measure_edit(audit: Audit, name: str) -> list[Measured]:
-    """Return how far a benign edit moves the code of each query from its stored one."""
+def measure_edit(audit: Audit, name: str, place: str = "") -> list[Measured]:
+    """Return how far a benign edit moves the code of each query from its stored one; ``place`` goes before what a bar says."""
     edit = EDITS[name]
     cell = audit.cell(f"edit-{name}", edit.title, edit.VERSION, version_of(edit.change))
     with progress_bar(
-        f"edit {name}", cell.of, show=audit.progress and not cell.done, done=len(cell.rows)
+        f"{place}edit {name}", cell.of, show=audit.progress and not cell.done, done=len(cell.rows)
     ) as advance:
         for block in audit.blocks[_block_of(audit, len(cell.rows)) :]:
             edited = [as_file(edit(audit.photograph(query))) for query in block]
@@ -54,13 +54,14 @@ def _block_of(audit: Audit, done: int) -> int:
     return sum(block.stop <= done for block in audit.blocks)
 
 
-def measure_attack(audit: Audit, planned: Planned, threshold: int) -> list[Measured]:
+def measure_attack(audit: Audit, planned: Planned, threshold: int, place: str = "") -> list[Measured]:
     """Return what an attack did to each query: evasion from its own stored code, collision with the chosen other's.
 
     Args:
         audit: The audit.
         planned: The attack.
         threshold: At which it asks whether a picture is found, where it asks that.
+        place: What goes before what a progress bar says.
     """
     described = planned.build(1, audit.settings, threshold)
     name = "-".join(
@@ -75,7 +76,7 @@ def measure_attack(audit: Audit, planned: Planned, threshold: int) -> list[Measu
     cell = audit.cell(
         f"attack-{name}", described.described(), version_of(type(described)), planned.budget.text
     )
-    title = f"{planned.name}, {planned.aim}, {planned.budget.text}"
+    title = f"{place}{planned.name}, {planned.aim}, {planned.budget.text}"
     with progress_bar(title, cell.of, show=audit.progress and not cell.done, done=len(cell.rows)) as advance:
         for block in audit.blocks[_block_of(audit, len(cell.rows)) :]:
             pictures = [audit.photograph(query) for query in block]

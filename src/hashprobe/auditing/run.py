@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hashprobe import retrieval
 from hashprobe.auditing.checks import check_answers, pipeline_of
 from hashprobe.auditing.edits import EDITS
-from hashprobe.auditing.findings import (
-    FINDINGS_FILE,
-    MOST_LEFT_OUT,
-    AttackRow,
-    BestThreshold,
-    EditRow,
-    Findings,
-    LeftOut,
-    PictureRow,
-    Rate,
-    means,
-)
-from hashprobe.auditing.kept import Measured
+from hashprobe.auditing.findings import FINDINGS_FILE, Findings
+from hashprobe.auditing.gathering import Made, MadeAttack, gather
 from hashprobe.auditing.measuring import measure_attack, measure_edit
 from hashprobe.auditing.page import write_audit_report
 from hashprobe.auditing.photos import find_photos, read_labels
-from hashprobe.auditing.plan import AUDITED, Planned, plan
-from hashprobe.auditing.rates import Curve, curve, hardest, largest_allowed, pair_curve
+from hashprobe.auditing.plan import plan
+from hashprobe.auditing.rates import curve, largest_allowed, pair_curve
 from hashprobe.auditing.settings import AuditSettings
 from hashprobe.auditing.stored import cache_key, encode
 from hashprobe.auditing.work import Audit
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.own_size import as_file
-from hashprobe.files import replacing, sha256_of, write_json, write_json_lines
+from hashprobe.files import sha256_of, write_json, write_json_lines
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
@@ -112,171 +97,42 @@ def audit(
         if len(stored.left_out) > 3:
             say(f"left out: {len(stored.left_out) - 3} more, named in the report")
         work = Audit(folder, pipeline, photos, stored, known, settings, own, progress)
-        found, curves = _measure(work, no_gradients, name)
-        write_json_lines(folder / POINTS_FILE, [line for each in curves for line in each.lines()])
+        made = _measure(work, no_gradients, say)
+        found = gather(work, made, name)
+        write_json_lines(folder / POINTS_FILE, [line for each in made.curves for line in each.lines()])
         write_json(folder / FINDINGS_FILE, found.model_dump(mode="json"))
         write_audit_report(folder)
     return found
 
 
-def _measure(work: Audit, no_gradients: str | None, name: str) -> tuple[Findings, list[Curve]]:
-    """Measure everything that is asked for, and put it together."""
-    settings, bits, seed = work.settings, work.bits, work.settings.seed
+def _measure(work: Audit, no_gradients: str | None, say: Say) -> Made:
+    """Measure everything that is asked for."""
+    settings, bits = work.settings, work.bits
     levels = work.unrelated_levels()
-    pairs = pair_curve(levels, seed=seed)
-    nearest = np.where(levels.any(axis=1), (levels > 0).argmax(axis=1), bits)
-    strangers = curve("found unrelated", nearest, bits)
+    pairs = pair_curve(levels, seed=settings.seed)
+    nearest = (levels > 0).argmax(axis=1)[levels.any(axis=1)]
     threshold = settings.threshold
     if threshold is None:
         threshold = largest_allowed(pairs.rates, settings.false_positives) or 0
     planned, skipped = plan(settings, no_gradients, collisions=bool((work.others >= 0).all()))
-    curves, edits, attacks = [pairs, strangers], list[EditRow](), list[AttackRow]()
-    for edit in EDITS:
-        rows = measure_edit(work, edit)
-        curves.append(curve("miss", [row.distance for row in rows], bits, edit=edit))
-        edits.append(
-            EditRow(
-                name=edit,
-                title=EDITS[edit].title,
-                rate=Rate.at(curves[-1], threshold),
-                bits=float(np.median([row.distance for row in rows])),
-                first=means(rows, "first"),
-                precision=means(rows, "precision"),
-            )
-        )
-    made: list[tuple[Planned, list[Measured], Curve]] = []
-    for each in planned:
-        rows = measure_attack(work, each, threshold)
+    cells, asked = len(EDITS) + len(planned), sum(each.questions or 0 for each in planned) * len(work.queries)
+    say(
+        f"{len(EDITS)} edits and {len(planned)} attack{'s' * (len(planned) != 1)} on {len(work.queries)} of {len(work.stored.rows):,} pictures"
+        + (f", with up to {asked:,} questions in all" if asked else "")
+    )
+    edits = []
+    for number, edit in enumerate(EDITS, start=1):
+        rows = measure_edit(work, edit, f"{number} of {cells}: ")
+        edits.append((edit, rows, curve("miss", [row.distance for row in rows], bits, edit=edit)))
+    attacks = []
+    for number, each in enumerate(planned, start=len(EDITS) + 1):
+        rows = measure_attack(work, each, threshold, f"{number} of {cells}: ")
         about = {"attack": each.name, "budget": each.budget.text, "questions": each.questions}
-        curves.append(curve(each.aim, [row.distance for row in rows], bits, **about))
-        made.append((each, rows, curves[-1]))
-        jpeg = None
-        if settings.jpeg is not None:
-            stored = [row.jpeg for row in rows if row.jpeg is not None]
-            curves.append(curve(each.aim, stored, bits, **about, jpeg=settings.jpeg))
-            jpeg = Rate.at(curves[-1], threshold)
-        attacks.append(_attack_row(each, rows, made[-1][2], threshold, jpeg))
-    found = Findings(
-        model=name,
-        bits=bits,
-        images=str(work.photos.folder),
-        photographs=len(work.photos.names),
-        stored=len(work.stored.rows),
-        copies=work.stored.copies,
-        unusable=len(work.stored.left_out),
-        left_out=[LeftOut(name=own, why=why) for own, why in work.stored.left_out[:MOST_LEFT_OUT]],
-        queries=len(work.queries),
-        classes=list(work.labels.class_names) if work.labels else [],
-        size=work.pipeline.size,
-        jpeg=settings.jpeg,
-        threshold=threshold,
-        given=settings.threshold is not None,
-        limit=settings.false_positives,
-        pairs=Rate.at(pairs, threshold),
-        strangers=Rate.at(strangers, threshold),
-        chance_precision=_chance(work),
-        attacks=attacks,
-        edits=edits,
-        best=_best(made, curves, settings.false_positives),
-        skipped=[LeftOut(name=own.name, why=own.why) for own in skipped],
-        pictures=[],
-    )
-    return found.model_copy(update={"pictures": _weakest(work, found, made)}), curves
-
-
-def _chance(work: Audit) -> float | None:
-    if work.labels is None:
-        return None
-    labels = work.stored_labels
-    return float(retrieval.chance_level(labels[work.queries], labels).mean())
-
-
-def _attack_row(
-    planned: Planned, rows: Sequence[Measured], found: Curve, threshold: int, jpeg: Rate | None
-) -> AttackRow:
-    return AttackRow(
-        name=planned.name,
-        title=AUDITED[planned.name].title,
-        access=planned.access.value,
-        aim=planned.aim,
-        budget=planned.budget.text,
-        questions=planned.questions,
-        rate=Rate.at(found, threshold),
-        jpeg=jpeg,
-        bits=(
-            float(np.median([row.distance for row in rows])),
-            float(np.median([row.before for row in rows])),
-        ),
-        asked=None if planned.questions is None else means(rows, "questions"),
-        linf=max(row.linf or 0.0 for row in rows),
-        l2=means(rows, "l2"),
-        rms=means(rows, "rms"),
-        ssim=means(rows, "ssim"),
-        first=means(rows, "first"),
-        precision=means(rows, "precision"),
-    )
-
-
-def _best(
-    made: Sequence[tuple[Planned, list[Measured], Curve]], curves: Sequence[Curve], limit: float
-) -> list[BestThreshold]:
-    """Return the threshold that costs the attacker most, for each budget."""
-    pairs = next(own for own in curves if own.measure == "false positive")
-    missed = np.mean([own.rates for own in curves if own.measure == "miss"], axis=0)
-    found = []
-    for budget in dict.fromkeys(planned.budget.text for planned, _, _ in made):
-        rates = [
-            own.rates for planned, _, own in made if planned.budget.text == budget and planned.name != "Noise"
-        ]
-        best = hardest(pairs.rates, rates, limit)
-        threshold, rate = best if best is not None else (None, None)
-        lost = None if threshold is None else round(float(missed[threshold]), 9)
-        found.append(BestThreshold(budget=budget, threshold=threshold, rate=rate, missed=lost))
-    return found
-
-
-def _weakest(
-    work: Audit, found: Findings, made: Sequence[tuple[Planned, list[Measured], Curve]]
-) -> list[PictureRow]:
-    """Return the pictures that the strongest attack of each aim did best on, within the budget that sentences speak of."""
-    shown = []
-    for aim in ("evasion", "collision"):
-        best = found.strongest(aim, found.headline)
-        for planned, rows, _ in made:
-            if best is None or (planned.name, planned.aim, planned.budget.text, planned.questions) != (
-                best.name,
-                aim,
-                best.budget,
-                best.questions,
-            ):
-                continue
-            sign = -1 if aim == "evasion" else 1
-            for row in sorted((row for row in rows if row.picture), key=lambda row: sign * row.distance):
-                own, other = int(work.queries[row.query]), int(work.others[row.query])
-                collides = aim == "collision"
-                shown.append(
-                    PictureRow(
-                        file=str(row.picture),
-                        photograph=work.name(row.query),
-                        photograph_file=_copied(work, own),
-                        other=work.photos.names[int(work.stored.rows[other])] if collides else None,
-                        other_file=_copied(work, other) if collides else None,
-                        attack=planned.name,
-                        aim=aim,
-                        budget=planned.budget.text,
-                        distance=row.distance,
-                        before=row.before,
-                        rms=row.rms or 0.0,
-                        ssim=row.ssim if row.ssim is not None else 1.0,
-                    )
-                )
-    return shown
-
-
-def _copied(work: Audit, own: int) -> str:
-    """Copy a photograph into the folder and return its file there."""
-    file = f"pictures/photograph-{own}.png"
-    if not (work.folder / file).exists():
-        with replacing(work.folder / file) as temporary:
-            temporary.write_bytes(as_file(work.picture(own)))
-    return file
+        own, stored = (
+            curve(each.aim, [row.distance for row in rows], bits, **about),
+            [row.jpeg for row in rows if row.jpeg is not None],
+        )
+        jpeg = curve(each.aim, stored, bits, **about, jpeg=settings.jpeg) if stored else None
+        attacks.append(MadeAttack(each, rows, own, jpeg))
+    strangers = curve("found unrelated", nearest, bits)
+    return Made(threshold, pairs, strangers, edits, attacks, skipped)
