@@ -344,9 +344,10 @@ def test_a_model_that_resizes_by_itself_gets_photographs_as_they_are(made: Made,
     network = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.BatchNorm1d(48, affine=False))
     model = HashModel.wrap(network, bits=48, mean=(0.5,) * 3)
     model.input_size = (4, 4)
-    settings = AuditSettings(budgets=("8/255",), attacks=("FewStep",), queries=3, steps=4)
+    settings = AuditSettings(budgets=("rms:0.02",), queries=3, steps=4)
     found = audit(model, made[0], out=tmp_path / "out", settings=settings, cache_dir=tmp_path / "cache")
     assert found.size is None
+    assert {row.name for row in found.attacks} == {"PGD"}
     assert {row.aim for row in found.attacks} == {"evasion", "collision"}
     row = found.pictures[0]
     attacked = np.asarray(Image.open(tmp_path / "out" / row.file)).transpose(2, 0, 1)

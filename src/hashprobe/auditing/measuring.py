@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -72,7 +74,7 @@ def measure_attack(audit: Audit, planned: Planned, threshold: int, place: str = 
             *([str(planned.questions)] if planned.questions else []),
         ]
     )
-    name = name.replace("/", "of").replace(" ", "")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", name.replace("/", "of"))
     cell = audit.cell(
         f"attack-{name}", described.described(), version_of(type(described)), planned.budget.text
     )
@@ -89,7 +91,7 @@ def measure_attack(audit: Audit, planned: Planned, threshold: int, place: str = 
                 clean = np.stack([picture for picture in pictures if picture.shape == shape])
                 for query, picture, row in _attacked(audit, planned, threshold, chosen, clean):
                     rows[query], made[query] = row, picture
-            cell.add(_keep_pictures(audit, cell, [rows[query] for query in block], made, planned, name))
+            cell.add(_keep_pictures(audit, cell, [rows[query] for query in block], made, planned))
             advance(len(block))
     return cell.rows
 
@@ -144,7 +146,7 @@ def _attacked(
 
 
 def _keep_pictures(
-    audit: Audit, cell: Cell, rows: list[Measured], made: dict[int, Picture], planned: Planned, name: str
+    audit: Audit, cell: Cell, rows: list[Measured], made: dict[int, Picture], planned: Planned
 ) -> list[Measured]:
     """Write the pictures of those that are among the attack's best so far, and forget those that no longer are."""
     sign = -1 if planned.aim == "evasion" else 1
@@ -153,7 +155,7 @@ def _keep_pictures(
         :KEPT_PICTURES
     ]
     for place, row in enumerate(everybody):
-        file = f"pictures/{name}-{row.query:04d}.png"
+        file = f"pictures/{cell.path.stem}-{row.query:04d}.png"
         if place not in best and row.picture:
             (audit.folder / row.picture).unlink(missing_ok=True)
             row.picture = None

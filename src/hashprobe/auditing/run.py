@@ -116,9 +116,10 @@ def _measure(work: Audit, no_gradients: str | None, say: Say) -> Made:
         threshold = largest_allowed(pairs.rates, settings.false_positives) or 0
     planned, skipped = plan(settings, no_gradients, collisions=bool((work.others >= 0).all()))
     cells, asked = len(EDITS) + len(planned), sum(each.questions or 0 for each in planned) * len(work.queries)
+    many = f"{len(planned)} attack{'s' * (len(planned) != 1)}"
+    questions = f", with up to {asked:,} questions in all" if asked else ""
     say(
-        f"{len(EDITS)} edits and {len(planned)} attack{'s' * (len(planned) != 1)} on {len(work.queries)} of {len(work.stored.rows):,} pictures"
-        + (f", with up to {asked:,} questions in all" if asked else "")
+        f"{len(EDITS)} edits and {many} on {len(work.queries)} of {len(work.stored.rows):,} pictures{questions}"
     )
     edits = []
     for number, edit in enumerate(EDITS, start=1):

@@ -12,6 +12,8 @@ from hashprobe.errors import HashprobeError, shortened, unknown_name
 from hashprobe.settings_text import read_value
 
 FALSE_POSITIVES = 0.001
+LONGEST = 1e6
+"""Of L2 budgets."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,11 @@ class Budget:
         """
         kind, _, number = text.partition(":") if ":" in text else ("linf", "", text)
         amount = read_value(number)
-        right = isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
+        right = isinstance(amount, int | float) and not isinstance(amount, bool)
         if (
             kind not in ("linf", "l2", "rms")
             or not right
-            or not 0 < amount <= (math.inf if kind == "l2" else 1)
+            or not 0 < amount <= (LONGEST if kind == "l2" else 1)
         ):
             raise HashprobeError(
                 f"--budget: expected 8/255 (of any value, at most), l2:2.5 (a length) or rms:0.01; found {shortened(text)}."
