@@ -37,6 +37,7 @@ FLOORS = (
     "defences",
     "evaluation",
     "report",
+    "auditing",
     "experiments",
     "cli",
 )

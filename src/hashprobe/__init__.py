@@ -18,6 +18,7 @@ __all__ = [
     "HashModel",
     "__version__",
     "attacks",
+    "auditing",
     "data",
     "defences",
     "evaluate",
@@ -34,6 +35,7 @@ __all__ = [
 if TYPE_CHECKING:
     from hashprobe import (
         attacks,
+        auditing,
         data,
         defences,
         evaluation,

@@ -305,7 +305,8 @@ def test_attack_writes_the_pictures_that_it_measured(walked: Path, picture: Path
     assert call(*command, "--attack", "I-FGSM:steps=2,epsilon=4/255", "--out", out) == 0
     (found,) = read_json(out / "pictures.json")
     written = np.asarray(Image.open(out / found["adversarial"])).astype(int)
-    clean = hp.data.read_image(picture, 32).transpose(1, 2, 0).astype(int)
+    clean = np.asarray(Image.open(picture)).astype(int)
+    assert written.shape == clean.shape, "it has the picture's own size"
     assert found["linf"] * 255 == pytest.approx(np.abs(written - clean).max())
     assert 0 < found["linf"] * 255 <= 4 + 1e-6
     assert len(found["nearest"]) == 10

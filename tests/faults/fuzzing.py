@@ -14,6 +14,10 @@ from data_pictures import CLASSES, LABELS, LISTED, picture
 from hypothesis import strategies as st
 from synthetic import write_run
 
+from hashprobe.auditing import AuditSettings, audit
+from hashprobe.auditing.kept import Cell
+from hashprobe.auditing.page import render as page
+from hashprobe.auditing.photos import find_photos, read_labels
 from hashprobe.data import audit_data, load
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellStore
@@ -184,7 +188,7 @@ def files_that_are_read(root: Path) -> list[Read]:
         )
         if (run / name).is_file()
     ]
-    return files + _models(root) + _folders(root) + _lists(root)
+    return files + _models(root) + _folders(root) + _audit(root) + _lists(root)
 
 
 def _experiment() -> dict[str, Any]:
@@ -259,6 +263,31 @@ def _folders(root: Path) -> list[Read]:
         Read("cells/*.json", store.path("a", "0" * 12), cell),
         Read("experiment.json, held", held / "experiment.json", hold),
         Read("settings TOML", toml, lambda: grid_size(str(toml))),
+    ]
+
+
+def _audit(root: Path) -> list[Read]:
+    images, out = root / "photographs", root / "audited"
+    images.mkdir()
+    for number in range(3):
+        picture(number).save(images / f"{number}.png")
+    table = root / "labels.csv"
+    table.write_text("path,label\n" + "".join(f"{number}.png,{number % 2}\n" for number in range(3)))
+    settings = AuditSettings(attacks=("FewStep",), budgets=("8/255",), queries=2, image_size=32, steps=1)
+    cache = root.with_name(root.name + "-codes")
+    audit(linear_model(), images, out=out, settings=settings, cache_dir=cache)
+    (cell,) = (out / "cells").glob("attack-FewStep-evasion-*.json")
+
+    def rows() -> None:
+        assert len(Cell(out, cell.stem.rpartition("-")[0], cell.stem.rpartition("-")[2], 2).rows) <= 2
+
+    return [
+        *(
+            Read(f"audit/{name}", out / name, lambda: page(out))
+            for name in ("findings.json", "operating_points.jsonl")
+        ),
+        Read("audit/cells/*.json", cell, rows),
+        Read("audit/labels.csv", table, lambda: read_labels(find_photos(images), str(table))),
     ]
 
 

@@ -179,6 +179,11 @@ def verbs(root: Path) -> dict[str, Verb]:
         ),
         "evaluate": (("evaluate",), {**data, **model, **out, "--attack": ("FGSM",)}, shared),
         "transfer": (("transfer",), {**data, "--model": ("tiny", "tiny"), **out}, shared),
+        "audit": (
+            ("audit",),
+            {**model, **out, "--images": (str(root),), "--image-size": ("32",)},
+            (("--budget", "rms:{}"), ("--budget", "{}")),
+        ),
         "report": (("report",), {"directory": (str(run),)}, ()),
         "list": (("list",), {"kind": ("attacks",)}, ()),
         "data list": (("data", "list"), {}, ()),

@@ -71,6 +71,7 @@ VERBS = (
         "attack",
         "evaluate",
         "transfer",
+        "audit",
         "report",
         "list",
     ),

@@ -60,20 +60,22 @@ def attack(
 ) -> None:
     """Attack image files; say what they retrieve before and after.
 
-    They are attacked towards a label of a data set, or away from what they retrieve (goal=untargeted). Each picture is
-    resized and cropped as the data set's are; the adversarial one is written as a PNG of that size.
+    They are attacked towards a label of a data set, or away from what they retrieve (goal=untargeted), through the cropping
+    and resizing that the data set's pictures get, and written as PNG files of their own size. What is trained makes pictures of
+    one size alone: squares of --image-size.
 
     Example: hashprobe attack cat.png --target dog --model runs/dpsh-32 --data openmoji --out runs/attack
     """
-    import numpy as np
-
     from hashprobe.data import read_image
+    from hashprobe.data.images.decoding import check_image_size
     from hashprobe.errors import HashprobeError
     from hashprobe.evaluation import (
         CellSpec,
         Evaluator,
+        Pipeline,
         attack_pictures,
         check_cells,
+        kept_codes,
         picture_goal,
         target_label,
     )
@@ -82,6 +84,7 @@ def attack(
     from hashprobe.folders import recording
     from hashprobe.identity import fingerprint
     from hashprobe.main_process import is_main
+    from hashprobe.trained import Trained
 
     spec = CellSpec.read(kind)
     spec.check()
@@ -93,7 +96,9 @@ def attack(
             else f"{spec.attack} is untargeted here, away from what a picture retrieves: give no --target."
         )
     (attacked,) = open_models([model], device).values()
-    images = np.stack([read_image(path, image_size) for path in pictures])
+    one_size = spec.kind is not None and issubclass(spec.kind, Trained)
+    check_image_size(image_size)
+    images = [read_image(path, image_size if one_size else None) for path in pictures]
     loaded = load_data(data, image_size, seed, data_option)
     label = target_label(target, loaded.class_names) if target else None
     given = load_trained_folders(trained)
@@ -101,9 +106,13 @@ def attack(
         check_trained(one, {model: attacked.sha256()}, loaded, transfer=transfer)
     search = read_search(index, None)
     search.check(attacked.bits)
-    evaluator = Evaluator(attacked, loaded, seed=seed, trained=given, search=search, progress=True)
+    codes = kept_codes(attacked, loaded.database, progress=True)
+    evaluator = Evaluator(
+        attacked, loaded, seed=seed, trained=given, search=search, database_codes=codes, progress=True
+    )
     check_cells([spec], evaluator.trained, evaluator.model_sha256, gradients=attacked.gradients)
-    picture_goal(evaluator, spec, attacked.codes(images[:1]), label)  # says what it lacks
+    first = Pipeline(attacked, image_size).at_own_size.codes(images[0][None])
+    picture_goal(evaluator, spec, first, label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
     facts = {
         "title": f"{spec.attack} on {len(images)} pictures.",
@@ -113,7 +122,14 @@ def attack(
         "data": loaded.summary(),
         **how_made(seed, attacked.device),
     }
-    what = (spec, target, sha256_of(images.tobytes()), facts["trained"], search, seed)
+    what = (
+        spec,
+        target,
+        [sha256_of(str(image.shape), image.tobytes()) for image in images],
+        facts["trained"],
+        search,
+        seed,
+    )
     key = fingerprint(*what, attacked.sha256(), loaded.split_sha256)
     with recording(out, key, facts, "attack"):
         found = attack_pictures(evaluator, images, spec, label)

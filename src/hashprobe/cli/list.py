@@ -19,6 +19,7 @@ KINDS = {
     "backbones": "hashprobe.hashing:BACKBONES",
     "indexes": "hashprobe.retrieval:INDEXES",
     "defences": "hashprobe.defences:DEFENCES",
+    "edits": "hashprobe.auditing:EDITS",
     "checks": "hashprobe.results:CHECKS",
     "recipes": "hashprobe.experiments:RECIPES",
 }

@@ -21,8 +21,13 @@ def report(
 ) -> None:
     """Write report.html of a folder of results, or print it.
 
+    A folder that audit wrote has a page of its own.
+
     Example: hashprobe report runs/quickstart
     """
+    if (directory / "findings.json").is_file() and not (directory / "results.jsonl").is_file():
+        _audit_report(directory, text)
+        return
     from hashprobe.report import markdown_report, text_report, write_report
 
     if markdown:
@@ -31,3 +36,13 @@ def report(
         text_report(directory)
     else:
         say(f"wrote {write_report(directory)}")
+
+
+def _audit_report(directory: Path, text: bool) -> None:
+    from hashprobe.auditing import Findings, audit_lines, write_audit_report
+
+    if not text:
+        say(f"wrote {write_audit_report(directory)}")
+        return
+    for line in audit_lines(Findings.read(directory)):
+        say(line)

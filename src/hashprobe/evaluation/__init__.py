@@ -7,6 +7,8 @@ from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
+from hashprobe.evaluation.kept_codes import kept_codes
+from hashprobe.evaluation.own_size import Pipeline
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, picture_goal, target_label
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
 from hashprobe.evaluation.scores import Score, score
@@ -19,6 +21,7 @@ __all__ = [
     "CellStore",
     "Evaluator",
     "Measured",
+    "Pipeline",
     "Ranking",
     "ResultRow",
     "Score",
@@ -28,6 +31,7 @@ __all__ = [
     "check_cells",
     "choose_queries",
     "gallery_entries",
+    "kept_codes",
     "measure",
     "measure_table",
     "picture_goal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,8 @@ from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator, goal_of
 from hashprobe.evaluation.facts import of_codes
-from hashprobe.images import as_images, to_uint8
+from hashprobe.evaluation.own_size import Picture, Pipeline, as_file, in_eight_bits
+from hashprobe.images import as_images
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
@@ -24,7 +26,7 @@ class AttackedPicture:
     """One attacked picture, measured as a PNG holds it.
 
     Attributes:
-        adversarial: uint8 ``(3, S, S)``.
+        adversarial: uint8 ``(3, height, width)``.
         linf: Largest change, in [0, 1] units, after rounding to 8 bit.
         rms: Root of the mean squared change, after rounding.
         hits_before: How many of the nearest database images share a label with the target, before the attack; without a target,
@@ -86,40 +88,45 @@ def picture_goal(
 
 def attack_pictures(
     evaluator: Evaluator,
-    images: npt.NDArray[np.uint8],
+    images: Sequence[Picture] | npt.NDArray[np.uint8],
     spec: CellSpec,
     label: npt.NDArray[np.uint8] | None,
     *,
     nearest: int = 10,
 ) -> list[AttackedPicture]:
-    """Attack pictures one by one and look up what they retrieve; several processes share them.
+    """Attack pictures one by one, at their own size, and look up what they retrieve; several processes share them.
+
+    One that is not of the data's size is attacked through the cropping and resizing that files get, written as a PNG in memory,
+    read again as a file is, and scored.
 
     Args:
         evaluator: The attacked model, the database that is searched, and what was trained.
-        images: uint8 ``(n, 3, S, S)``.
+        images: Of each picture uint8 ``(3, height, width)``, of any size.
         spec: The attack, its goal and code.
         label: The target label ``(C,)``, for a targeted goal.
         nearest: How many database images are looked at.
     """
-    model, database = evaluator.model, evaluator.data.database
+    model, database, size = evaluator.model, evaluator.data.database, evaluator.data.image_size
+    pipeline = Pipeline(model, size)
     attack, together = spec.build(evaluator.trained), processes(evaluator.model.device)
     results = []
     own = range(len(images))[together.index :: together.count]
     with progress_bar("pictures", len(own), show=evaluator.progress) as advance:
         for number in own:
-            image = images[number : number + 1]
-            codes_before = model.codes(image)
+            image = np.asarray(images[number])[None]
+            through = pipeline.at_own_size if image.shape[2:] != (size, size) else model
+            codes_before = pipeline.code(as_file(image[0]))[None]
             goal = picture_goal(evaluator, spec, codes_before, label)
             result = attack.run(
-                model,
+                through,
                 as_images(image, model.device),
                 goal,
                 generator=torch_generator(evaluator.seed, "picture", attack.described(), number),
                 search=evaluator.ranking.ids,
                 database_labels=database.labels,
             )
-            adversarial = to_uint8(result.images).cpu().numpy()
-            codes = np.concatenate([codes_before, model.codes(adversarial)])
+            adversarial = in_eight_bits(result.images, image, attack.epsilon, attack.norm)
+            codes = np.concatenate([codes_before, pipeline.code(as_file(adversarial[0]))[None]])
             found = evaluator.ranking.index.search(codes, nearest).ids
             # Without a target what counts is how much of what came before still comes.
             shares = (

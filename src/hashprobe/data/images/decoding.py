@@ -46,33 +46,44 @@ class UnusableImage(Exception):
     """An image cannot be used; the message continues a sentence that begins with its name."""
 
 
-def decode_image(data: bytes, size: int) -> UInt8Array:
+def decode_image(data: bytes, size: int | None, *, still: bool = False) -> UInt8Array:
     """Decode an image, turn it upright, resize its shorter side to ``size`` and cut out the middle.
 
     Resizing is bicubic with antialiasing. Grey, palette and CMYK images become RGB; what is transparent
     becomes white.
 
+    Args:
+        data: The bytes of its file.
+        size: In pixels; ``None`` to leave it at its own size, upright.
+        still: Whether an animated picture is refused; of others the first frame is taken.
+
     Returns:
-        ``(3, size, size)`` uint8.
+        ``(3, size, size)`` uint8, or ``(3, height, width)``.
 
     Raises:
         UnusableImage: not an image, a damaged one, or one smaller than 32 pixels or of more than :data:`BOUNDS` allows.
     """
+    frames = 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is stricter
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         with image:
             width, height = image.size
-            if min(image.size) >= SMALLEST_SIDE and width * height <= BOUNDS.image_pixels:
+            # The further pictures of a JPEG are previews or the other eye's view.
+            frames = getattr(image, "n_frames", 1) if still and image.format not in ("JPEG", "MPO") else 1
+            if frames == 1 and min(image.size) >= SMALLEST_SIDE and width * height <= BOUNDS.image_pixels:
                 with _one_at_a_time if width * height > MANY_PIXELS else nullcontext():
                     _check_sums(data, image.format)
-                    return _to_square(_to_rgb(_turn_upright(image)), size)
+                    upright = _to_rgb(_turn_upright(image))
+                    return _as_rows(upright) if size is None else _to_square(upright, size)
     except Exception as error:  # on damaged bytes, decoders raise errors of nearly every kind
         if "truncated" in str(error).lower():
             raise UnusableImage("is truncated; copy it again") from None
         kinds = "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
         raise UnusableImage(f"is not a whole {kinds} image ({_reason(error)})") from None
+    if frames > 1:
+        raise UnusableImage(f"is animated or has several pages ({frames}); give each as a picture of its own")
     if width * height > BOUNDS.image_pixels:
         raise UnusableImage(
             f"is {width} x {height} pixels; at most {BOUNDS.image_pixels / 1e6:g} million are decoded "
@@ -84,8 +95,8 @@ def decode_image(data: bytes, size: int) -> UInt8Array:
 
 
 @checked
-def read_image(path: str | Path, size: int = 64) -> UInt8Array:
-    """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8.
+def read_image(path: str | Path, size: int | None = 64) -> UInt8Array:
+    """Read an image file as :func:`decode_image` does; ``(3, size, size)`` uint8, or at its own size where ``None`` is given.
 
     Raises:
         HashprobeError: it cannot be read or used; the message names it.
@@ -132,7 +143,11 @@ def _to_square(image: Image.Image, size: int) -> UInt8Array:
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
     resized = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+    return _as_rows(resized)
+
+
+def _as_rows(image: Image.Image) -> UInt8Array:
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def _reason(error: Exception) -> str:

@@ -51,6 +51,11 @@ class StoredImages:
         self._handle = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._handle)
 
+    @property
+    def name(self) -> str:
+        """Name of the file, which stands for its content."""
+        return self._path.name
+
     def __len__(self) -> int:
         return self.shape[0]
 

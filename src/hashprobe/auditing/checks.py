@@ -1,0 +1,71 @@
+"""What is asked of a model before an audit begins: codes that can be used, twice the same, and whether it gives gradients."""
+
+from __future__ import annotations
+
+import torch
+
+from hashprobe.auditing.photos import Photos
+from hashprobe.auditing.stored import answering
+from hashprobe.data.images.decoding import UnusableImage, check_image_size, decode_image
+from hashprobe.errors import HashprobeError
+from hashprobe.evaluation.own_size import Picture, Pipeline
+from hashprobe.hashing import HashModel, check_deterministic, frozen
+from hashprobe.images import as_images
+
+USUAL_SIZE = 64
+"""Of the squares that a network without a size of its own is given; what hashprobe's other commands take."""
+ASKED_TWICE = 4
+
+
+def pipeline_of(model: HashModel, image_size: int | None) -> Pipeline:
+    """Return how files are brought to a model: as they are, where it resizes by itself or gives no gradients, else as squares.
+
+    Raises:
+        HashprobeError: a size that is too small or too large.
+    """
+    if image_size is not None:
+        check_image_size(image_size)
+        return Pipeline(model, image_size)
+    return Pipeline(model, USUAL_SIZE if model.gradients and model.input_size is None else None)
+
+
+def check_answers(pipeline: Pipeline, photos: Photos) -> str | None:
+    """Ask a model twice for the codes of a few photographs, and once for a gradient.
+
+    Returns:
+        Why it gives no gradients; ``None`` where it does.
+
+    Raises:
+        HashprobeError: no photograph can be used, the model fails, or its second answer is another one.
+    """
+    found: list[tuple[str, Picture, bytes]] = []
+    first_reason = ""
+    for number, name in enumerate(photos.names):
+        try:
+            data = photos.read(number)
+            found.append((name, pipeline.decode(data), data))
+        except UnusableImage as error:
+            first_reason = first_reason or f" ({name} {error})"
+        if len(found) == ASKED_TWICE:
+            break
+    if not found:
+        raise HashprobeError(f"{photos.folder} holds no photograph that can be used{first_reason}.")
+    for name, picture, _ in found:
+        with answering(name):
+            check_deterministic(pipeline.model, as_images(picture[None], pipeline.model.device))
+    name, _, data = found[0]
+    return _why_no_gradients(pipeline.at_own_size, decode_image(data, None, still=True), name)
+
+
+def _why_no_gradients(model: HashModel, photograph: Picture, name: str) -> str | None:
+    if not model.gradients:
+        return "the model gives codes alone"
+    start = as_images(photograph[None], model.device).requires_grad_()
+    try:
+        with frozen(model), torch.enable_grad():
+            (gradient,) = torch.autograd.grad(model.attack_logits(start).sum(), start)
+    except (HashprobeError, RuntimeError):
+        return "its outputs do not lead back to the picture"
+    if not bool(gradient.isfinite().all()):
+        return f"its gradient at {name} is not finite"
+    return None if bool(gradient.any()) else f"its gradient at {name} is 0 everywhere"

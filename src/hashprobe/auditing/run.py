@@ -1,0 +1,139 @@
+"""An audit from a model and a folder of photographs to a folder of results, measured once and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hashprobe.auditing.checks import check_answers, pipeline_of
+from hashprobe.auditing.edits import EDITS
+from hashprobe.auditing.findings import FINDINGS_FILE, Findings
+from hashprobe.auditing.gathering import Made, MadeAttack, gather
+from hashprobe.auditing.measuring import measure_attack, measure_edit
+from hashprobe.auditing.page import write_audit_report
+from hashprobe.auditing.photos import find_photos, read_labels
+from hashprobe.auditing.plan import plan
+from hashprobe.auditing.rates import curve, largest_allowed, pair_curve
+from hashprobe.auditing.settings import AuditSettings
+from hashprobe.auditing.stored import cache_key, encode
+from hashprobe.auditing.work import Audit
+from hashprobe.devices import versions
+from hashprobe.errors import HashprobeError
+from hashprobe.files import sha256_of, write_json, write_json_lines
+from hashprobe.folders import recording
+from hashprobe.hashing import HashModel
+from hashprobe.identity import fingerprint
+from hashprobe.plugins import loaded_plugins
+from hashprobe.processes import processes
+from hashprobe.typed_values import checked
+
+Say = Callable[[str], None]
+POINTS_FILE = "operating_points.jsonl"
+
+
+@checked
+def audit(
+    model: HashModel,
+    images: str | Path,
+    *,
+    out: str | Path,
+    labels: str | None = None,
+    settings: AuditSettings | None = None,
+    name: str = "the model",
+    command: str = "",
+    cache_dir: Path | None = None,
+    progress: bool = False,
+    say: Say = lambda line: None,
+) -> Findings:
+    """Audit a search: what an attacker can do to it at a threshold, beside what benign edits do.
+
+    Args:
+        model: The hash model.
+        images: Folder of the photographs that the search stores.
+        out: Folder of the results: new, empty, or of the same audit, which goes on; other attacks and budgets may be added to it.
+        labels: A CSV file with what the photographs show, or ``"folders"``; without it what is relevant are own copies.
+        settings: What is measured.
+        name: Of the model, for the report.
+        command: That was given, for the report.
+        cache_dir: Where codes are kept between calls; the user's cache folder by default.
+        progress: Whether progress bars are shown.
+        say: Is told what was left out.
+
+    Raises:
+        HashprobeError: a folder, a file or a model that cannot be used; what was measured before is kept.
+    """
+    if processes(model.device).count > 1:
+        raise HashprobeError("an audit works in one process; start it without torchrun.")
+    settings = settings or AuditSettings()
+    photos = find_photos(images)
+    known = read_labels(photos, labels)
+    pipeline = pipeline_of(model, settings.image_size)
+    if settings.threshold is not None and settings.threshold > model.bits:
+        raise HashprobeError(
+            f"--threshold must be at most the {model.bits} bits of a code; found {settings.threshold}."
+        )
+    plan(settings, None if model.gradients else "the model gives codes alone")  # says what is wrong with it
+    no_gradients = check_answers(pipeline, photos)
+    plugins = {path.name: sha256_of(path.read_bytes()) for path in loaded_plugins() if path.is_file()}
+    key = cache_key(photos, pipeline, *plugins.values())
+    own = fingerprint(key, None if known is None else [known.class_names, sha256_of(known.labels.tobytes())])
+    facts: dict[str, Any] = {
+        "title": f"Audit of {name} on {len(photos.names)} photographs.",
+        "command": command,
+        "model": {"name": name, "bits": model.bits, "sha256": model.sha256()},
+        "images": {"folder": str(photos.folder), "photographs": len(photos.names)},
+        "settings": settings.model_dump(mode="json"),
+        "seed": settings.seed,
+        "versions": versions(),
+        "device": str(model.device),
+        **({"plugins": plugins} if plugins else {}),
+    }
+    folder = Path(out)
+    with recording(folder, fingerprint("audit", own, settings.seed, settings.queries), facts, "audit"):
+        stored = encode(photos, pipeline, key=key, cache_dir=cache_dir, progress=progress)
+        for left, why in stored.left_out[:3]:
+            say(f"left out: {left} {why}")
+        if len(stored.left_out) > 3:
+            say(f"left out: {len(stored.left_out) - 3} more, named in the report")
+        work = Audit(folder, pipeline, photos, stored, known, settings, own, progress)
+        made = _measure(work, no_gradients, say)
+        found = gather(work, made, name)
+        write_json_lines(folder / POINTS_FILE, [line for each in made.curves for line in each.lines()])
+        write_json(folder / FINDINGS_FILE, found.model_dump(mode="json"))
+        write_audit_report(folder)
+    return found
+
+
+def _measure(work: Audit, no_gradients: str | None, say: Say) -> Made:
+    """Measure everything that is asked for."""
+    settings, bits = work.settings, work.bits
+    levels = work.unrelated_levels()
+    pairs = pair_curve(levels, seed=settings.seed)
+    nearest = (levels > 0).argmax(axis=1)[levels.any(axis=1)]
+    threshold = settings.threshold
+    if threshold is None:
+        threshold = largest_allowed(pairs.rates, settings.false_positives) or 0
+    planned, skipped = plan(settings, no_gradients, collisions=bool((work.others >= 0).all()))
+    cells, asked = len(EDITS) + len(planned), sum(each.questions or 0 for each in planned) * len(work.queries)
+    many = f"{len(planned)} attack{'s' * (len(planned) != 1)}"
+    questions = f", with up to {asked:,} questions in all" if asked else ""
+    say(
+        f"{len(EDITS)} edits and {many} on {len(work.queries)} of {len(work.stored.rows):,} pictures{questions}"
+    )
+    edits = []
+    for number, edit in enumerate(EDITS, start=1):
+        rows = measure_edit(work, edit, f"{number} of {cells}: ")
+        edits.append((edit, rows, curve("miss", [row.distance for row in rows], bits, edit=edit)))
+    attacks = []
+    for number, each in enumerate(planned, start=len(EDITS) + 1):
+        rows = measure_attack(work, each, threshold, f"{number} of {cells}: ")
+        about = {"attack": each.name, "budget": each.budget.text, "questions": each.questions}
+        own, stored = (
+            curve(each.aim, [row.distance for row in rows], bits, **about),
+            [row.jpeg for row in rows if row.jpeg is not None],
+        )
+        jpeg = curve(each.aim, stored, bits, **about, jpeg=settings.jpeg) if stored else None
+        attacks.append(MadeAttack(each, rows, own, jpeg))
+    strangers = curve("found unrelated", nearest, bits)
+    return Made(threshold, pairs, strangers, edits, attacks, skipped)

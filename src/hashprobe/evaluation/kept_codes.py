@@ -1,0 +1,84 @@
+"""The codes of a database, kept between calls in the cache, beside its decoded images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from hashprobe.data import Split
+from hashprobe.data.images.store import StoredImages, cache_folder
+from hashprobe.devices import versions
+from hashprobe.files import replacing, sha256_of
+from hashprobe.hashing import HashModel
+from hashprobe.identity import fingerprint
+from hashprobe.main_process import is_main
+from hashprobe.plugins import loaded_plugins
+from hashprobe.processes import processes
+from hashprobe.targets import Codes
+
+CHECKED = 8
+"""Images that are encoded anew to see whether the codes that are kept are still what the model gives."""
+
+
+def kept_codes(
+    model: HashModel, split: Split, *, cache_dir: str | Path | None = None, progress: bool = False
+) -> Codes:
+    """Return the packed codes of a split's images, from an earlier call where there was one.
+
+    They are known by the model's fingerprint, the file of the decoded images, which is named after their content, the rows of it,
+    plugins and versions. A few are made anew each time: where one differs, as after a change of a module of one's own, all are.
+    Images that are no file of the cache are encoded each time.
+
+    Args:
+        model: The hash model.
+        split: Whose images are meant.
+        cache_dir: Where they are kept; the user's cache folder by default.
+        progress: Whether a progress bar is shown.
+    """
+    store = split.images.store
+    if not isinstance(store, StoredImages):
+        return model.codes(split.images, progress=progress, distributed=True)
+    key = fingerprint(
+        "codes 1",
+        model.sha256(),
+        store.name,
+        sha256_of(split.images.rows.tobytes()),
+        made_by(),
+        str(model.device),
+    )
+    path = cache_folder(cache_dir) / f"codes-{key[:16]}.safetensors"
+    kept: Codes | None = processes(model.device).from_main(lambda: _read(path, len(split), model.bits))
+    if kept is not None and _still(model, split, kept):
+        return kept
+    codes = model.codes(split.images, progress=progress, distributed=True)
+    if is_main():
+        with replacing(path) as temporary:
+            save_file({"codes": codes}, temporary)
+    return codes
+
+
+def made_by() -> Mapping[str, Any]:
+    """Return what codes hang on beside model and images: versions, and the bytes of the plugins that are loaded."""
+    return versions() | {
+        path.name: sha256_of(path.read_bytes()) for path in loaded_plugins() if path.is_file()
+    }
+
+
+def _read(path: Path, count: int, bits: int) -> Codes | None:
+    """Return the codes of a file, or ``None`` where it is absent, damaged or another one."""
+    try:
+        codes = load_file(path)["codes"]
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+    fits = codes.dtype == np.uint8 and codes.shape == (count, -(-bits // 8))
+    return np.ascontiguousarray(codes) if fits else None
+
+
+def _still(model: HashModel, split: Split, kept: Codes) -> bool:
+    rows = np.unique(np.linspace(0, len(kept) - 1, min(len(kept), CHECKED)).astype(np.intp))
+    return bool(np.array_equal(model.codes(split.images[rows]), kept[rows]))
