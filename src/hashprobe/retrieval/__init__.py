@@ -4,7 +4,14 @@ No model and no image is known here.
 """
 
 from hashprobe.retrieval.codes import pack, unpack
-from hashprobe.retrieval.indexes import INDEXES, SearchIndex, open_index
+from hashprobe.retrieval.indexes import (
+    INDEXES,
+    FaissCodes,
+    SearchIndex,
+    check_index,
+    open_index,
+    read_faiss_codes,
+)
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
 from hashprobe.retrieval.metrics.average_precision import average_precision, average_precision_from_counts
@@ -26,6 +33,7 @@ from hashprobe.retrieval.store.code_store import CodeStore, open_code_store, wri
 __all__ = [
     "INDEXES",
     "CodeStore",
+    "FaissCodes",
     "HammingMeanAveragePrecision",
     "LevelCounts",
     "Neighbours",
@@ -37,6 +45,7 @@ __all__ = [
     "average_precision_from_neighbours",
     "bootstrap_interval",
     "chance_level",
+    "check_index",
     "count_levels",
     "count_levels_in_order",
     "count_levels_of_sets",
@@ -49,6 +58,7 @@ __all__ = [
     "precision_at_recall",
     "precision_recall_curve",
     "precision_within_radius",
+    "read_faiss_codes",
     "recall_at",
     "top_k",
     "unpack",
