@@ -158,6 +158,8 @@ def _retrieval(folder: Path) -> dict[str, Call]:
         ),
         "count_neighbours": (retrieval.count_neighbours, near | {"threads": 1}),
         "open_code_store": (retrieval.open_code_store, {"path": store, "bits": BITS, "model": "m"}),
+        "check_index": (retrieval.check_index, {"name": "faiss-hnsw", "bits": BITS, "links": 4}),
+        "read_faiss_codes": (retrieval.read_faiss_codes, {"path": index, "bits": BITS}),
         "open_index": (retrieval.open_index, {"name": "scan", "codes": database, "bits": BITS}),
         "open_index faiss-hnsw": (
             retrieval.open_index,

@@ -24,6 +24,7 @@ NAMES = (
     "cells/*.json",
     "experiment.json, held",
     "settings TOML",
+    "*.faiss",
     "lists/database_img.txt",
     "lists/database_label.txt",
     "lists/test_img.txt",

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hashprobe.errors import HashprobeError, check_whole_number
-from hashprobe.retrieval.codes import check_codes
 from hashprobe.retrieval.indexes.base import INDEXES
 from hashprobe.retrieval.indexes.faiss_base import MOST, FaissIndex
 from hashprobe.retrieval.indexes.faiss_format import read_index
@@ -29,6 +28,7 @@ class FaissFile(FaissIndex):
     """
 
     exact: ClassVar[bool] = False
+    needs: ClassVar[str] = "a file: path=FILE"
 
     def __init__(
         self,
@@ -59,7 +59,6 @@ class FaissFile(FaissIndex):
     def check(cls, *, bits: int, path: str = "", **settings: Any) -> None:
         """See :meth:`SearchIndex.check`: the file is read, whose codes are compared when those of the database are there."""
         _check_settings(**settings)
-        check_codes("codes", np.zeros((1, -(-bits // 8)), dtype=np.uint8), bits)
         read_index(_given(path), bits)
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.bounds import read_bytes
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.files import user_path
 from hashprobe.retrieval.arrays import Int64Array
-from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, check_codes, check_spare_bits
+from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, check_spare_bits
 from hashprobe.typed_values import checked
 
 DEEPEST = 3
@@ -59,7 +59,7 @@ def read_faiss_codes(path: str | Path, *, bits: int) -> FaissCodes:
 
 def read_index(path: str | Path, bits: int) -> tuple[bytes, FaissCodes]:
     """Return the bytes of a file, which faiss may be given, and the database in them; see :func:`read_faiss_codes`."""
-    given = user_path(path)
+    bits, given = check_whole_number("bits", bits, least=1, most=MAX_BITS), user_path(path)
     try:
         data = read_bytes(given, "index_bytes")
     except OSError as error:
@@ -80,9 +80,12 @@ def read_index(path: str | Path, bits: int) -> tuple[bytes, FaissCodes]:
         ) from None
     if not len(ids):
         raise HashprobeError(f"{given}: the index is empty; there is nothing to search.")
-    name = f"{given}: the index"
-    codes = check_codes(name, part.codes[order], bits)
-    check_spare_bits(name, codes, bits)
+    codes = part.codes[order]
+    if codes.shape[1] != -(-bits // 8):
+        raise HashprobeError(
+            f"{given}: the index has codes of {8 * codes.shape[1]} bits, and {bits} bits are searched; is it of this model?"
+        )
+    check_spare_bits(f"{given}: the index", codes, bits)
     return data, FaissCodes(codes, ids)
 
 

@@ -22,6 +22,7 @@ class LanceDB(SearchIndex):
     """
 
     exact: ClassVar[bool] = True
+    needs: ClassVar[str] = "the extra indexes"
 
     def __init__(self, codes: Any, *, bits: int) -> None:
         super().__init__(codes, bits=bits)

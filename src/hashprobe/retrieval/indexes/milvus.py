@@ -40,6 +40,7 @@ class Milvus(SearchIndex):
     """
 
     exact: ClassVar[bool] = False
+    needs: ClassVar[str] = "a Milvus server and the extra milvus"
     incidental: ClassVar[tuple[str, ...]] = ("url", "key_file")
 
     def __init__(

@@ -36,6 +36,7 @@ class PGVector(SearchIndex):
     """
 
     exact: ClassVar[bool] = False
+    needs: ClassVar[str] = "a PostgreSQL server with pgvector and the extra pgvector"
     incidental: ClassVar[tuple[str, ...]] = ("url", "build_mebibytes")
 
     def __init__(

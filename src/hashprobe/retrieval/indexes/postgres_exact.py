@@ -24,6 +24,7 @@ class PostgresExact(SearchIndex):
     """
 
     exact: ClassVar[bool] = True
+    needs: ClassVar[str] = "a PostgreSQL server and the extra pgvector"
     incidental: ClassVar[tuple[str, ...]] = ("url",)
 
     def __init__(self, codes: Any, *, bits: int, url: str = "") -> None:

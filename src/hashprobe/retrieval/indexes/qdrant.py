@@ -43,6 +43,7 @@ class Qdrant(SearchIndex):
     """
 
     exact: ClassVar[bool] = False
+    needs: ClassVar[str] = "the extra indexes"
     incidental: ClassVar[tuple[str, ...]] = ("url", "key_file")
 
     def __init__(
@@ -63,7 +64,8 @@ class Qdrant(SearchIndex):
         self._models = package("qdrant_client.models", "indexes")
         graph = self._models.HnswConfigDiff(m=links, ef_construct=build_width)
         self._collection = _Collection(self.codes, self.bits, url, key_file, graph)
-        self._params = self._models.SearchParams(exact=type(self).exact, hnsw_ef=search_width)
+        search = self._models.SearchParams(exact=type(self).exact, hnsw_ef=search_width)
+        self._params = None if url is None else search  # in memory it has no choice, and warns
         self._collection.open(self)
 
     def find(self, queries: PackedCodes, k: int) -> tuple[Any, Any]:

@@ -34,6 +34,7 @@ class USearch(SearchIndex):
     """
 
     exact: ClassVar[bool] = False
+    needs: ClassVar[str] = "the extra indexes"
 
     def __init__(
         self, codes: Any, *, bits: int, links: int = 16, build_width: int = 128, search_width: int = 128
@@ -68,6 +69,7 @@ class USearchExact(SearchIndex):
     """
 
     exact: ClassVar[bool] = True
+    needs: ClassVar[str] = "the extra indexes"
 
     def __init__(self, codes: Any, *, bits: int) -> None:
         super().__init__(codes, bits=bits)
