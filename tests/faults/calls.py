@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faiss
 import fuzzing
 import numpy as np
 import torch
@@ -116,6 +117,10 @@ def _retrieval(folder: Path) -> dict[str, Call]:
     found = retrieval.top_k(**searched, k=5)
     store = folder / "store.codes"
     retrieval.write_code_store(store, database, labels, bits=BITS, model="m")
+    index = folder / "own.faiss"
+    flat = faiss.IndexBinaryFlat(16)
+    flat.add(database)
+    faiss.write_index_binary(flat, str(index))
     near = {"neighbours": found, "query_labels": query_labels, "database_labels": labels, "bits": BITS}
     table: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "average_precision": (
