@@ -23,6 +23,7 @@ from hashprobe.typed_values import checked
 
 DEEPEST = 3
 """Indexes within one another: an id map over lists over a graph."""
+MOST_WIDTH = 1 << 20
 OTHERS = {
     b"IBHh": "a hash table",
     b"IBHm": "several hash tables",
@@ -149,12 +150,15 @@ def _flat(source: _Source, count: int, width: int, depth: int) -> _Part:
     return _Part(codes.reshape(count, width), np.arange(count))
 
 
-def _graph(source: _Source, count: int, width: int, depth: int) -> _Part:
+def _graph(source: _Source, count: int, _: int, depth: int) -> _Part:
     source.array("<f8")  # how likely each level is for a new item
     ends, levels = source.array("<i4").astype(np.int64), source.array("<i4")
     offsets, links = source.array("<u8").astype(np.int64), source.array("<i4")
     entry, top = source.number("<i4"), source.number("<i4")
-    source.rows("<i4", 2)  # how many candidates are kept while building and searching
+    for width in source.rows(
+        "<i4", 2
+    ):  # candidates kept while building and searching: memory is taken for all at once
+        _check(0 < width <= MOST_WIDTH, f"it keeps {width} candidates")
     _check(source.number("<i4") == 1, "its upper levels are searched in a way that is not read")
     _check(len(levels) == count and len(offsets) == count + 1, "numbers of items do not agree")
     if count:
