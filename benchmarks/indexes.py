@@ -113,7 +113,8 @@ def row(name: str, url: str | None, options: argparse.Namespace) -> str:
         except subprocess.TimeoutExpired:
             continue
         if done.returncode:
-            return f"| `{name}` | {items:,} | {done.stderr.strip().splitlines()[-1]} |"
+            *_, said = done.stderr.splitlines() or [f"ended with {done.returncode}"]
+            return f"| `{name}` | {items:,} | {said} |"
         got = json.loads(done.stdout.splitlines()[-1])
         exact = " (exact)" if got["exact"] else ""
         return (
