@@ -51,7 +51,7 @@ def test_the_page_on_hash_models_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     page = (EXAMPLE.parents[1] / "docs" / "hash-models.md").read_text(encoding="utf-8")
     own = page[page.index("A backbone of one's own") :]
     blocks = re.findall(r"^```python\n(.*?)^```", own, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for registry in (BACKBONES, MODELS, DEFENCES):
         monkeypatch.setattr(registry, "_things", dict(registry._things))
     monkeypatch.chdir(tmp_path)

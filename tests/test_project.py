@@ -114,7 +114,7 @@ def test_the_floor_check_finds_what_it_should(room: str, code: str, found: list[
     assert forbidden_imports(room, code) == found
 
 
-@pytest.mark.parametrize("room", ["results", "retrieval", "report"])
+@pytest.mark.parametrize("room", ["results", "retrieval", "data", "report"])
 def test_a_room_without_networks_brings_no_torch(room: str) -> None:
     """Who imports only the metrics waits for no networks and keeps none of them in memory."""
     code = f"import sys, hashprobe.{room}; print('torch' in sys.modules)"

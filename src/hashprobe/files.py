@@ -37,10 +37,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         HashprobeError: the operating system refused to write (disk full, no permission), or there is something there that is
             no file, as a device, which a rename would take away.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise HashprobeError(f"{path} is a folder or a device, not a file; give another place to write to.")
+    path = user_path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise HashprobeError(
+                f"{path} is a folder or a device, not a file; give another place to write to."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
         os.close(handle)

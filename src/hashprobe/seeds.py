@@ -6,9 +6,12 @@ A draw that depends only on (seed, names) needs no saved state: resumed work dra
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derived_seed(seed: int, *names: str | int) -> int:
@@ -24,4 +27,6 @@ def numpy_generator(seed: int, *names: str | int) -> np.random.Generator:
 
 def torch_generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """Return torch's generator for the draw that ``names`` describe."""
+    import torch  # data are read and drawn without it
+
     return torch.Generator(device=device).manual_seed(derived_seed(seed, *names))

@@ -233,6 +233,24 @@ class TestOptions:
 
         assert (off(restarts=4) <= off()).all()
 
+    def test_how_far_the_results_of_several_starts_lie_apart_is_said(self) -> None:
+        images, goal = random_images(6), Goal(codes=random_codes(6, 16))
+        far = PGD(steps=1, random_start=True, restarts=5).run(conv_model(16), images, goal)
+        alone = [
+            PGD(steps=1, random_start=True)(conv_model(16), images, goal.codes, generator=generator)
+            for generator in [torch.Generator().manual_seed(0)]
+            for _ in range(5)
+        ]
+        off = [(unpack(conv_model(16).codes(one) ^ goal.codes, 16) > 0).sum(axis=1) for one in alone]
+        assert far.restart_bits is not None
+        np.testing.assert_array_equal(far.restart_bits, np.ptp(off, axis=0))
+        assert far.restart_bits.any()
+        arrived = PGD(steps=60, random_start=True, restarts=2, epsilon=1.0).run(
+            linear_model(16), images, goal
+        )
+        assert not arrived.restart_bits.any()
+        assert PGD(steps=1).run(conv_model(16), images, goal).restart_bits is None
+
     def test_an_image_that_has_arrived_asks_no_more(self) -> None:
         model, images = linear_model(8), random_images(3)
         codes = model.codes(images)

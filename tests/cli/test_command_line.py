@@ -228,5 +228,5 @@ def test_a_plugin_that_takes_a_name_is_refused_in_one_sentence(
     assert call("evaluate", "--plugin", file, "--model", tmp_path) == 2
     assert capsys.readouterr().err == (
         f"hashprobe: the plugin {file} failed in line 4: the target label protocol 'paper' is registered already by "
-        "hashprobe.targets.protocols; choose another name.\n"
+        "hashprobe.data.protocols; choose another name.\n"
     )

@@ -33,6 +33,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     ("arguments", "message"),
     [
         (["train-hash", "--bits", "0"], "--bits"),
+        (["train-hash", "--model", "own", "--caffe"], "--caffe is of weights for a backbone"),
         (["train-hash", "--bitz", "3"], "No such option: --bitz"),
         (["train-hash", "--set", "epochs"], "expected NAME=VALUE"),
         (["train-hash", "--set", "epoch=3"], "did you mean 'epochs'?"),
@@ -40,7 +41,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
         (["train-hash", "--set", "loss=nope", "--weights", "none"], "no hash loss is named 'nope'"),
         (["train-hash", "--set", 'loss_settings={"eda": 1}', "--weights", "none"], "has no setting 'eda'"),
         (["train-hash", "--scale", "cpus"], "did you mean 'cpu'?"),
-        (["train-hash", "--model", "own"], "no model is named 'own'. None is registered; see --plugin."),
+        (
+            ["train-hash", "--model", "own"],
+            "no model is named 'own'. Known: ahash, dhash, pdq, phash, whash.",
+        ),
         (["train-hash", "--weights", "none", "--defence", "nope"], "no defence is named 'nope'"),
         (
             ["train-hash", "--weights", "none", "--device", "nonsense"],

@@ -11,10 +11,19 @@ import numpy as np
 import pytest
 from data_pictures import jpeg, picture
 
-from hashprobe.data import Audit, ImageRows, RetrievalData, Split, audit, audit_folder, load
+from hashprobe.data import (
+    Audit,
+    ImageRows,
+    RetrievalData,
+    Split,
+    audit,
+    audit_data,
+    audit_folder,
+    chance_by_protocol,
+    load,
+)
 from hashprobe.data.audit import duplicates as duplicates_module
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.audit import audit_data, chance_by_protocol
 from hashprobe.report.sections import audit_findings
 from hashprobe.retrieval import chance_level
 

@@ -13,13 +13,13 @@ from data_pictures import CLASSES, LABELS, LISTED, jpeg, picture, write_until_se
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashprobe.data import RetrievalData, load
+from hashprobe.data import RetrievalData, audit_folder, load
 from hashprobe.data.formats.line_lists import _PATH
 from hashprobe.data.formats.listing import Listing
 from hashprobe.data.formats.reading import read_listing
 from hashprobe.data.formats.voc import CLASS_NAMES
 from hashprobe.data.images.decoding import decode_image
-from hashprobe.data.images.image_files import ImageFiles
+from hashprobe.data.images.image_files import ImageFiles, source_text
 from hashprobe.errors import HashprobeError
 
 IntoTar = Callable[[Path, str, list[str]], None]
@@ -348,13 +348,36 @@ def test_source_names_the_folder_of_the_images(folder: Path, tmp_path: Path) -> 
         path.rename(lists / path.name)
     for written in ("../pets", str(folder), f"{folder}\n"):
         (lists / "source.txt").write_text(written)
-        data = load(lists, image_size=32, cache_dir=tmp_path / "cache")
+        with pytest.raises(
+            HashprobeError, match=r"source\.txt names .*, a folder elsewhere, and was not written by"
+        ):
+            load(lists, image_size=32, cache_dir=tmp_path / "cache")
+        data = load(lists, image_size=32, cache_dir=tmp_path / "cache", elsewhere=True)
         assert data.split_sha256 == expected.split_sha256
         np.testing.assert_array_equal(data.query.images[:], expected.query.images[:])
     for written in ("../nowhere", "", "../pets\n../pets"):
         (lists / "source.txt").write_text(written)
         with pytest.raises(HashprobeError, match=r"source\.txt names .*, which is no folder; write into it"):
             load(lists, image_size=32, cache_dir=tmp_path / "cache")
+
+
+def test_a_source_within_the_folder_or_marked_by_this_machine_needs_no_leave(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load(folder, image_size=32, cache_dir=tmp_path / "cache").split_sha256
+    (folder / "source.txt").write_text(".")
+    assert load(folder, image_size=32, cache_dir=tmp_path / "cache").split_sha256 == expected
+    (lists := tmp_path / "lists").mkdir()
+    for path in folder.glob("*.txt"):
+        path.rename(lists / path.name)
+    (lists / "source.txt").write_text(source_text(folder))
+    assert load(lists, image_size=32, cache_dir=tmp_path / "cache").split_sha256 == expected
+    monkeypatch.setattr("os.getuid", lambda: 12345)  # as if it came from another machine or user
+    with pytest.raises(HashprobeError, match="not written by hashprobe data build on this machine"):
+        load(lists, image_size=32, cache_dir=tmp_path / "cache")
+    with pytest.raises(HashprobeError, match="allow that by the data set's option elsewhere=true"):
+        audit_folder(lists, 32)
+    assert audit_folder(lists, 32, elsewhere=True).split_sha256 == expected
 
 
 @pytest.fixture

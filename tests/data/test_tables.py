@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from hashprobe.cli.main import app
-from hashprobe.data import RetrievalData, audit_folder, load, load_folder
+from hashprobe.data import RetrievalData, audit_data, audit_folder, load, load_folder
 from hashprobe.data.formats.drawing import draw_splits
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import audit_data
 from hashprobe.seeds import numpy_generator
 
 
@@ -90,7 +89,7 @@ def test_a_table_may_lie_elsewhere_and_name_the_folder_of_its_images(
     with pytest.raises(HashprobeError, match=r"table\.csv, line 2: the image images/t0\.jpg does not exist"):
         load(table, 32, cache_dir=cache)
     (tmp_path / "lists" / "source.txt").write_text("../pets")
-    assert len(load(table, 32, cache_dir=cache).query) == 2
+    assert len(load(table, 32, cache_dir=cache, elsewhere=True).query) == 2
 
 
 def test_of_two_tables_one_is_given(folder: Path, cache: Path) -> None:

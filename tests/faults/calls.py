@@ -23,16 +23,24 @@ from hashprobe import data, retrieval, targets
 from hashprobe.attacks import ATTACKS
 from hashprobe.attacks.base import project
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import CellSpec, audit_data, chance_by_protocol, target_label
+from hashprobe.evaluation import CellSpec, target_label
 from hashprobe.experiments import evaluate
 from hashprobe.experiments.paper import grid_size
-from hashprobe.hashing import HashModel, build_backbone, open_model
+from hashprobe.hashing import (
+    HashModel,
+    build_backbone,
+    open_file,
+    open_model,
+    open_service,
+    perceptual_hash,
+)
 from hashprobe.images import as_images
 from hashprobe.report import text_report, write_report
 from hashprobe.results import ResultRow, epsilon_text
 from hashprobe.targets import Goal
 from hashprobe.trained import load_trained
 from helpers import conv_model, linear_model, random_codes, random_images, tiny_data
+from outside_files import onnx_net
 
 BITS, CLASSES = 12, 3
 STRANGE: dict[str, Callable[[], Any]] = {
@@ -240,7 +248,9 @@ def _data(folder: Path) -> dict[str, Call]:
             data.audit_folder,
             lambda: {"path": drawn, "image_size": 32, "seed": 0, "queries": 1, "train": 1, "workers": 1},
         ),
-        "audit_data": Call(audit_data, lambda: {"name_or_path": str(table), "image_size": 32, "seed": 0}),
+        "audit_data": Call(
+            data.audit_data, lambda: {"name_or_path": str(table), "image_size": 32, "seed": 0}
+        ),
         "build_data_set": Call(data.build_data_set, build),
         "read_image": Call(data.read_image, lambda: {"path": folder / "query.png", "size": 32}),
         "contact_sheet": Call(
@@ -290,7 +300,8 @@ def _models() -> dict[str, Call]:
         "AnchorCode": Call(targets.AnchorCode, lambda: {**context, "images": 3}),
         "P2PCode": Call(targets.P2PCode, lambda: dict(context)),
         "chance_by_protocol": Call(
-            chance_by_protocol, lambda: {"query_labels": query_labels, "database_labels": labels, "seed": 0}
+            data.chance_by_protocol,
+            lambda: {"query_labels": query_labels, "database_labels": labels, "seed": 0},
         ),
         "target_label": Call(target_label, lambda: {"names": ["a"], "class_names": ("a", "b")}),
     }
@@ -305,10 +316,14 @@ def _files(folder: Path) -> dict[str, Call]:
     run = write_run(folder / "run", queries=1, database=8, protocols=("paper",))
     model = linear_model(size=8)
     model.save(folder / "model")
+    onnx_net(folder / "net.onnx")
     row = {"row": "a", "attack": "FGSM", "epsilon": 0.1, "protocol": "paper", "t_map": 0.5, "chance": 0.2}
     silent = Console(file=io.StringIO())
     return {
         "open_model": Call(open_model, lambda: {"name_or_folder": "nowhere", "bits": BITS}),
+        "open_file": Call(open_file, lambda: {"file": folder / "net.onnx", "settings": None}),
+        "open_service": Call(open_service, lambda: {"text": "command:", "names": ()}),
+        "perceptual_hash": Call(perceptual_hash, lambda: {"name": "phash", "settings": None}),
         "HashModel.load": Call(
             HashModel.load, lambda: {"directory": folder / "model", "module": model.network}
         ),

@@ -17,20 +17,21 @@ from hypothesis import strategies as st
 from synthetic import write_run
 
 from hashprobe import retrieval
-from hashprobe.data import load
+from hashprobe.data import audit_data, load
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation import CellStore, audit_data
+from hashprobe.evaluation import CellStore
 from hashprobe.evaluation.cells.measured import Measured
 from hashprobe.experiments.paper import grid_size
 from hashprobe.files import write_json
 from hashprobe.folders import LOCK_FILE, recording
-from hashprobe.hashing import HashModel
+from hashprobe.hashing import HashModel, open_model
 from hashprobe.report.page import render
 from hashprobe.report.run import RunRecord
 from hashprobe.results import ResultRow
 from hashprobe.text import plain
 from hashprobe.trained import load_trained
 from helpers import linear_model, random_codes, train_tiny
+from outside_files import onnx_net, small_net, torchscript
 
 DIRECTORY = None
 """In place of a file's bytes: a folder of its name."""
@@ -223,7 +224,11 @@ def _models(root: Path) -> list[Read]:
         assert loaded.sha256() == trained.sha256()
         return loaded
 
-    return [*files, Read("trained.json", root / "prototype" / "trained.json", load_prototype)]
+    files.append(Read("trained.json", root / "prototype" / "trained.json", load_prototype))
+    return files + [
+        Read(path.name, path, lambda path=path: open_model(str(path)))  # type: ignore[misc]
+        for path in (onnx_net(root / "net.onnx"), torchscript(root / "net.pt", small_net()))
+    ]
 
 
 def _folders(root: Path) -> list[Read]:

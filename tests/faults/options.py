@@ -145,6 +145,7 @@ def verbs(root: Path) -> dict[str, Verb]:
     shared = (
         *(("--attack", each) for each in attacks),
         *(("--index", each) for each in indexes),
+        ("--model", "phash,hash_size={}"),
         *(("--data-option", f"{name}={{}}") for name in ("queries", "train", "workers", "cache_dir", "seed")),
     )
     training = tuple(

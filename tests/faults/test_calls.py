@@ -39,6 +39,7 @@ FOUND_IN_CALLS: list[tuple[str, dict[str, str]]] = [
     ("as_images", {"images": repr(2**63)}),
     ("project", {"adversarial": "tensor"}),
     ("project", {"epsilon": repr(-(10**30))}),
+    ("project", {"adversarial": "sparse tensor", "images": "sparse tensor"}),
     ("target_label", {"names": "texts in an array"}),
     ("evaluate", {"trained": "large images"}),
     ("evaluate", {"model": repr(10**30)}),
@@ -57,6 +58,7 @@ FOUND_IN_OPTIONS: list[tuple[str, dict[str, tuple[str, ...]]]] = [
     ("reproduce", {"--source": ("\udcff",)}),
     ("bench", {"--queries": ("9" * 400,)}),
     ("train-hash", {"--seed": ("9" * 30,)}),
+    ("data show", {"--out": ("9" * 400,)}),
 ]
 """What the fuzzer of options found: each was a traceback, or a page of text, before."""
 

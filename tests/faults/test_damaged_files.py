@@ -21,6 +21,8 @@ NAMES = (
     "training/hash-model.jsonl",
     "model.json",
     "trained.json",
+    "net.onnx",
+    "net.pt",
     "cells/*.json",
     "experiment.json, held",
     "settings TOML",

@@ -82,7 +82,7 @@ class TestNames:
         register()
         with pytest.raises(
             HashprobeError,
-            match=r"nowhere is neither a folder nor a registered model \(mine\); give .*--plugin",
+            match=r"nowhere is neither a folder nor a registered model \(.*mine\); give .*--plugin",
         ):
             open_model("nowhere")
 

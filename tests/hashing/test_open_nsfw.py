@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import BACKBONES, HashModel
+from hashprobe.hashing import BACKBONES, HashModel, open_model
 from hashprobe.plugins import load_plugins
 from helpers import random_images, same_tensors
 
@@ -56,6 +56,20 @@ def test_weights_that_it_has_not_are_one_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(HashprobeError, match=r"not installed: pip install 'hashprobe\[nsfw\]'"):
         HashModel.build("open_nsfw", bits=12, weights="bundled")
+
+
+def test_the_published_file_is_a_hash_with_gradients_as_it_is() -> None:
+    needs(PACKAGE, "onnx", "onnxruntime")
+    (folder,) = find_spec(PACKAGE).submodule_search_locations  # type: ignore[union-attr, misc]
+    file = f"{folder}/open_nsfw.onnx,mean=caffe,channels=bgr,output=/ReduceMean_output_0,hyperplanes=32"
+    model, images = open_model(file), random_images(1, size=64)
+    assert (model.bits, model.gradients, model.input_size) == (32, True, (224, 224))
+    start = images.clone().requires_grad_(True)
+    outputs = model.logits(start)
+    (gradient,) = torch.autograd.grad(outputs.sum(), start)
+    assert (gradient != 0).float().mean() > 0.9
+    with torch.no_grad():
+        torch.testing.assert_close(outputs.detach(), model.logits(images), atol=1e-4, rtol=1e-3)
 
 
 def test_its_features_are_those_of_the_published_graph() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from synthetic import SIZE
 
 from hashprobe.report.page import render
 from hashprobe.report.run import RunRecord
@@ -281,12 +283,100 @@ def test_the_page_is_no_wider_than_the_screen(browser: Any, reported: Path, widt
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", ["targeted", "mixed"])
+def test_navigation_and_table_are_not_cut(
+    browser: Any, reported: Path, mixed_path: Path, width: int, kind: str
+) -> None:
+    """Columns make room, first those that say least; what tells rows apart stays, if only under the name."""
+    with opened(browser, reported if kind == "targeted" else mixed_path, width=width) as page:
+        filters, box, nav = (page.locator(name) for name in ("#filters", "#results .scroll", "nav"))
+        for group in ("disjoint", *(["untargeted", ""] if kind == "mixed" else [""])):
+            filters.locator("select").first.select_option(group)
+            for element in (box, nav):
+                assert element.evaluate("(element) => element.scrollWidth - element.clientWidth") <= 0
+            heads = headings(page)
+            assert heads[0] == "Attack"
+            assert any(head.startswith("Chance") for head in heads)
+            if "Code" not in heads:
+                under = page.locator("#table tbody .under").evaluate_all(
+                    "(all) => all.map((one) => one.dataset.text)"
+                )
+                assert any("anchor" in text or "own" in text for text in under)
+        assert "no room for" in page.locator("#table-count").inner_text()
+        page.get_by_label("All columns").check()
+        assert len(headings(page)) > len(heads)
+
+
+def test_columns_come_back_where_there_is_room(browser: Any, reported: Path) -> None:
+    with opened(browser, reported, width=390) as page:
+        narrow = headings(page)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        sync_api.expect(page.locator("#table thead th", has_text="RMS")).to_be_visible()
+        assert set(narrow) < set(headings(page))
+
+
+def test_names_are_explained_where_they_stand(browser: Any, reported: Path) -> None:
+    with opened(browser, reported) as page:
+        assert {"t-MAP", "disjoint", "P2P code", "DHTA"} <= set(page.locator("#terms dt").all_inner_texts())
+        code = page.locator("#table tbody th", has_text="P2P code")
+        assert "a yardstick and no attack" in (code.get_attribute("title") or "")
+        assert "the target label shares nothing with the query" in page.locator("#facts").inner_text()
+    with opened(browser, reported, width=390) as page:  # there it would fill the screen
+        assert not page.locator("#terms dl").is_visible()
+        page.locator("#terms summary").click()
+        assert page.locator("#terms dl").is_visible()
+
+
+def test_training_and_fingerprints_are_last_and_folded(page: Any) -> None:
+    assert page.locator("section").last.get_attribute("id") == "training"
+    assert not page.locator("#training-charts").is_visible()
+    assert not page.get_by_text("split_sha256").is_visible()
+    assert not page.locator("#facts .hex details").get_attribute("open")
+    page.locator("#training summary").click()
+    chart = page.locator("#training-charts svg").first
+    sync_api.expect(chart).to_be_visible()
+    page.wait_for_function("document.querySelector('#training-charts svg').clientWidth > 200")
+
+
+def test_small_pictures_are_shown_smoothly_at_most_at_twice_their_size(page: Any) -> None:
+    sync_api.expect(page.locator("#query-caption")).to_contain_text(f"{SIZE} × {SIZE} pixels")
+    for picture in ("#query-picture", "#adversarial-picture", "#difference", "#after img"):
+        shown = page.locator(picture).first
+        assert shown.evaluate("(image) => getComputedStyle(image).imageRendering") == "auto"
+        assert 0 < shown.evaluate("(image) => image.clientWidth") <= 2 * SIZE
+    assert f"{SIZE} × {SIZE} pixels" in page.locator("#gallery .lead").inner_text()
+
+
+def test_one_label_of_a_target_of_two_is_marked_and_counted(
+    browser: Any, run_directory: Path, tmp_path: Path
+) -> None:
+    run = RunRecord.read(run_directory)
+    assert run.gallery
+    entry = next(entry for entry in run.gallery.entries if any(item.hit for item in entry.after))
+    (label,) = entry.target_labels
+    both = entry.model_copy(update={"target_labels": (label, "moon")})
+    lead, *rest = both.after
+    first = lead.model_copy(update={"labels": (label, "moon"), "hit": True})
+    shown = replace(run.gallery, entries=(both.model_copy(update={"before": (), "after": (first, *rest)}),))
+    path = tmp_path / "page.html"
+    path.write_text(render(replace(run, gallery=shown)), encoding="utf-8")
+    hits = 1 + sum(item.hit for item in rest)
+    with opened(browser, path) as page:
+        said = f"{hits} of 10 carry at least one of the 2 target labels, 1 carry all"
+        assert page.locator("#after-count").inner_text() == said
+        assert page.locator("#after li.partial").count() == hits - 1
+        assert "carries 2 of 2 target labels" in page.locator("#after img").first.get_attribute("alt")
+        assert "any of which counts" in page.locator("#facts").inner_text()
+
+
 def test_hostile_names_are_shown_as_text(browser: Any, hostile_directory: Path) -> None:
     path = hostile_directory / "page.html"
     path.write_text(render(RunRecord.read(hostile_directory)), encoding="utf-8")
     with opened(browser, path, width=390) as page:
         for place in range(4):
             page.locator("#pick-query").select_option(index=place)
+        page.locator("#made summary").click()
         text = page.locator("#made").inner_text()
         assert "<script>alert(1)</script>" in text
         assert '<img src=x onerror="alert(1)">' in text

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hashprobe.report import charts
+from hashprobe.report.gallery import Entry, Gallery
 from hashprobe.report.rows import groups, remarks, row_names, score_heading
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
@@ -96,7 +99,76 @@ def test_the_headline_is_the_strongest_bounded_attack() -> None:
 def test_an_attack_within_chance_is_said_to_have_failed() -> None:
     finding = summarise(RunRecord.from_rows([ORIGINAL, row("FGSM", 0.525)])).findings[0]
     assert not finding.works
-    assert "does not get measurably above chance" in finding.sentence
+    assert finding.sentence.startswith("The attack FGSM does not work.")
+    assert "in random order about 50 would" in finding.sentence
+
+
+def with_shares(rows: list[dict[str, Any]], shares: list[float]) -> RunRecord:
+    """Rows of which so large a share of the first hundred pictures counts."""
+    curves = {
+        line["row"]: Curve([], [], [10, 100], [share, share])
+        for line, share in zip(rows, shares, strict=True)
+    }
+    return RunRecord(rows=made(*rows), curves=curves)
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.373, "does not work"), (0.41, "hardly works"), (0.43, "works"), (0.30, "does not work")],
+)
+def test_a_headline_at_chance_is_of_an_attack_that_does_not_work(share: float, verdict: str) -> None:
+    """Its t-MAP lies measurably above chance, which nobody sees among the first hundred pictures."""
+    rows = [row("Original", 0.33, epsilon=None, chance=0.37), row("FGSM", 0.42, chance=0.37)]
+    finding = summarise(with_shares(rows, [0.35, share])).findings[0]
+    assert finding.verdict == verdict
+    assert finding.sentence.startswith(f"The attack FGSM {verdict}.")
+    assert f"{100 * share:.0f} of the first 100 pictures" in finding.sentence
+    assert "in random order about 37 would" in finding.sentence
+
+
+def test_a_rise_among_the_first_alone_is_said_to_be_no_effect_on_the_whole() -> None:
+    rows = [row("Original", 0.5, epsilon=None), row("FGSM", 0.505)]
+    finding = summarise(with_shares(rows, [0.5, 0.8])).findings[0]
+    assert finding.verdict == "does not work"
+    assert "Over the whole ranking it has no measurable effect: t-MAP 50.5 %" in finding.sentence
+
+
+@pytest.mark.parametrize(("score", "how"), [(0.382, "worse than"), (0.655, "as"), (0.7, "better than")])
+def test_the_summary_says_whether_the_query_s_own_labels_are_still_found(score: float, how: str) -> None:
+    scores = {"map": score, "map_low": score - 0.01, "map_high": score + 0.01}
+    attacked = row("FGSM", 0.8, map_benign=0.658, map_chance=0.44, **scores)
+    sentence = summarise(RunRecord.from_rows([ORIGINAL, attacked])).findings[0].sentence
+    assert f"What the query itself shows is found {how} before" in sentence
+    assert (
+        f"as far up as {100 * score:.0f} of 100 (MAP); before the attack 66, in random order 44." in sentence
+    )
+
+
+def entry(target: list[str], *returned: list[str]) -> Entry:
+    neighbours = [
+        {"image": "d.png", "distance": 0, "hit": bool(set(target) & set(labels)), "labels": labels}
+        for labels in returned
+    ]
+    pictures = {"query_image": "q.png", "adversarial_image": "a.png"}
+    values = {"row": "a", "query": 0, "query_labels": ["boat"], "target_labels": target}
+    return Entry.model_validate(values | pictures | {"before": [], "after": neighbours})
+
+
+def test_one_label_of_a_target_of_several_is_not_full_success_without_a_word() -> None:
+    entries = (entry(["cat", "dog"], ["cat"], ["dog", "cat"], ["dog"], ["car"]), entry(["cat"], ["cat"]))
+    run = RunRecord.from_rows([row("FGSM", 0.8, row="a")])
+    said = "A target may be several labels, of which one is enough to count"
+    assert f"{said}." in summarise(run).findings[0].explained
+    shown = replace(run, gallery=Gallery(Path(), 64, entries))
+    assert (
+        f"{said}: 1 of the 2 targets in the gallery are, and of the pictures returned first for those "
+        "75 % carry at least one of the labels and 25 % carry all."
+    ) in summarise(shown).findings[0].explained
+    for other in (
+        replace(run, gallery=Gallery(Path(), 64, entries[1:])),
+        RunRecord.from_rows([row("FGSM", 0.8, row="a", protocol="single")]),
+    ):
+        assert "several labels" not in summarise(other).findings[0].explained
 
 
 def test_the_headline_counts_returned_pictures_where_the_curve_is_known() -> None:
@@ -170,7 +242,8 @@ def test_an_untargeted_headline_says_what_is_left() -> None:
     ]
     assert finding.works
     assert finding.sentence == (
-        "I-FGSM changes a query, and the pictures that share a label with it still come as far up as 32 of 100 (MAP); "
+        "The attack I-FGSM works. It changes a query, and the pictures that share a label with it still come as far up as "
+        "32 of 100 (MAP); "
         "before the attack 70 did, and in random order about 30 would. "
         "No pixel value changes by more than 8 of 255."
     )
@@ -180,7 +253,7 @@ def test_an_untargeted_headline_says_what_is_left() -> None:
 def test_an_untargeted_attack_at_the_unchanged_queries_is_said_to_have_failed() -> None:
     finding = summarise(RunRecord.from_rows([untargeted("FGSM", 0.695)])).findings[0]
     assert not finding.works
-    assert "does not get measurably below the unchanged queries" in finding.sentence
+    assert finding.sentence.startswith("The attack FGSM does not work.")
 
 
 def test_an_untargeted_headline_counts_relevant_pictures_where_both_curves_are_known() -> None:
@@ -212,7 +285,7 @@ def test_both_goals_have_their_findings_and_a_transfer_waits_behind() -> None:
     ]
     assert found == [("FGSM", "targeted"), ("I-FGSM", "untargeted")]
     transfer = summarise(RunRecord.from_rows([ORIGINAL, rows[2]])).findings[0]
-    assert "transfer: made against another model, bbbbbbbb" in transfer.detail
+    assert "transfer: made against another model, bbbbbbbb" in transfer.measured
     assert transfer.original is not None
 
 
@@ -224,7 +297,8 @@ def test_the_strongest_attack_of_a_single_pass_is_always_named() -> None:
     ]
     found = summarise(RunRecord.from_rows(rows)).findings
     assert [finding.row.attack for finding in found] == ["Slow", "Quick"]
-    assert "Quick changes a query in a single forward pass" in found[1].sentence
+    assert "It changes a query in a single forward pass" in found[1].sentence
+    assert "in a single forward pass" in found[1].role
 
 
 def test_a_row_of_map_at_k_is_not_compared_with_a_share_by_chance() -> None:

@@ -40,12 +40,13 @@ def test_the_terminal_shows_the_summary_and_every_row(run_directory: Path) -> No
 
 def test_the_terminal_shows_untargeted_rows_by_their_map(mixed_directory: Path) -> None:
     text = printed(mixed_directory, 140)
-    table = text[text.index("untargeted (soft pictures") :]
+    table, _, names = text[text.index("untargeted (soft pictures") :].partition("t-MAP: ")
     assert "Bold: the lowest MAP of the attacks with equal budget" in table
     assert "t-MAP" not in table
     (line,) = [line for line in table.splitlines() if "I-FGSM, own" in line and "4/255" in line]
     assert [text for text in line.split() if text[0].isdigit()][:4] == ["4/255", "41.0", "39.0–43.0", "44.0"]
     assert "transfer: made against another model" in " ".join(table.split())
+    assert "P2P code: a yardstick and no attack" in names
 
 
 def test_the_terminal_shows_names_as_text(hostile_directory: Path) -> None:
@@ -98,6 +99,16 @@ def test_a_plot_without_values_is_refused(run_directory: Path) -> None:
         plots.training(run, "gan")
     with pytest.raises(HashprobeError, match="nothing to draw"):
         plots.precision_recall(RunRecord(rows=run.rows))
+
+
+def test_the_score_over_a_single_budget_is_not_drawn(run_directory: Path) -> None:
+    """It is a stack of points above one another, unbounded attacks beside it or not."""
+    run = RunRecord.read(run_directory)
+    rows = plots.select(run, "disjoint")
+    assert "t-map-over-epsilon" in [chart.name for chart in charts.of_rows(run, rows)]
+    one = [row for row in rows if row.epsilon in (None, 8 / 255)]
+    drawn = [chart.name for chart in charts.of_rows(run, one)]
+    assert drawn == ["pr", "precision-at-n", "t-map-over-time", "t-map-over-passes"]
 
 
 def test_unbounded_attacks_are_rings_apart_from_bounded_ones(run_directory: Path) -> None:

@@ -170,6 +170,7 @@ PLANTED: dict[str, list[tuple[ResultRow, ...]]] = {
             row("ProS-GAN", 0.40, **NO_PASSES | {"trained": True, "access": "nothing", "epsilon": None}),
         ),
     ],
+    "restarts scatter": [(*SOUND, row("DHTA", 0.60, restart_bits=5.0))],
     "seeds scatter": [
         (*SOUND, row("ProS-GAN", 0.55, **NO_PASSES | {"access": "nothing", "trained": True, "training_seed": 1})),
         (STEPS, row("I-FGSM", 0.62, seed=1)),

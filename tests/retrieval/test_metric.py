@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,33 @@ from hashprobe import retrieval
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval.metrics import metric as metric_module
 from retrieval import plain
+
+torchmetrics = pytest.importorskip("torchmetrics", reason="needs the extra metrics")
+
+
+@pytest.fixture(params=["with torchmetrics", "without"], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run every test twice: the second time on the class as it is where torchmetrics is not installed."""
+    if request.param == "without":
+        monkeypatch.setitem(sys.modules, "torchmetrics", None)
+        monkeypatch.delitem(sys.modules, "hashprobe.retrieval.metrics.torchmetrics_state")
+        assert metric_module.__file__
+        name = "metric_without_torchmetrics"
+        spec = importlib.util.spec_from_file_location(name, metric_module.__file__)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(
+            retrieval, "HammingMeanAveragePrecision", module.HammingMeanAveragePrecision, raising=False
+        )
+    return str(request.param)
+
+
+def test_it_is_a_metric_of_torchmetrics_where_that_is_installed(kind: str) -> None:
+    metric = retrieval.HammingMeanAveragePrecision()
+    assert isinstance(metric, torchmetrics.Metric) == (kind == "with torchmetrics")
 
 
 def test_batches_give_what_the_whole_gives() -> None:
@@ -122,10 +151,8 @@ def test_a_wrong_setting_is_refused_when_it_is_given() -> None:
             retrieval.HammingMeanAveragePrecision(**settings)  # type: ignore[arg-type]
 
 
-def filled(
-    case: dict[str, np.ndarray], part: slice, **settings: Any
-) -> retrieval.HammingMeanAveragePrecision:
-    metric = retrieval.HammingMeanAveragePrecision(**settings)
+def filled(case: dict[str, np.ndarray], part: slice, of: Any = None, **settings: Any) -> Any:
+    metric = (of or retrieval.HammingMeanAveragePrecision)(**settings)
     metric.update(case["queries"][part], case["query_labels"][part], split="query")
     metric.update(case["database"][part], case["database_labels"][part], split="database")
     return metric
@@ -183,6 +210,43 @@ def test_a_split_of_no_image_is_said_as_such() -> None:
     metric.update(np.zeros((0, 1)), np.zeros((0, 1)), split="query")
     with pytest.raises(HashprobeError, match="no image of the query split was added"):
         metric.compute()
+
+
+@pytest.mark.parametrize("call", ["update", "forward"])
+def test_a_collection_takes_it(call: str) -> None:
+    """Metrics of one state share it there, and none counts a batch twice."""
+    case = plain.random_case(5, queries=6, items=40, bits=12, classes=5)
+    Metric = torchmetrics_class()
+    metrics = torchmetrics.MetricCollection({"whole": Metric(), "first": Metric(top_k=7)})
+    for _ in range(2):  # the second time after a reset
+        for part in (slice(0, 15), slice(15, 40)):
+            add = getattr(metrics, call)
+            add(case["database"][part], case["database_labels"][part], split="database")
+        add(case["queries"], case["query_labels"], split="query")
+        found = metrics.compute()
+        for name, settings in (("whole", {}), ("first", {"top_k": 7})):
+            alone = Metric(**settings)
+            alone.update(case["database"], case["database_labels"], split="database")
+            alone.update(case["queries"], case["query_labels"], split="query")
+            assert found[name] == alone.compute()
+        metrics.reset()
+
+
+def test_states_are_gathered_and_moved_as_torchmetrics_does() -> None:
+    """Two processes that have seen the same are as a metric merged with its like."""
+    case = plain.random_case(6, queries=6, items=10, bits=12, classes=5)
+    metric, twice = (filled(case, slice(None), of=torchmetrics_class()) for _ in range(2))
+    twice.merge_state(metric.clone())
+    own = metric.per_query()
+    metric.sync(dist_sync_fn=lambda state, group: [state, state], distributed_available=lambda: True)
+    np.testing.assert_array_equal(metric.per_query(), twice.per_query())
+    metric.unsync()
+    np.testing.assert_array_equal(metric.per_query(), own)
+    assert {state.device.type for state in metric.to("meta").query_codes} == {"meta"}
+
+
+def torchmetrics_class() -> Any:
+    return metric_module.HammingMeanAveragePrecision
 
 
 def test_the_example_runs() -> None:

@@ -2,6 +2,7 @@
 
 from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
 from hashprobe.attacks.base import ATTACKS, Attack, AttackResult, Norm, project
+from hashprobe.attacks.code_generator import CodeGeneratorAttack
 from hashprobe.attacks.dhta import DHTA, P2P
 from hashprobe.attacks.few_step import FewStep
 from hashprobe.attacks.fgsm import FGSM
@@ -48,6 +49,7 @@ __all__ = [
     "Attack",
     "AttackResult",
     "BorrowedAttack",
+    "CodeGeneratorAttack",
     "Cost",
     "FewStep",
     "Foolbox",

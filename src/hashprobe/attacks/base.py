@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -14,9 +15,9 @@ import torch
 
 from hashprobe.attacks.access import Access, Cost, Judge, Search, Victim
 from hashprobe.errors import HashprobeError, shortened
-from hashprobe.hashing import HashModel, frozen
+from hashprobe.hashing import HashModel, RankedService, frozen, no_gradients
 from hashprobe.identity import optional
-from hashprobe.images import ImagesLike, as_images
+from hashprobe.images import ImagesLike, as_images, check_values
 from hashprobe.registry import Registry
 from hashprobe.targets import Goal, Objective
 from hashprobe.typed_values import check_fields, checked
@@ -51,6 +52,8 @@ def project(
     Raises:
         HashprobeError: images of another shape, or something else in place of an argument.
     """
+    check_values(adversarial)
+    check_values(images)
     if adversarial.shape != images.shape:
         found = f"{tuple(adversarial.shape)} and {tuple(images.shape)}"
         raise HashprobeError(f"adversarial and unchanged images must have one shape; found {found}.")
@@ -75,11 +78,14 @@ class AttackResult:
         images: Float images in [0, 1], ``(n, 3, h, w)``, within the budget, on the model's device.
         cost: What it cost, counted for each image.
         winners: Of an attack that tries several: the name of the one that served each image best; else empty.
+        restart_bits: Of an attack that starts several times: how many bits its results for each image lie apart, in their
+            distance from the goal's code, float64 ``(n,)``; else ``None``.
     """
 
     images: torch.Tensor
     cost: Cost
     winners: tuple[str, ...] = ()
+    restart_bits: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +189,7 @@ class Attack(ABC):
     @checked
     def run(
         self,
-        model: HashModel,
+        model: HashModel | RankedService,
         images: ImagesLike,
         goal: Goal,
         *,
@@ -195,7 +201,7 @@ class Attack(ABC):
         """Attack images.
 
         Args:
-            model: The attacked model; left as it was.
+            model: The attacked model, left as it was; or a service that answers with lists, for attacks that see no more.
             images: ``(n, 3, h, w)``, uint8 or float in [0, 1]; not modified.
             goal: What is to be reached, for each image.
             generator: Source of randomness on the CPU, for attacks that draw; a fresh one with seed 0 if not given.
@@ -204,9 +210,13 @@ class Attack(ABC):
             judge: What answers how well codes retrieve labels, for an attack that chooses among results.
 
         Raises:
-            HashprobeError: images outside [0, 1], a goal that the attack cannot take, or codes or labels of another shape than
-                images and model ask for.
+            HashprobeError: images outside [0, 1], a goal that the attack cannot take, codes or labels of another shape than
+                images and model ask for, or a model that gives less than the attack needs.
         """
+        if self.access is Access.GRADIENTS and isinstance(model, HashModel) and not model.gradients:
+            raise no_gradients("it gives codes alone", type(self).__name__)
+        if isinstance(model, RankedService):
+            goal = dataclasses.replace(goal, codes=None)  # of which a list tells nothing
         clean = as_images(images, device=model.device).detach()
         goal = self._checked(goal, len(clean), model.bits)
         victim = Victim(
@@ -218,10 +228,10 @@ class Attack(ABC):
             questions=self.questions,
             judge=judge,
         )
-        with frozen(model):
+        with frozen(model) if isinstance(model, HashModel) else nullcontext():
             adversarial = self.perturb(victim, clean, goal, generator or torch.Generator().manual_seed(0))
         images = project(adversarial.detach(), clean, self.epsilon, self.norm)
-        return AttackResult(images, victim.cost, victim.winners)
+        return AttackResult(images, victim.cost, victim.winners, victim.restart_bits)
 
     @abstractmethod
     def perturb(

@@ -199,5 +199,7 @@ def _best(
         off = torch.zeros_like(losses) if wanted is None else ((logits >= 0) != (wanted > 0)).sum(dim=1)
         ranks.append(torch.stack([off.double(), losses.double()]).cpu().numpy())
     off, losses = np.stack(ranks, axis=1)  # (restarts, n) each
+    if wanted is not None:
+        victim.restart_bits = np.ptp(off, axis=0)
     best = np.lexsort((losses, off), axis=0)[0]
     return torch.stack(list(found))[torch.from_numpy(best), torch.from_numpy(rows)]

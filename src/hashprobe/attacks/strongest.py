@@ -96,7 +96,7 @@ class Strongest(Attack):
             better = reached > strength
             best[torch.from_numpy(better).to(images.device)] = found[better].detach()
             strength[better], winners[better] = reached[better], name
-        victim.winners = tuple(winners.tolist())
+        victim.winners, victim.restart_bits = tuple(winners.tolist()), None  # which is one member's alone
         return best
 
 

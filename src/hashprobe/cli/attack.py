@@ -102,7 +102,7 @@ def attack(
     search = read_search(index, None)
     search.check(attacked.bits)
     evaluator = Evaluator(attacked, loaded, seed=seed, trained=given, search=search, progress=True)
-    check_cells([spec], evaluator.trained, evaluator.model_sha256)
+    check_cells([spec], evaluator.trained, evaluator.model_sha256, gradients=attacked.gradients)
     picture_goal(evaluator, spec, attacked.codes(images[:1]), label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
     facts = {

@@ -66,7 +66,7 @@ def check_data(
 
     Example: hashprobe data check --data path/to/flickr25k --out audit.json
     """
-    from hashprobe.evaluation import audit_data
+    from hashprobe.data import audit_data
     from hashprobe.files import write_json
 
     options = read_data_options(data_option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -48,7 +49,11 @@ Queries = Annotated[
         min=1,
     ),
 ]
-MODEL_HELP = "Folder of a hash model, as train-hash wrote it, or the name of a model that a plugin registers."
+MODEL_HELP = (
+    "Folder of a hash model, as train-hash wrote it; the name of a model of 'list models' (pdq, phash, … and plugins'); a "
+    ".pt, .pt2 or .onnx file; or a service: command:PROGRAM, or an address that begins with http:. Settings follow after commas: "
+    "net.onnx,mean=imagenet."
+)
 Model = Annotated[str, typer.Option(help=MODEL_HELP)]
 TrainedFolders = Annotated[
     list[Path] | None,
@@ -138,25 +143,36 @@ def load_data(
 
 
 def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
-    """Return hash models by name, on a device: each a name of ``MODELS``, or a folder, which is named after itself.
+    """Return hash models by name, on a device: names of ``MODELS``, or what is opened and named after itself.
 
     Raises:
         HashprobeError: one that cannot be opened, or is given twice.
     """
     from hashprobe.devices import resolve_device
     from hashprobe.files import user_path
-    from hashprobe.hashing import MODELS, open_model
+    from hashprobe.hashing import MODELS, is_outside, open_model
 
     place = resolve_device(device)
-    plain = [Path(name).name for name in names]
+    plain = [_as_a_name(name) if is_outside(name) else Path(name).name for name in names]
     own = [
-        short if plain.count(short) == 1 else name.replace("/", "_")
-        for name, short in zip(names, plain, strict=True)
+        short
+        if plain.count(short) == 1
+        else f"{short}-{number}"
+        if is_outside(name)
+        else name.replace("/", "_")
+        for number, (name, short) in enumerate(zip(names, plain, strict=True), start=1)
     ]
-    places = {name if name in MODELS else str(user_path(name).resolve()) for name in names}
+    as_said = {name for name in names if name in MODELS or is_outside(name)}
+    places = {name if name in as_said else str(user_path(name).resolve()) for name in names}
     if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
+
+
+def _as_a_name(model: str) -> str:
+    """Return what rows and files are named after, of a model with settings, arguments or an address."""
+    file, comma, settings = model.partition(",")
+    return re.sub(r"[^\w.-]+", "-", Path(file).name + comma + settings).strip("-")[:60]
 
 
 def load_trained_folders(folders: Sequence[Path] | None) -> list[Trained]:

@@ -22,7 +22,7 @@ from hashprobe.cli.options import (
     with_overrides,
 )
 from hashprobe.cli.printing import say
-from hashprobe.errors import unknown_name
+from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.settings_text import read_pairs
 
 ScaleName = Annotated[
@@ -49,6 +49,13 @@ def train_hash(
     weights: Annotated[
         str, typer.Option(help="bundled, pretrained, none, or a safetensors file.")
     ] = "bundled",
+    caffe: Annotated[
+        bool,
+        typer.Option(
+            "--caffe",
+            help="The weights are from the time of Caffe: they take RGB from 0 to 255 minus a mean.",
+        ),
+    ] = False,
     bits: Annotated[int, typer.Option(help="Code length.", min=1, max=1024)] = 32,
     scale: ScaleName = "cpu",
     overrides: Overrides = None,
@@ -72,10 +79,14 @@ def train_hash(
     from hashprobe.evaluation import Evaluator
     from hashprobe.experiments import SCALES, AttackedModel, how_made, train_model_into
     from hashprobe.folders import recording
-    from hashprobe.hashing import HASH_LOSSES, HashModel
+    from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD, HASH_LOSSES, HashModel
     from hashprobe.hashing.training.parameters import halves, parameter_groups
     from hashprobe.identity import fingerprint
 
+    if caffe and model:
+        raise HashprobeError(
+            "--caffe is of weights for a backbone; a registered model has its own preprocessing."
+        )
     place = resolve_device(device)
     named, training = HashModel.named(model) if model else None, SCALES[scale].training
     if named is not None and halves(named.network) is None:
@@ -88,6 +99,8 @@ def train_hash(
         named=model,
         backbone=backbone,
         weights="none" if model else weights,
+        mean=CAFFE_MEAN if caffe else None,
+        std=CAFFE_STD if caffe else None,
         bits=named.bits if named else bits,
         training=training,
         defence=against,

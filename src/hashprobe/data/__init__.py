@@ -2,6 +2,7 @@
 
 from hashprobe.data.audit.audit import Audit, audit, audit_folder
 from hashprobe.data.audit.findings import Finding
+from hashprobe.data.audit.with_chances import audit_data, chance_by_protocol
 from hashprobe.data.building import BuiltDataSet, build_data_set, names_to_build
 from hashprobe.data.formats.folder import load_folder
 from hashprobe.data.images.contact_sheet import contact_sheet
@@ -21,8 +22,10 @@ __all__ = [
     "SceneSettings",
     "Split",
     "audit",
+    "audit_data",
     "audit_folder",
     "build_data_set",
+    "chance_by_protocol",
     "contact_sheet",
     "load",
     "load_folder",

@@ -1,7 +1,6 @@
 """Runs attacks towards goals, within budgets: cells, scores, result rows, the gallery's material."""
 
 from hashprobe.evaluation.attacked import Attacked
-from hashprobe.evaluation.audit import audit_data, chance_by_protocol
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
@@ -25,9 +24,7 @@ __all__ = [
     "Score",
     "SearchSettings",
     "attack_pictures",
-    "audit_data",
     "cells_under",
-    "chance_by_protocol",
     "check_cells",
     "choose_queries",
     "gallery_entries",

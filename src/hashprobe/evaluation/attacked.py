@@ -26,6 +26,7 @@ class Attacked:
         seconds: Time of the attack alone, all images; of several processes, the sum of their times.
         cost: Passes and questions, counted for each image.
         won: Of an attack that tries several: in which share of the queries each served best.
+        restart_bits: Of an attack that starts several times: how many bits its results for an image lie apart, the mean.
     """
 
     codes: Codes
@@ -38,6 +39,7 @@ class Attacked:
     seconds: float
     cost: Cost
     won: dict[str, float] | None = None
+    restart_bits: float | None = None
 
     def under(self, other: int) -> Attacked:
         """Return the same with the codes of another model, by its number."""

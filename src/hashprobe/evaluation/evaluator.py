@@ -206,6 +206,7 @@ class Evaluator:
         linf, l2, squares, seconds = np.zeros((4, len(images)))  # of a batch, at its first row
         cost, members = Cost.none(len(images)), attack.members
         winners = np.zeros(len(images), dtype=np.int64)  # which member, from 1
+        apart = np.zeros(len(images))  # bits between restarts, and one more
         own = sum(rows.stop - rows.start for rows in batches)
         with progress_bar(title, own, show=self.progress) as advance:
             for rows in batches:
@@ -235,15 +236,22 @@ class Evaluator:
                 cost.put(rows, result.cost)
                 if result.winners:
                     winners[rows] = [members.index(name) + 1 for name in result.winners]
+                if result.restart_bits is not None:
+                    apart[rows] = 1 + result.restart_bits
                 here = (wanted >= rows.start) & (wanted < rows.stop)
                 kept[here] = rounded.cpu().numpy()[wanted[here] - rows.start]
                 advance(len(clean))
         together.merge(codes, codes_uint8, *(some for pair in transferred for some in pair), kept)
-        together.merge(linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions, winners)
+        together.merge(
+            linf, l2, squares, seconds, cost.forward, cost.backward, cost.questions, winners, apart
+        )
         rms = (_total(squares) / int(np.prod(images.shape))) ** 0.5
         largest = float(linf.max()), float(l2.max())
         won = {name: float(np.mean(winners == at + 1)) for at, name in enumerate(members)} or None
-        return Attacked(codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost, won)
+        restart_bits = float(np.mean(apart)) - 1 if apart.all() else None
+        return Attacked(
+            codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost, won, restart_bits
+        )
 
     def _average_precision(self, codes: Codes, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         return self.ranking.measure({"own": (codes, labels)})["own"].precision
@@ -320,6 +328,7 @@ class Evaluator:
             linf=attacked.linf if attacked else None,
             l2=attacked.l2 if attacked else None,
             won=attacked.won if attacked else None,
+            restart_bits=attacked.restart_bits if attacked else None,
             rms=attacked.rms if attacked else None,
             map_png=None if targeted else means.get("uint8"),
             t_map_png=means.get("uint8") if targeted else None,

@@ -95,7 +95,7 @@ def evaluate(
     }
     for name, evaluator in evaluators.items():
         try:
-            check_cells(specs, evaluator.trained, evaluator.model_sha256)
+            check_cells(specs, evaluator.trained, fingerprints[name], gradients=evaluator.model.gradients)
         except HashprobeError as error:
             raise HashprobeError(f"model {name}: {error}") if several else error from None
         found.check(evaluator.model.bits)
@@ -109,7 +109,14 @@ def evaluate(
         "gallery": gallery,
         "search": found.model_dump(),
     }
-    facts = {name: {"bits": each.bits, "sha256": fingerprints[name]} for name, each in models.items()}
+    facts = {
+        name: {
+            "bits": each.bits,
+            "sha256": fingerprints[name],
+            **({"source": each.source} if each.source else {}),
+        }
+        for name, each in models.items()
+    }
     described = {
         "title": f"Transfer between {len(models)} models on {data.name}."
         if several

@@ -2,7 +2,26 @@
 
 from hashprobe.hashing.backbones import BACKBONES, CAFFE_MEAN, CAFFE_STD, Backbone, build_backbone
 from hashprobe.hashing.losses import DPH, DPSH, HASH_LOSSES, HashLoss, HashNet, ScaledHashLoss
-from hashprobe.hashing.models import MODELS, HashModel, HashModelSpec, frozen, open_model
+from hashprobe.hashing.models import (
+    MODELS,
+    FileSettings,
+    HashModel,
+    HashModelSpec,
+    Hyperplanes,
+    PerceptualSettings,
+    RankedService,
+    ServiceSettings,
+    check_deterministic,
+    feature_maps,
+    frozen,
+    has_gradients,
+    is_outside,
+    no_gradients,
+    open_file,
+    open_model,
+    open_service,
+    perceptual_hash,
+)
 from hashprobe.hashing.training import Batch, BatchHook, HashTrainingSettings, train_hash_model
 
 __all__ = [
@@ -16,14 +35,27 @@ __all__ = [
     "Backbone",
     "Batch",
     "BatchHook",
+    "FileSettings",
     "HashLoss",
     "HashModel",
     "HashModelSpec",
     "HashNet",
     "HashTrainingSettings",
+    "Hyperplanes",
+    "PerceptualSettings",
+    "RankedService",
     "ScaledHashLoss",
+    "ServiceSettings",
     "build_backbone",
+    "check_deterministic",
+    "feature_maps",
     "frozen",
+    "has_gradients",
+    "is_outside",
+    "no_gradients",
+    "open_file",
     "open_model",
+    "open_service",
+    "perceptual_hash",
     "train_hash_model",
 ]

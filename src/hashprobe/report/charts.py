@@ -79,8 +79,14 @@ class Chart:
 
 
 def of_rows(run: RunRecord, rows: Sequence[ResultRow]) -> list[Chart]:
-    """Every chart of rows that may be drawn together (one group, one setting), but those without a line."""
-    kinds = (precision_recall, precision_at, over_epsilon, over_time, over_passes)
+    """Every chart of rows that may be drawn together (one group, one setting), but those that show nothing.
+
+    Those are the ones without a line, and the score over a single budget: points above one another, which the table's
+    bars show better.
+    """
+    kinds = [precision_recall, precision_at, over_time, over_passes]
+    if len({row.epsilon for row in rows if row.is_attack and row.epsilon}) > 1:
+        kinds.insert(2, over_epsilon)
     return [chart for chart in (kind(run, rows) for kind in kinds) if chart.lines]
 
 

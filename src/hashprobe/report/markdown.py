@@ -81,7 +81,7 @@ def _cost(row: ResultRow) -> list[str]:
         "–" if row.bits_moved is None else f"{row.bits_moved:.1f}",
         "–" if row.goal_bits is None else f"{row.goal_bits:.1f}",
         passes,
-        "–" if row.questions is None else f"{row.questions:g}",
+        "–" if row.questions is None else f"{round(row.questions)}",
         "–" if row.seconds_per_image is None else f"{1000 * row.seconds_per_image:.3g}",
     ]
 

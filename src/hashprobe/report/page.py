@@ -15,11 +15,11 @@ from markupsafe import Markup
 from hashprobe._version import __version__
 from hashprobe.files import write_text
 from hashprobe.main_process import is_main
-from hashprobe.report import payload
+from hashprobe.report import payload, terms
 from hashprobe.report.credits import credit_of
 from hashprobe.report.figures import write_figures
 from hashprobe.report.pictures import Pictures, embed
-from hashprobe.report.rows import NOT_WEAKER, remarks, score_heading
+from hashprobe.report.rows import NOT_WEAKER, groups, remarks, score_heading
 from hashprobe.report.run import RunRecord
 from hashprobe.report.sections import (
     audit_counts,
@@ -30,7 +30,7 @@ from hashprobe.report.sections import (
     transfer_tables,
 )
 from hashprobe.report.summary import summarise
-from hashprobe.results import CHECKS
+from hashprobe.results import CHECKS, UNTARGETED
 from hashprobe.text import plain
 from hashprobe.typed_values import checked
 
@@ -99,6 +99,7 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
         "training": payload.training_sets(run),
         "transfer": payload.rounded(transfer_tables(run.transfer)),
         "gallery": None,
+        "terms": payload.rounded(terms.of_rows(run.lines)),
     }
 
     audit = audit_findings(run.audit)
@@ -127,6 +128,8 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
             remarks=remarks,
             score_heading=score_heading,
             goals={row.goal for row in run.rows},
+            terms=data["terms"],
+            only_protocol=_only_protocol(run),
             still=still,
             still_rows=run.lines[:STILL_ROWS],
             row_count=len(run.lines),
@@ -144,6 +147,13 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
         if over <= 0 or left <= 0:
             return text
         left -= over
+
+
+def _only_protocol(run: RunRecord) -> str:
+    """Return the protocol that all rows share, with what it means, or an empty text."""
+    found = groups(run.rows)
+    name = found[0] if len(found) == 1 and found[0] != UNTARGETED else ""
+    return f"{name}: {terms.PROTOCOLS[name]}" if name in terms.PROTOCOLS else name
 
 
 def json_for_html(value: Any) -> Markup:

@@ -72,7 +72,7 @@ def remarks(row: ResultRow) -> list[str]:
     if row.top_k is not None:
         said.append(f"the first {row.top_k:,} places count")
     if row.questions:
-        said.append(f"{row.questions:,.10g} questions an image")
+        said.append(f"{round(row.questions):,} questions an image")
     if row.training_seeds is not None:
         spread = f"{100 * (row.score_low or 0):.1f} to {100 * (row.score_high or 0):.1f}"
         said.append(f"mean of {row.training_seeds} training seeds, which lie from {spread}")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hashprobe.report import terms
 from hashprobe.report.rows import NOT_WEAKER, groups, remarks, score_heading, setting_names
 from hashprobe.report.run import RunRecord
 from hashprobe.report.summary import summarise
@@ -36,7 +37,9 @@ def text_report(directory: str | Path, console: Console | None = None) -> None:
     console = console or Console()
     summary = summarise(run)
     for place, finding in enumerate(summary.findings):
+        console.print(Text(plain(f"{finding.role}:"), style="dim"))
         console.print(Text(plain(finding.sentence), style="bold" if place == 0 else ""))
+        console.print(Text(plain(f"{finding.explained} {finding.measured}".strip()), style="dim"))
         console.print()
     console.print(Text(plain(summary.tested), style="dim"))
     for line in finding_lines(run.findings):
@@ -48,6 +51,9 @@ def text_report(directory: str | Path, console: Console | None = None) -> None:
             if rows:
                 console.print()
                 console.print(_table(rows, f"{group} ({name})", run))
+    console.print()
+    for name, words in terms.of_rows(run.lines).items():
+        console.print(Text(plain(f"{name}: {words}."), style="dim"))
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

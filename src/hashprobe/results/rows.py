@@ -62,6 +62,8 @@ class ResultRow(BaseModel):
         t_map_high: Upper end.
         chance: t-MAP of a random ranking.
         won: Of an attack that tries several: the share of queries that each of them served best.
+        restart_bits: Of an attack that starts several times: how many bits its results for an image lie apart, in their distance
+            from the goal's code, the mean over queries.
         linf: Largest change of a value over all images.
         l2: Largest L2 length of an image's change.
         rms: Perceptibility: root of the mean squared change over all values of all images.
@@ -121,6 +123,7 @@ class ResultRow(BaseModel):
     t_map_high: Fraction | None = None
     chance: Fraction | None = None
     won: dict[str, Fraction] | None = None
+    restart_bits: Amount | None = None
     linf: Amount | None = None
     l2: Amount | None = None
     rms: Amount | None = None

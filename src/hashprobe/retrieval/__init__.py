@@ -3,6 +3,8 @@
 No model and no image is known here.
 """
 
+from typing import TYPE_CHECKING
+
 from hashprobe.retrieval.codes import pack, unpack
 from hashprobe.retrieval.indexes import (
     INDEXES,
@@ -24,7 +26,6 @@ from hashprobe.retrieval.metrics.curves import (
     precision_within_radius,
     recall_at,
 )
-from hashprobe.retrieval.metrics.metric import HammingMeanAveragePrecision
 from hashprobe.retrieval.metrics.neighbours import average_precision_from_neighbours, count_neighbours
 from hashprobe.retrieval.metrics.order import OrderedLevelCounts, count_levels_in_order
 from hashprobe.retrieval.search import Neighbours, top_k
@@ -64,3 +65,15 @@ __all__ = [
     "unpack",
     "write_code_store",
 ]
+
+if TYPE_CHECKING:
+    from hashprobe.retrieval.metrics.metric import HammingMeanAveragePrecision
+else:
+
+    def __getattr__(name):
+        # where torchmetrics is installed this one class brings torch, which the functions do without
+        if name != "HammingMeanAveragePrecision":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from hashprobe.retrieval.metrics.metric import HammingMeanAveragePrecision
+
+        return HammingMeanAveragePrecision

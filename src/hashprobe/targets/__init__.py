@@ -1,5 +1,6 @@
 """What an attack is to reach: goals, the codes that stand for labels, and the protocols that draw target labels."""
 
+from hashprobe.data.protocols import PROTOCOLS, draw_target_labels, unique_labels
 from hashprobe.targets.codes import (
     CODES,
     AnchorCode,
@@ -30,7 +31,6 @@ from hashprobe.targets.goals import (
     Untargeted,
     codes_of,
 )
-from hashprobe.targets.protocols import PROTOCOLS, draw_target_labels, unique_labels
 
 __all__ = [
     "CODES",

@@ -14,8 +14,7 @@ from torch import nn
 from hashprobe.attacks.access.access import Access
 from hashprobe.attacks.access.cost import Cost
 from hashprobe.errors import HashprobeError
-from hashprobe.hashing import HashModel
-from hashprobe.retrieval import pack
+from hashprobe.hashing import HashModel, RankedService, feature_maps
 
 AT_ONCE = 64
 """Pictures in one pass of those that are asked about; many more are slower, for they leave a processor's caches."""
@@ -34,23 +33,27 @@ class Victim:
     are the n images in their order. An attack so asks about several pictures for one image, or about some images alone.
 
     Args:
-        model: The attacked model, frozen by the caller.
+        model: The attacked model, frozen by the caller; or a service that answers with lists alone, of which nothing more than
+            ``RANKING`` can be asked.
         images: n.
         access: What may be asked.
-        search: What answers :meth:`ranked`.
+        search: What answers :meth:`ranked`, where the model does not itself.
         database_labels: Labels of the items of the database, ``(N, C)``: who sees a found picture can tell them.
         questions: How many questions may be asked for each image; ``None`` for any number.
         judge: What answers :meth:`average_precision`.
 
     Attributes:
         winners: What an attack that tries several says of which served each image best.
+        restart_bits: What an attack that starts several times says of how many bits its results for an image lie apart, in their
+            distance from the goal's code: float64 ``(n,)``.
     """
 
     winners: tuple[str, ...] = ()
+    restart_bits: npt.NDArray[np.float64] | None = None
 
     def __init__(
         self,
-        model: HashModel,
+        model: HashModel | RankedService,
         images: int,
         access: Access = Access.GRADIENTS,
         *,
@@ -59,6 +62,11 @@ class Victim:
         questions: int | None = None,
         judge: Judge | None = None,
     ) -> None:
+        if isinstance(model, RankedService) and not Access.RANKING.allows(access):
+            raise HashprobeError(
+                f"this attack needs {access.value}, and the attacked service answers with ranked lists alone; take RandomSearch "
+                "or RankNES."
+            )
         self.bits, self.device, self.cost = model.bits, model.device, Cost.none(images)
         self._model, self._access, self._search, self._most = model, access, search, questions
         self._database_labels, self._judge = database_labels, judge
@@ -66,9 +74,16 @@ class Victim:
     def logits(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None) -> torch.Tensor:
         """Return z, the network's real outputs ``(m, K)``, differentiable; needs ``GRADIENTS``."""
         self._allow(Access.GRADIENTS, "the network")
-        outputs = self._model.attack_logits(pictures)
+        outputs = self._network.attack_logits(pictures)
         self._count_passes(outputs, self._rows(len(pictures), rows))
         return outputs
+
+    def feature_maps(
+        self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None = None
+    ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+        """Return :meth:`logits`, and what the network computed on the way: :func:`hashprobe.hashing.feature_maps`."""
+        with feature_maps(self._network.network) as maps:
+            return self.logits(pictures, rows), maps
 
     def relaxed(
         self, pictures: torch.Tensor, alpha: float = 1.0, rows: npt.NDArray[np.intp] | None = None
@@ -119,6 +134,9 @@ class Victim:
             HashprobeError: nothing is searched here.
         """
         self._allow(Access.RANKING, "rankings")
+        if isinstance(self._model, RankedService):
+            self._ask(pictures, rows)
+            return self._model.ranked(pictures, k)
         if self._search is None:
             raise HashprobeError(
                 "this attack asks what images retrieve; give run(search=…) a database to search."
@@ -154,6 +172,11 @@ class Victim:
             raise HashprobeError(
                 "this attack reads the labels of what it finds; give run(database_labels=…)."
             )
+        if ids.max(initial=-1) >= len(self._database_labels):
+            raise HashprobeError(
+                f"an item was found that has no labels: number {ids.max()} of {len(self._database_labels)} from 0; are they "
+                "those of the database that is searched?"
+            )
         found: npt.NDArray[np.uint8] = self._database_labels[np.maximum(ids, 0)] * (ids >= 0)[..., None]
         return found.astype(np.uint8)
 
@@ -176,16 +199,24 @@ class Victim:
         finally:
             hook.remove()
 
+    @property
+    def _network(self) -> HashModel:
+        assert isinstance(self._model, HashModel)  # of a list nobody may ask for more
+        return self._model
+
     def _answer(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None) -> npt.NDArray[np.uint8]:
+        self._ask(pictures, rows)
+        answers = [self._network.answer(part) for part in torch.split(pictures, AT_ONCE) if len(part)]
+        return np.concatenate([np.zeros((0, -(-self.bits // 8)), dtype=np.uint8), *answers])
+
+    def _ask(self, pictures: torch.Tensor, rows: npt.NDArray[np.intp] | None) -> None:
+        """Count questions, or say that they are too many."""
         asked = np.bincount(self._rows(len(pictures), rows), minlength=len(self.cost.questions))
         if (asked > self.left).any():
             raise HashprobeError(
                 f"the attack asked more than the {self._most} questions an image that it may; ask victim.left first."
             )
         self.cost.questions[:] += asked
-        parts = torch.split(pictures, AT_ONCE)
-        outputs = [self._model.logits(part).float().cpu() for part in parts]
-        return pack(torch.cat(outputs).numpy())
 
     def _allow(self, needed: Access, what: str) -> None:
         if not self._access.allows(needed):

@@ -13,8 +13,8 @@ from torch import nn
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import ATTACKS, Attack
 from hashprobe.attacks.prosgan.networks import Generator
+from hashprobe.attacks.prosgan.published import new_generator, train_generator
 from hashprobe.attacks.prosgan.settings import PRESETS, ProSGANSettings
-from hashprobe.attacks.prosgan.training import new_generator, train_generator
 from hashprobe.errors import HashprobeError
 from hashprobe.targets import Goal, Objective, PrototypeCode
 from hashprobe.trained import TRAINED, Trained, TrainingRun

@@ -1,24 +1,26 @@
-"""Training of ProS-GAN's generator and discriminator: one loop, read from top to bottom, that resumes after a kill."""
+"""Training of generators, ProS-GAN's and others: one loop, read from top to bottom, that resumes after a kill."""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
+from torch import nn
 from torch.nn import functional
 
 from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
-from hashprobe.attacks.prosgan.networks import Discriminator, Generator
-from hashprobe.attacks.prosgan.settings import ProSGANSettings
+from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
-from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.identity import fingerprint
@@ -27,8 +29,6 @@ from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import numpy_generator
-from hashprobe.targets import PrototypeNet, unique_labels
-from hashprobe.weights import weights_sha256
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 LOG_EVERY = 20
@@ -52,21 +52,42 @@ class _Mean:
         return means
 
 
-def train_generator(
+@dataclass(frozen=True, kw_only=True)
+class Pupil:
+    """A generator, and all that the training loop needs to know of its kind.
+
+    Attributes:
+        name: Of the attack.
+        generator: What is trained, on the attacked model's device.
+        discriminator: What judges its images; ``None`` for none.
+        targets: Label vectors that target labels are drawn from, float ``(M, C)``.
+        goals: Their codes as ±1, ``(M, K)``.
+        draw: Images in [−1, 1] ``(n, 3, s, s)`` and the row of each one's target label -> adversarial images in [−1, 1], by the
+            generator, with its gradient.
+        identity: Fingerprints of whatever else the training depends on.
+    """
+
+    name: str
+    generator: nn.Module
+    discriminator: nn.Module | None
+    targets: torch.Tensor
+    goals: torch.Tensor
+    draw: Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
+    identity: tuple[str, ...]
+
+
+def teach(
+    pupil: Pupil,
     model: HashModel,
     data: RetrievalData,
-    prototypes: PrototypeNet,
-    settings: ProSGANSettings,
+    settings: GeneratorTrainingSettings,
     *,
     seed: int,
     checkpoint: Path | None = None,
     log: Path | None = None,
     progress: bool = False,
-) -> tuple[Generator, list[dict[str, Any]]]:
-    """Train a generator against ``model`` on ``data.train``.
-
-    Each image of each step gets a target label, uniform over the unique label vectors of the database, whose semantic
-    representation and prototype code come from the frozen PrototypeNet.
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """Train a generator against ``model`` on ``data.train``; each image of each step gets a target label.
 
     Several processes share each batch: each weighs the mean losses of its rows by their share of the batch, and the gradients are
     summed, which up to summation order is the training of one process. The networks are not wrapped in
@@ -74,93 +95,88 @@ def train_generator(
     twice a step and frozen in between.
 
     Args:
+        pupil: The generator.
         model: The attacked model; left as it was.
-        data: Its ``train`` images and labels, and the label vectors of its ``database``.
-        prototypes: A trained PrototypeNet of the same classes and bits.
-        settings: See :class:`ProSGANSettings`.
-        seed: Of weights, batches and target labels.
+        data: Whose ``train`` images it learns on.
+        settings: See :class:`GeneratorTrainingSettings`.
+        seed: Of batches and target labels.
         checkpoint: A file for the state, written every half minute; training goes on from it if it is there.
         log: A JSON-lines file for the log.
         progress: Whether a progress bar is shown.
 
     Returns:
         The generator, frozen and in eval mode, and the log: means of the losses over every 20 steps, and ``bits``, the
-        share of bits that agree with the prototype code.
+        share of bits that agree with the target code.
     """
-    if (prototypes.bits, prototypes.classes) != (model.bits, data.classes):
-        raise HashprobeError(
-            f"the PrototypeNet has {prototypes.bits} bits and {prototypes.classes} classes; "
-            f"model and data have {model.bits} and {data.classes}."
-        )
     device, train = model.device, data.train
     together = processes(device)
     accelerator = Accelerator(cpu=device.type == "cpu")
-    generator, discriminator = _networks(data, prototypes, settings, seed)
-    rates: dict[str, Any] = {"lr": settings.learning_rate, "betas": (0.5, 0.999)}
-    optimizer = torch.optim.Adam(generator.parameters(), **rates)
-    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), **rates)
-    generator, discriminator = (
-        accelerator.prepare_model(network, evaluation_mode=True)  # not wrapped; see above
-        for network in (generator, discriminator)
-    )
-    optimizer, discriminator_optimizer = accelerator.prepare(optimizer, discriminator_optimizer)
-    attacked = (model.sha256(), weights_sha256(prototypes))
+    generator, discriminator = pupil.generator, pupil.discriminator
+    average = copy.deepcopy(generator).requires_grad_(False) if settings.average else None
+    rates: dict[str, Any] = {"lr": settings.learning_rate, "betas": settings.betas}
+    networks = {"generator": generator} | ({"discriminator": discriminator} if discriminator else {})
+    optimizers = {
+        name: accelerator.prepare(torch.optim.Adam(network.parameters(), **rates))
+        for name, network in networks.items()
+    }
+    for network in networks.values():
+        accelerator.prepare_model(network, evaluation_mode=True)  # in place and not wrapped; see above
+    known = (model.sha256(), *pupil.identity)
     state = Checkpoint(
         checkpoint or Path(),
-        sha256_of(fingerprint(settings), data.split_sha256, str(train.images.shape), str(seed), *attacked),
-        {
-            "generator": accelerator.unwrap_model(generator),
-            "discriminator": accelerator.unwrap_model(discriminator),
-        },
-        {"generator": optimizer.optimizer, "discriminator": discriminator_optimizer.optimizer},
+        sha256_of(fingerprint(settings), data.split_sha256, str(train.images.shape), str(seed), *known),
+        networks | ({"average": average} if average else {}),
+        {name: optimizer.optimizer for name, optimizer in optimizers.items()},
     )
     facts = state.restore() if checkpoint else None
     first, records = (facts["step"], facts["records"]) if facts else (0, [])
 
-    label_vectors = unique_labels(data.database.labels)
-    targets = torch.from_numpy(label_vectors.astype(np.float32)).to(device)
-    with torch.no_grad():
-        semantics, relaxed_prototypes, _ = prototypes.to(device)(targets)
-    goals = torch.where(relaxed_prototypes >= 0, 1.0, -1.0)
     train_labels = torch.from_numpy(train.labels.astype(np.float32)).to(device)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     steps = settings.epochs * steps_an_epoch
     means, saved_at = _Mean(), time.monotonic()
-    with frozen(model), progress_bar("ProS-GAN", steps, show=progress, done=first) as advance:
+    with frozen(model), progress_bar(pupil.name, steps, show=progress, done=first) as advance:
         for step in range(first, steps):
             epoch, position = divmod(step, steps_an_epoch)
             order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
             rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
-            drawn = numpy_generator(seed, "generator targets", step).integers(len(targets), size=len(rows))
+            drawn = _draw_targets(
+                pupil.targets, train_labels[rows] if settings.disjoint else None, seed, step, len(rows)
+            )
             share = together.share(len(rows))
             rows, drawn = rows[share.rows], drawn[share.rows]
             images = as_images(train.images[rows], device) * 2 - 1
-            labels, target, goal = train_labels[rows], targets[drawn], goals[drawn]
-            _set_learning_rate((optimizer, discriminator_optimizer), settings, step / steps)
+            labels, target, goal = train_labels[rows], pupil.targets[drawn], pupil.goals[drawn]
+            _set_learning_rate(optimizers, settings, step, steps)
 
-            adversarial = generator(images, semantics[drawn])
-            if step % settings.discriminator_every == 0:
+            adversarial = pupil.draw(images, drawn)
+            if discriminator and step % settings.discriminator_every == 0:
                 seen = discriminator(images), discriminator(adversarial.detach())
                 wrong = discriminator_loss(*seen, labels, target, class_outputs=settings.class_outputs)
-                discriminator_optimizer.zero_grad(set_to_none=True)
+                optimizers["discriminator"].zero_grad(set_to_none=True)
                 accelerator.backward(share.weight * wrong)
                 together.sum_gradients(discriminator)
-                discriminator_optimizer.step()
+                optimizers["discriminator"].step()
 
             reconstruction = functional.mse_loss(adversarial, images)
             logits = model.attack_logits((adversarial + 1) / 2)
-            hamming = hamming_loss(logits, goal, settings.sharpness)
+            hamming = hamming_loss(logits, goal, settings.sharpness, relative=settings.relative)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
-            if settings.adversarial:
+            if discriminator and settings.adversarial:
                 discriminator.requires_grad_(False)
                 wanted = discriminator_target(target, generated=0, class_outputs=settings.class_outputs)
                 fooled = functional.mse_loss(discriminator(adversarial), wanted)
                 loss = loss + settings.adversarial * fooled
-            optimizer.zero_grad(set_to_none=True)
+            optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(share.weight * loss)
             together.sum_gradients(generator)
-            optimizer.step()
-            discriminator.requires_grad_(True)
+            if settings.clip is not None:
+                nn.utils.clip_grad_norm_(generator.parameters(), settings.clip)
+            optimizers["generator"].step()
+            if discriminator:
+                discriminator.requires_grad_(True)
+            if average:
+                _follow(average, generator, min(settings.average, (step + 1) / (step + 11)))
 
             bits = (logits.detach() * goal >= 0).float().mean()
             parts = share.weight * torch.stack([loss, hamming, reconstruction, bits])
@@ -177,36 +193,38 @@ def train_generator(
                     saved_at = time.monotonic()
     if log and is_main():
         write_json_lines(log, records)
-    trained: Generator = accelerator.unwrap_model(generator)
-    return trained.requires_grad_(False).eval(), records
+    return (average or generator).requires_grad_(False).eval(), records
 
 
-def new_generator(image_size: int, settings: ProSGANSettings, prototypes: PrototypeNet) -> Generator:
-    """Return a generator of the settings' sizes, with fresh weights."""
-    return Generator(
-        image_size,
-        width=settings.width,
-        semantic_width=prototypes.semantic_width,
-        decoder_width=settings.decoder_width,
-        residual=settings.residual,
-        epsilon=settings.epsilon,
-    )
+def _draw_targets(
+    targets: torch.Tensor, labels: torch.Tensor | None, seed: int, step: int, count: int
+) -> npt.NDArray[np.intp]:
+    """Return the rows of target labels of so many images, drawn uniformly; of those that share no class with their ``labels``.
+
+    An image all of whose classes every target label shares gets any.
+    """
+    generator = numpy_generator(seed, "generator targets", step)
+    if labels is None:
+        return generator.integers(len(targets), size=count)
+    allowed = (labels @ targets.T == 0).cpu().numpy()
+    allowed[~allowed.any(axis=1)] = True
+    rank = (generator.random(count) * allowed.sum(axis=1)).astype(np.int64)
+    drawn: npt.NDArray[np.intp] = (np.cumsum(allowed, axis=1) > rank[:, None]).argmax(axis=1)
+    return drawn
 
 
-def _networks(
-    data: RetrievalData, prototypes: PrototypeNet, settings: ProSGANSettings, seed: int
-) -> tuple[Generator, Discriminator]:
-    outputs = data.classes + 1 if settings.class_outputs else 1
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator = new_generator(data.image_size, settings, prototypes)
-        return generator, Discriminator(data.image_size, outputs=outputs, width=settings.discriminator_width)
+@torch.no_grad()
+def _follow(average: nn.Module, generator: nn.Module, kept: float) -> None:
+    """Move the running mean of the weights towards the last ones."""
+    for mean, last in zip(average.parameters(), generator.parameters(), strict=True):
+        mean.lerp_(last, 1 - kept)
 
 
 def _set_learning_rate(
-    optimizers: tuple[torch.optim.Optimizer, ...], settings: ProSGANSettings, done: float
+    optimizers: dict[str, torch.optim.Optimizer], settings: GeneratorTrainingSettings, step: int, steps: int
 ) -> None:
-    """Constant for the first half, then linear to zero."""
-    for optimizer in optimizers:
+    """Constant for the first half, then linear to zero; the generator's after a warm-up."""
+    for name, optimizer in optimizers.items():
+        warm = min(1.0, (step + 1) / settings.warm_up) if settings.warm_up and name == "generator" else 1.0
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1.0, 2 * (1 - done))
+            group["lr"] = settings.learning_rate * warm * min(1.0, 2 * (1 - step / steps))

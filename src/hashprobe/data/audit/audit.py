@@ -29,8 +29,7 @@ from hashprobe.progress import progress_bar
 from hashprobe.retrieval import chance_level
 from hashprobe.typed_values import checked
 
-# Called with the labels of queries and database; returns the chance level of t-MAP by protocol. The protocols live
-# on a floor above this one.
+# Called with the labels of queries and database; returns the chance level of t-MAP by protocol.
 Chances = Callable[[UInt8Array, UInt8Array], Mapping[str, float | None]]
 
 
@@ -118,7 +117,7 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
 
     Args:
         data: Any retrieval data; each stored image is read and hashed once.
-        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
     """
     hashes = hashes_of_data(data, progress=progress)
@@ -142,6 +141,7 @@ def audit_folder(
     *,
     queries: int | None = None,
     train: int | None = None,
+    elsewhere: bool = False,
     chances: Chances | None = None,
     progress: bool = False,
     workers: int | None = None,
@@ -157,7 +157,8 @@ def audit_folder(
         seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`.
         queries: How many are drawn; likewise.
         train: How many training images are drawn; likewise.
-        chances: Chance levels by protocol; see ``hashprobe.evaluation.audit.chance_by_protocol``.
+        elsewhere: Whether ``source.txt`` may name a folder elsewhere; likewise.
+        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
 
@@ -167,7 +168,7 @@ def audit_folder(
     path = given_path(path)
     check_image_size(image_size)
     faults = CollectedFaults()
-    files = ImageFiles(image_folder(path), faults)
+    files = ImageFiles(image_folder(path, elsewhere=elsewhere), faults)
     with progress_bar("reading lists", 3, show=progress) as advance:
         listing = read_listing(path, files, faults, Draw(seed, queries, train))
         advance(3)

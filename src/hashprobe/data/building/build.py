@@ -13,7 +13,7 @@ from hashprobe.data.building.archive import OFFICIAL_DATA_SETS, Archive, Officia
 from hashprobe.data.building.writing import Rows, built_already, write_folder, write_lists
 from hashprobe.data.formats.drawing import draw_splits
 from hashprobe.data.formats.reading import read_listing
-from hashprobe.data.images.image_files import SOURCE_FILE, ImageFiles, image_folder
+from hashprobe.data.images.image_files import SOURCE_FILE, ImageFiles, image_folder, source_text
 from hashprobe.data.loading import load
 from hashprobe.data.registry import DATA_SETS
 from hashprobe.data.retrieval_data import Split
@@ -118,7 +118,7 @@ def build_data_set(
 
     def fill(temporary: Path) -> None:
         write_lists(temporary, archive.class_names, splits)
-        write_text(temporary / SOURCE_FILE, f"{folder}\n")
+        write_text(temporary / SOURCE_FILE, source_text(folder))
 
     return _write(name, out, request, archive.class_names, splits, [*archive.warnings, *warnings], fill)
 
@@ -168,7 +168,7 @@ def _given(archive: Archive, lists: Path, source: Path) -> tuple[dict[str, Rows]
     """Take the splits of given lists; images are matched by file name, labels are the archive's."""
     if not lists.exists():
         raise HashprobeError(f"the given lists {lists} do not exist.")
-    listing = read_listing(lists, _FileNamesAlone(image_folder(lists)))
+    listing = read_listing(lists, _FileNamesAlone(image_folder(lists, elsewhere=True)))
     by_file = {name.rsplit("/", 1)[-1]: row for row, name in enumerate(archive.names)}
     splits: dict[str, Rows] = {}
     others = 0

@@ -35,6 +35,7 @@ def load_folder(
     workers: int | None = None,
     queries: int | None = None,
     train: int | None = None,
+    elsewhere: bool = False,
 ) -> RetrievalData:
     """Load a folder of lists, in whichever format, or a CSV table; see :mod:`hashprobe.data.formats.reading`.
 
@@ -52,6 +53,7 @@ def load_folder(
         workers: Threads that decode; by default one a processor.
         queries: How many are drawn, if a table has no column ``split``; the other images are the database.
         train: How many training images are then drawn from the database; all of it by default.
+        elsewhere: Whether a ``source.txt`` of strangers may name a folder that is not within that of the lists.
 
     Raises:
         HashprobeError: lists or images that cannot be used (the message names file and line), or a cache
@@ -59,7 +61,7 @@ def load_folder(
     """
     path = given_path(path)
     check_image_size(image_size)
-    files = ImageFiles(image_folder(path))
+    files = ImageFiles(image_folder(path, elsewhere=elsewhere))
     listing = read_listing(path, files, draw=Draw(seed, queries, train))
     names = listing.distinct_names()
     key = sha256_of(f"{DECODING} {image_size}", "\n".join(names), files.identity(names))[:16]

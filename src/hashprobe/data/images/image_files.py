@@ -7,6 +7,7 @@ import io
 import os
 import re
 import tarfile
+import uuid
 from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,12 +21,14 @@ from hashprobe.files import sha256_of, user_path
 from hashprobe.progress import progress_bar
 
 SOURCE_FILE = "source.txt"
+MARKED_BY = "hashprobe data build"
 CIFAR_SIDE = 32
 CIFAR_PIXELS = 3 * CIFAR_SIDE * CIFAR_SIDE
 CIFAR_RECORD = 1 + CIFAR_PIXELS
 NAMES_AT_ONCE = 4096
 LONGEST_HEADER = 1 << 20
 """Of a member of a tar file, which may be preceded by its long name, in bytes."""
+_MARK = re.compile("[0-9a-f]{64}")
 _CIFAR_NAME = re.compile(r"(.+_batch(?:_\d)?\.bin)/(\d+)", re.DOTALL)
 
 
@@ -192,13 +195,20 @@ class ImageFiles:
             )
 
 
-def image_folder(lists: Path) -> Path:
+def image_folder(lists: Path, *, elsewhere: bool = False) -> Path:
     """Return the folder of the images of a folder of lists, or of a table: its own, or what ``source.txt`` says.
 
-    ``source.txt`` holds one line, a path; a relative one begins at the folder of the lists.
+    ``source.txt`` holds a path, which a relative one begins at the folder of the lists; and, where ``data build`` wrote it, a
+    second line that no other machine or user has (:func:`source_text`). A list that came from elsewhere may name any folder of
+    this machine, whose pictures would then be decoded, cached and shown; so it is not followed out of its own folder unless
+    that is allowed.
+
+    Args:
+        lists: The folder of the lists, or the table.
+        elsewhere: Whether ``source.txt`` may name a folder that is not within that of the lists, whoever wrote it.
 
     Raises:
-        HashprobeError: ``source.txt`` does not name a folder.
+        HashprobeError: ``source.txt`` does not name a folder, or one elsewhere.
     """
     folder = lists if lists.is_dir() else lists.parent
     source = folder / SOURCE_FILE
@@ -208,13 +218,34 @@ def image_folder(lists: Path) -> Path:
         return folder
     except (OSError, UnicodeDecodeError) as error:
         raise HashprobeError(f"{source} cannot be read ({error}).") from None
-    path = None if not written or "\n" in written else _usable(folder, written)
+    named, _, more = written.partition("\n")
+    made_here = more == _mark(named)
+    path = None if not named or (more and not _MARK.fullmatch(more)) else _usable(folder, named)
     if path is None:
         raise HashprobeError(
-            f"{source} names {shortened(written.split(chr(10))[0] or 'nothing')}, which is no folder; "
+            f"{source} names {shortened(named or 'nothing')}, which is no folder; "
             f"write into it where the images are, or remove it if they are in {folder}."
         )
+    if not (elsewhere or made_here or path.resolve().is_relative_to(folder.resolve())):
+        raise HashprobeError(
+            f"{source} names {shortened(named)}, a folder elsewhere, and was not written by hashprobe data build on this "
+            "machine; if you trust who wrote it, allow that by the data set's option elsewhere=true."
+        )
     return path
+
+
+def source_text(folder: Path) -> str:
+    """Return the content of a ``source.txt`` that is followed on this machine, by this user, without asking."""
+    return f"{folder}\n{_mark(str(folder))}\n"
+
+
+def _mark(named: str) -> str:
+    """Return what this machine and user alone put behind the name of a folder."""
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        machine = ""
+    return sha256_of(f"{MARKED_BY} {machine or uuid.getnode()} {os.getuid()}", named)
 
 
 def _usable(folder: Path, written: str) -> Path | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hashprobe.attacks import ATTACKS, Access, Attack, BorrowedAttack
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.settings import check_settings
+from hashprobe.hashing import no_gradients
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
@@ -224,21 +225,26 @@ def cells_under(
     return cells
 
 
-def check_cells(specs: Sequence[CellSpec], trained: Mapping[str, Trained], model: str) -> None:
+def check_cells(
+    specs: Sequence[CellSpec], trained: Mapping[str, Trained], model: str, *, gradients: bool = True
+) -> None:
     """Say what is wrong with attacks before anything is computed.
 
     Args:
         specs: The attacks.
         trained: What was trained, by name.
         model: Fingerprint of the attacked model.
+        gradients: Whether it can be differentiated.
 
     Raises:
-        HashprobeError: an unknown name or setting, something that must be trained first, a trained code of another model, or
-            the same attack twice.
+        HashprobeError: an unknown name or setting, something that must be trained first, a trained code of another model, an
+            attack that needs gradients where there are none, or the same attack twice.
     """
     names: set[str] = set()
     for spec in specs:
         spec.check()
+        if not gradients and spec.kind is not None and spec.kind.access is Access.GRADIENTS:
+            raise no_gradients("it gives codes alone", str(spec.attack))
         name = spec.row_name(spec.build(trained) if spec.attack else None, None)
         for needed in spec.needs:
             if needed not in trained:

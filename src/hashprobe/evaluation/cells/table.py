@@ -47,7 +47,7 @@ def measure_table(
         The cells in the order of the table.
     """
     for evaluator in models.values():
-        check_cells(specs, evaluator.trained, evaluator.model_sha256)
+        check_cells(specs, evaluator.trained, evaluator.model_sha256, gradients=evaluator.model.gradients)
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]

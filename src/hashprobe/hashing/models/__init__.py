@@ -1,7 +1,40 @@
-"""Hash models: images in [0, 1] to codes; built, wrapped, loaded from a folder, or found by a name."""
+"""Hash models: images in [0, 1] to codes; built, wrapped, loaded from a folder, found by a name, or made by others."""
 
+from hashprobe.hashing.models.feature_maps import feature_maps
 from hashprobe.hashing.models.frozen import frozen
-from hashprobe.hashing.models.hash_model import MODELS, HashModel, open_model
+from hashprobe.hashing.models.hash_model import MODELS, HashModel, no_gradients
+from hashprobe.hashing.models.opening import is_outside, open_model
+from hashprobe.hashing.models.outside import (
+    FileSettings,
+    Hyperplanes,
+    PerceptualSettings,
+    RankedService,
+    ServiceSettings,
+    check_deterministic,
+    has_gradients,
+    open_file,
+    open_service,
+    perceptual_hash,
+)
 from hashprobe.hashing.models.spec import HashModelSpec
 
-__all__ = ["MODELS", "HashModel", "HashModelSpec", "frozen", "open_model"]
+__all__ = [
+    "MODELS",
+    "FileSettings",
+    "HashModel",
+    "HashModelSpec",
+    "Hyperplanes",
+    "PerceptualSettings",
+    "RankedService",
+    "ServiceSettings",
+    "check_deterministic",
+    "feature_maps",
+    "frozen",
+    "has_gradients",
+    "is_outside",
+    "no_gradients",
+    "open_file",
+    "open_model",
+    "open_service",
+    "perceptual_hash",
+]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn import functional
 
 from hashprobe.described import described
 from hashprobe.errors import HashprobeError, check_whole_number, shortened
@@ -33,6 +34,14 @@ MODELS: Registry[Callable[[], HashModel]] = Registry("model")
 """Functions that return a model, by name. What they draw from torch's global generator, a seed has set."""
 
 
+def no_gradients(why: str, attack: str = "this attack") -> HashprobeError:
+    """Build the error for a gradient that a model does not have."""
+    return HashprobeError(
+        f"{attack} needs gradients, and the attacked model has none ({why}); take one that asks for codes or lists alone "
+        "(NES, Square, RayS, RandomSearch, RankNES), or train a Surrogate."
+    )
+
+
 class HashModel(nn.Module):
     """A network that maps images to K real outputs z, whose signs are the code.
 
@@ -55,10 +64,18 @@ class HashModel(nn.Module):
         built_by: The name of ``MODELS`` whose function built it, or ``None``.
         transform: What is done to every image before the normalisation, or ``None``; see :meth:`with_transform`.
         seen_by_attacks: Whether attacks differentiate through the transform.
+        gradients: Whether z can be differentiated; a perceptual hash or a service gives codes alone.
+        input_size: Height and width that the model itself resizes images to before it normalises them (bilinear, antialiased,
+            differentiable); ``None`` if it takes them as they are.
+        source: What identifies a model that is not in its tensors: the bytes of its file, a package, an address. Part of the
+            fingerprint.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
+    gradients: bool = True
+    input_size: tuple[int, int] | None = None
+    source: str = ""
 
     def __init__(
         self,
@@ -126,6 +143,8 @@ class HashModel(nn.Module):
         bits: int,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),
+        input_size: tuple[int, int] | None = None,
+        gradients: bool = True,
     ) -> HashModel:
         """Make a hash model of a module of one's own.
 
@@ -134,8 +153,15 @@ class HashModel(nn.Module):
             bits: Code length K.
             mean: The normalisation that the module expects, subtracted from images in [0, 1].
             std: The normalisation that the module expects, divided by.
+            input_size: Height and width that images are resized to for it; as they are if not given.
+            gradients: Whether its outputs can be differentiated. One that leaves torch on the way, as to onnxruntime, cannot.
         """
-        return cls(module, bits=bits, mean=mean, std=std)
+        model = cls(module, bits=bits, mean=mean, std=std)
+        if input_size is not None:
+            height, width = (check_whole_number("input_size", side, least=1) for side in input_size)
+            model.input_size = (height, width)
+        model.gradients = gradients
+        return model
 
     @classmethod
     def named(cls, name: str, *, bits: int | None = None, seed: int = 0) -> HashModel:
@@ -184,30 +210,66 @@ class HashModel(nn.Module):
             self.network, bits=self.bits, mean=mean, std=std, spec=self.spec, scale=self.scale
         ).to(self.device)
         model.transform, model.seen_by_attacks, model.training = transform, seen_by_attacks, self.training
+        model.gradients, model.input_size, model.source = self.gradients, self.input_size, self.source
         return model
 
     def preprocess(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what the network takes, for float images in [0, 1]: transformed, normalised, in the model's precision."""
+        """Return what the network takes, for float images in [0, 1]: transformed, resized, normalised, in its precision."""
         return self._normalise(images if self.transform is None else self.transform(images))
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        if self.input_size not in (None, tuple(images.shape[-2:])):
+            images = functional.interpolate(images, self.input_size, mode="bilinear", antialias=True)
         return ((images - self.mean) / self.std).to(self.mean.dtype)  # numpy's floats are float64
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Return z, the K real outputs before the tanh, ``(n, K)``, for float images in [0, 1]; differentiable."""
-        return self._outputs(self.preprocess(images))
+        """Return z, the K real outputs before the tanh, ``(n, K)``, for float images in [0, 1]; differentiable.
+
+        Raises:
+            HashprobeError: the network returns another shape, or has no gradient where one is to be taken.
+        """
+        return self._outputs(images, self.preprocess)
 
     def attack_logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return :meth:`logits` as an attack that differentiates sees them: without a transform that is not seen by attacks."""
-        return self.logits(images) if self.seen_by_attacks else self._outputs(self._normalise(images))
+        return self._outputs(images, self.preprocess if self.seen_by_attacks else self._normalise)
 
-    def _outputs(self, normalised: torch.Tensor) -> torch.Tensor:
-        outputs = self.network(normalised)
-        if outputs.ndim != 2 or outputs.shape[1] != self.bits:
+    def _outputs(self, images: torch.Tensor, preprocess: Transform) -> torch.Tensor:
+        differentiated = images.requires_grad and torch.is_grad_enabled()
+        if differentiated and not self.gradients:
+            raise no_gradients("the model gives codes alone")
+        try:
+            outputs = self.network(preprocess(images))
+        except RuntimeError as error:
+            if differentiated and "numpy() on Tensor that requires grad" in str(error):
+                raise no_gradients("its network leaves torch on the way to its outputs") from None
+            raise
+        if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or outputs.shape[1] != self.bits:
+            shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
             raise HashprobeError(
-                f"the hash model must return (n, {self.bits}) for {self.bits} bits; its network returned {tuple(outputs.shape)}."
+                f"the hash model must return (n, {self.bits}) for {self.bits} bits; its network returned {shape}."
             )
-        return outputs  # type: ignore[no-any-return]
+        if len(outputs) != len(images):
+            raise HashprobeError(
+                f"the hash model must return a row an image; its network returned {len(outputs)} for {len(images)} images."
+            )
+        if differentiated and not outputs.requires_grad:
+            raise no_gradients("the outputs of its network do not lead back to the image")
+        return outputs
+
+    @torch.no_grad()
+    def answer(self, images: torch.Tensor) -> npt.NDArray[np.uint8]:
+        """Return the packed codes of float images in [0, 1] in one pass, ``(n, ceil(K / 8))``: bit 1 where ``z >= 0``.
+
+        Raises:
+            HashprobeError: an output is NaN, which has no sign.
+        """
+        outputs = self.logits(images).float().cpu().numpy()
+        if np.isnan(outputs).any():
+            raise HashprobeError(
+                "the hash model returned NaN, of which no code can be made; do its weights hold NaN, or its preprocessing?"
+            )
+        return pack(outputs)
 
     def relaxed(self, images: torch.Tensor, alpha: float = 1.0) -> torch.Tensor:
         """Return the relaxed code ``tanh(alpha · z)`` in (−1, 1), ``(n, K)``; differentiable.
@@ -245,10 +307,10 @@ class HashModel(nn.Module):
         packed = np.zeros((len(images), -(-self.bits // 8)), dtype=np.uint8)
         batches = sharing.batches(len(images), batch_size)
         own = sum(rows.stop - rows.start for rows in batches)
-        with frozen(self), torch.no_grad(), progress_bar("codes", own, show=progress) as advance:
+        with frozen(self), progress_bar("codes", own, show=progress) as advance:
             for rows in batches:
                 batch = as_images(images[rows], device=self.device)
-                packed[rows] = pack(self.logits(batch).float().cpu().numpy())
+                packed[rows] = self.answer(batch)
                 advance(len(batch))
         sharing.merge(packed)
         return packed
@@ -259,13 +321,17 @@ class HashModel(nn.Module):
         return self.mean.device
 
     def sha256(self) -> str:
-        """Return a fingerprint of what the model computes: its tensors, normalisation, code length, scale and transform."""
+        """Return a fingerprint of what the model computes: its tensors, preprocessing, code length, scale and source."""
         numbers = f"{self.bits} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}"
         if self.scale != 1:  # models without a scale keep the fingerprint that they had before there was one
             numbers += f" {self.scale}"
         if self.transform is not None:
             tensors = weights_sha256(self.transform) if isinstance(self.transform, nn.Module) else ""
             numbers += f" {described(self.transform)} {tensors} {self.seen_by_attacks}"
+        if self.input_size is not None:
+            numbers += f" resized to {self.input_size}"
+        if self.source:
+            numbers += f" {self.source}"
         return weights_sha256(self.network, numbers)
 
     def save(self, directory: Path | str) -> None:
@@ -278,7 +344,12 @@ class HashModel(nn.Module):
             HashprobeError: the model has a transform and no name, a tensor holds NaN or infinity, or the disk is full.
         """
         directory = Path(directory)
-        if self.transform is not None and self.built_by is None:
+        if self.source and self.built_by is None:
+            raise HashprobeError(
+                "a folder cannot hold a model of somebody else's; open it where it is, or return it from a function of "
+                "hashprobe.hashing.MODELS."
+            )
+        if (self.transform is not None or self.input_size is not None) and self.built_by is None:
             raise HashprobeError(
                 "a file cannot hold what a model does to its input; register a function that returns the model with its "
                 "transform (hashprobe.hashing.MODELS), and open the model by that name."
@@ -350,26 +421,3 @@ class HashModel(nn.Module):
                 "save the model again."
             )
         return model.eval()
-
-
-@checked
-def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashModel:
-    """Return a model by its name in ``MODELS``, or from the folder that :meth:`HashModel.save` wrote.
-
-    Args:
-        name_or_folder: A text that is a registered name means that model; a folder of the same name is ``./name``. A ``Path``
-            is always a folder.
-        bits: The code length that is expected; another one is an error.
-
-    Raises:
-        HashprobeError: neither a name nor a folder, or a model that cannot be had; see :meth:`HashModel.named` and
-            :meth:`HashModel.load`.
-    """
-    if isinstance(name_or_folder, str) and name_or_folder in MODELS:
-        return HashModel.named(name_or_folder, bits=bits)
-    if not user_path(name_or_folder).exists():
-        raise HashprobeError(
-            f"{name_or_folder} is neither a folder nor a registered model ({', '.join(MODELS) or 'there is none'}); "
-            "give the folder that train-hash wrote, or --plugin with the file that registers the name."
-        )
-    return HashModel.load(name_or_folder, bits=bits)

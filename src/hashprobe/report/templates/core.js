@@ -25,6 +25,9 @@ function fill(element, attributes, children) {
 /** A name from outside, kept apart so that right-to-left text does not turn its surroundings. */
 const name = (text) => make("bdi", {}, text);
 
+/** What a name means; empty where nobody has said it. */
+const meaning = (term) => (Object.hasOwn(data.terms, term) ? data.terms[term] : "");
+
 const percent = (fraction, digits = 1) => (fraction === null || fraction === undefined ? "–" : (100 * fraction).toFixed(digits));
 
 /** A number in few characters: three significant digits, thousands apart. */

@@ -1,13 +1,12 @@
 // The gallery: one query under one attack at a time, what it returned before and after, and shelves of the extremes.
 
-const SHELF = 8;
+const SHELF = matchMedia("(max-width: 600px)").matches ? 4 : 8;
 
 function startGallery() {
   const gallery = data.gallery;
   if (!gallery || !gallery.entries.length) return;
   const { entries, items } = gallery;
   const picture = (place) => gallery.pictures[place];
-  const pixelated = gallery.imageSize && gallery.imageSize <= 96;
   const attackOf = (entry) => gallery.names[entry.row];
   const targetOf = (entry) => `${cell("group", entry.row)} ${cell("seed", entry.row)} ${entry.target.join(", ")}`;
   const aim = (entry) => (entry.untargeted ? "no target" : entry.target.join(", "));
@@ -15,7 +14,11 @@ function startGallery() {
   /** How many of the returned pictures count: those with the target label, or of an untargeted attack those still relevant. */
   const hits = (entry, list) => list.filter(([, , hit, relevant]) => (entry.untargeted ? relevant : hit)).length;
   const failed = (entry) => gain(entry) <= 0 || hits(entry, entry.after) === (entry.untargeted ? entry.after.length : 0);
-  const counted = (entry, when) => (entry.untargeted ? `${when === "after" ? "still " : ""}share a label with the query` : "carry the target label");
+  const several = (entry) => entry.target.length > 1;
+  /** How many of the target labels a returned picture carries; one is enough to count. */
+  const carried = (entry, item) => entry.target.filter((label) => items[item].labels.includes(label)).length;
+  const counted = (entry, list, when) => (entry.untargeted ? `${when === "after" ? "still " : ""}share a label with the query`
+    : several(entry) ? `carry at least one of the ${entry.target.length} target labels, ${list.filter(([item]) => carried(entry, item) === entry.target.length).length} carry all` : "carry the target label");
   const queries = [...new Map(entries.map((entry) => [entry.query, entry])).values()];
   let current = null, flipped = false;
 
@@ -30,19 +33,20 @@ function startGallery() {
     current = entry;
     flip(false);
     setOptions(byId("pick-query"), queries.map((q) => [q.query, `${q.labels.join(", ") || "no label"} (${q.name.split("/").at(-1) || q.query})`]), entry.query);
-    const own = entries.filter((other) => other.query === entry.query), several = data.table.groups.length > 1;
+    const own = entries.filter((other) => other.query === entry.query), grouped = data.table.groups.length > 1;
     const targets = [...new Map(own.map((other) => [targetOf(other), other]))];
-    setOptions(byId("pick-target"), targets.map(([key, other]) => [key, aim(other) + (several ? ` (${cell("group", other.row)})` : "")]), targetOf(entry));
+    setOptions(byId("pick-target"), targets.map(([key, other]) => [key, aim(other) + (grouped ? ` (${cell("group", other.row)})` : "")]), targetOf(entry));
     const attacks = own.filter((other) => targetOf(other) === targetOf(entry));
     setOptions(byId("pick-attack"), attacks.map((other) => [entries.indexOf(other), attackOf(other)]), entries.indexOf(entry));
     drawPictures(entry);
     for (const [id, list] of [["before", entry.before], ["after", entry.after]]) {
-      byId(id).replaceChildren(...list.map((returned, place) => tile(returned, place)));
-      byId(`${id}-count`).textContent = `${hits(entry, list)} of ${list.length} ${counted(entry, id)}`;
+      byId(id).replaceChildren(...list.map((returned, place) => tile(entry, returned, place)));
+      byId(`${id}-count`).textContent = `${hits(entry, list)} of ${list.length} ${counted(entry, list, id)}`;
     }
     byId("key-target").hidden = entry.untargeted;
+    byId("key-text").textContent = several(entry) ? "carries a target label, which counts; dashed: not all of them" : "carries the target label";
     drawShelves(entry);
-    byId("viewer-status").textContent = `${entry.labels.join(", ")} attacked ${entry.untargeted ? "without a target" : `towards ${aim(entry)}`} by ${attackOf(entry)}: ${hits(entry, entry.after)} of ${entry.after.length} returned ${counted(entry, "after")}, ${hits(entry, entry.before)} before.`;
+    byId("viewer-status").textContent = `${entry.labels.join(", ")} attacked ${entry.untargeted ? "without a target" : `towards ${aim(entry)}`} by ${attackOf(entry)}: ${hits(entry, entry.after)} of ${entry.after.length} returned ${counted(entry, entry.after, "after")}, ${hits(entry, entry.before)} before.`;
   }
 
   function drawPictures(entry) {
@@ -51,18 +55,25 @@ function startGallery() {
     adversarial.src = picture(entry.adversarial);
     query.alt = `Query: a picture labelled ${entry.labels.join(", ") || "nothing"}`;
     adversarial.alt = `The same picture after ${attackOf(entry)}, ${entry.untargeted ? "untargeted" : `aimed at ${aim(entry)}`}`;
-    for (const image of [query, adversarial]) image.classList.toggle("pixels", Boolean(pixelated));
     byId("query-caption").replaceChildren(name(entry.labels.join(", ") || "no label"));
     byId("adversarial-caption").replaceChildren(name(attackOf(entry)));
-    Promise.all([query.decode(), adversarial.decode()]).then(() => current === entry && difference(entry, query, adversarial)).catch(() => {});
+    Promise.all([query.decode(), adversarial.decode()]).then(() => {
+      if (current !== entry) return;
+      const { naturalWidth: width, naturalHeight: height } = query;
+      byId("viewer").style.setProperty("--twice", `${2 * width}px`); // larger than that, single pixels become blocks or blur
+      byId("query-caption").append(`; ${width} × ${height} pixels`);
+      difference(entry, query, adversarial);
+    }).catch(() => {});
     const fact = (term, kind, ...value) => make("div", { class: kind }, make("dt", {}, term), make("dd", { class: kind ? null : "figure" }, ...value));
+    const explained = (term) => [name(term), ...(meaning(term) ? [make("small", {}, `: ${meaning(term)}`)] : [])];
     const [before, after] = entry.scores, label = entry.untargeted ? "query's own labels" : "target label";
     byId("facts").replaceChildren(
-      entry.untargeted ? fact("Goal", "target", "away from ", name(entry.labels.join(", ") || "its own labels")) : fact("Target label", "target", name(aim(entry))),
-      fact(entry.untargeted ? `Relevant among the first ${entry.after.length}` : "Target label among the first ten", "", `${hits(entry, entry.before)} before, ${hits(entry, entry.after)} after`),
+      entry.untargeted ? fact("Goal", "target", "away from ", name(entry.labels.join(", ") || "its own labels")) : fact(several(entry) ? "Target labels, any of which counts" : "Target label", "target", name(aim(entry))),
+      fact(entry.untargeted ? `Relevant among the first ${entry.after.length}` : several(entry) ? "At least one of them among the first ten" : "Target label among the first ten", "", `${hits(entry, entry.before)} before, ${hits(entry, entry.after)} after`),
       fact(`Average precision for the ${label}, %`, "", `${percent(before)} before, ${percent(after)} after`),
-      ...(entry.untargeted ? [] : [fact("Target label protocol", "", name(cell("protocol", entry.row)))]),
-      ...(entry.code ? [fact("Hash code of the adversarial picture", "hex", entry.code)] : []));
+      fact("Attack", "", ...explained(cell("attack", entry.row))),
+      ...(entry.untargeted ? [] : [fact("Target label protocol", "", ...explained(cell("protocol", entry.row)))]),
+      ...(entry.code ? [fact("Hash code of the adversarial picture", "hex", make("details", {}, make("summary", {}, "show"), entry.code))] : []));
   }
 
   /** Draw grey plus the change times a factor, from the pixels of the two pictures; say the factor and the change. */
@@ -82,7 +93,6 @@ function startGallery() {
     }
     const chosen = byId("factor").value, factor = chosen === "auto" ? Math.max(1, Math.min(127, Math.floor(127 / Math.max(largest, 1)))) : Number(chosen);
     Object.assign(canvas, { width, height });
-    canvas.classList.toggle("pixels", Boolean(pixelated));
     const drawn = new ImageData(width, height);
     for (let i = 0; i < from.length; i++) drawn.data[i] = i % 4 === 3 ? 255 : 128 + factor * (to[i] - from[i]);
     canvas.getContext("2d").putImageData(drawn, 0, 0);
@@ -92,12 +102,13 @@ function startGallery() {
     canvas.setAttribute("aria-label", `Difference between the adversarial picture and the query, amplified ${said}`);
   }
 
-  function tile([item, distance, hit, relevant], place) {
+  function tile(entry, [item, distance, hit, relevant], place) {
     const { name: title, picture: shown, labels } = items[item], words = labels.join(", ") || "no label";
-    const alt = `${place + 1}: ${words}; distance ${distance}${hit ? "; carries the target label" : ""}${relevant ? "; shares a label with the query" : ""}`;
+    const share = several(entry) ? `${carried(entry, item)} of ${entry.target.length} target labels` : "", partial = hit && several(entry) && carried(entry, item) < entry.target.length;
+    const alt = `${place + 1}: ${words}; distance ${distance}${hit ? `; carries ${share || "the target label"}` : ""}${relevant ? "; shares a label with the query" : ""}`;
     const image = make("img", { src: picture(shown), alt, title });
-    const tags = make("span", { class: "tags", "aria-hidden": "true" }, `d ${distance}`, ...(hit ? [make("span", { class: "tag-hit" }, "✓ target")] : []), ...(relevant ? [make("span", { class: "tag-relevant" }, "● query")] : []));
-    return make("li", { class: hit ? "hit" : null }, make("div", { class: "tile" }, image), make("span", { class: "mark", title: words }, tags, name(words)));
+    const tags = make("span", { class: "tags", "aria-hidden": "true" }, `d ${distance}`, ...(hit ? [make("span", { class: "tag-hit" }, share ? `✓ ${share.replace(" target labels", "")}` : "✓ target")] : []), ...(relevant ? [make("span", { class: "tag-relevant" }, "● query")] : []));
+    return make("li", { class: partial ? "hit partial" : hit ? "hit" : null }, make("div", { class: "tile" }, image), make("span", { class: "mark", title: words }, tags, name(words)));
   }
 
   function drawShelves(entry) {

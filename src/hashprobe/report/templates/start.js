@@ -38,6 +38,8 @@ function startCommand() {
   button.onclick = async () => { if (await copy(byId("command").textContent)) button.textContent = "Copied"; };
 }
 
+if (matchMedia("(max-width: 600px)").matches && byId("terms")) byId("terms").open = false; // it would fill the screen
+
 startTheme();
 startTable();
 startGallery();

@@ -57,6 +57,11 @@ const COLUMNS = [
 ];
 const NUMBERS = new Set(["interval", "seconds_per_image", "passes"]);
 
+// Where there is no room, columns that are in neither list go first, then these in order; those that tell rows apart go under the attack's name.
+const DROPPED = ["score_png", "goal_bits", "bits_moved", "passes", "rms", "seconds_per_image", "linf", "map_chance", "index_recall", "questions", "interval"];
+const FOLDED = ["code", "protocol", "goal", "attacked_model", "index", "top_k", "data", "model", "bits", "seed", "training_seed", "budget"];
+const KEPT = ["map_benign", "map", "score_chance", "score", "attack"];
+
 function budgetOrder(row) {
   const text = cell("budget", row);
   return { none: -2, "no picture": -1, unbounded: Infinity }[text] ?? cell("epsilon", row);
@@ -81,13 +86,13 @@ function startTable() {
   const best = new Set(data.table.best), near = new Set(data.table.near);
   const distinct = (key) => new Set(rows.map((row) => cell(key, row)));
   const varies = new Map(COLUMNS.map((column) => [column.key, column.value || distinct(column.key).size > 1 || (column.usual && [...distinct(column.key)].some((v) => !column.usual.includes(v)))]));
-  const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false };
+  const state = { sort: null, down: false, limit: PAGE, filters: {}, all: false, width: 0 }, box = byId("table").parentElement;
 
   const value = (column, row) => (column.order ?? column.value ?? ((r) => cell(column.key, r)))(row);
   const numeric = (column) => column.value || column.order === budgetOrder || typeof cell(column.key, rows.find((r) => cell(column.key, r) !== null) ?? rows[0]) === "number";
   const rightward = (column) => NUMBERS.has(column.key) || (column.key !== "budget" && Boolean(numeric(column)));
   const write = (column, row) => (column.write ?? ((v) => v || "–"))(column.value ? null : cell(column.key, row), row);
-  const fixed = (column) => ["protocol", "goal"].includes(column.key) && state.filters.group; // the menu says it already
+  const fixed = (column) => ["protocol", "goal"].includes(column.key) && (state.filters.group || data.table.groups.length < 2); // the menu or the text above says it already
 
   /** The columns of some rows, each with the heading that it has there. */
   function columns(kept, copied = false) {
@@ -120,31 +125,51 @@ function startTable() {
     draw(key);
   }
 
+  /** The keys of columns in the order in which they make room. */
+  const leaving = (shown) => [...shown.map(({ key }) => key).filter((key) => ![...DROPPED, ...FOLDED, ...KEPT].includes(key)), ...DROPPED, ...FOLDED].filter((key) => shown.some((column) => column.key === key));
+
   function draw(focus) {
-    const kept = chosen(), shown = columns(kept), page = kept.slice(0, state.limit);
-    const head = make("tr", {}, ...shown.map((column) => {
-      const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
-      const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, column.head);
-      const heading = make("th", { scope: "col", "aria-sort": sorted, class: `column-${column.key}${rightward(column) && column.key !== "interval" ? " n" : ""}` }, button);
-      if (column.key === "interval") heading.colSpan = 2;
-      return heading;
-    }));
-    byId("table").replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...page.map((row) => line(shown, row)))));
-    if (focus) byId("table").querySelector(`[data-key="${focus}"]`).focus();
-    byId("table-count").textContent = `${page.length.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} rows`;
+    const kept = chosen(), wanted = columns(kept), page = kept.slice(0, state.limit), order = state.all ? [] : leaving(wanted);
+    let shown = wanted;
+    put(shown, [], page);
+    for (let over; order.length && (over = box.scrollWidth - box.clientWidth) > 0;) {
+      while (order.length && over > 0) {
+        const key = order.shift();
+        over -= byId("table").querySelector(`thead .column-${key}`).offsetWidth;
+        shown = shown.filter((column) => column.key !== key);
+      }
+      put(shown, wanted.filter((column) => !shown.includes(column)), page);
+    }
+    state.width = box.clientWidth;
+    if (focus) byId("table").querySelector(`[data-key="${focus}"]`)?.focus();
+    const left = wanted.length - shown.length;
+    byId("table-count").textContent = `${page.length.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} rows${left ? `; no room for ${left} of the columns` : ""}`;
     byId("more-rows").hidden = page.length === kept.length;
     byId("more-rows").textContent = `Show all ${kept.length.toLocaleString("en-US")}`;
   }
 
-  function line(shown, row) {
+  function put(shown, dropped, page) {
+    const head = make("tr", {}, ...shown.map((column) => {
+      const sorted = state.sort !== column.key ? "none" : state.down ? "descending" : "ascending";
+      const button = make("button", { type: "button", title: column.help, onclick: () => sortBy(column.key), "data-key": column.key }, ...column.head.split(" ").flatMap((word, i) => [i ? " " : "", make("span", { class: "word" }, word)]));
+      const heading = make("th", { scope: "col", "aria-sort": sorted, class: `column-${column.key}${rightward(column) && column.key !== "interval" ? " n" : ""}` }, button);
+      if (column.key === "interval") heading.colSpan = 2;
+      return heading;
+    }));
+    const folded = dropped.filter((column) => FOLDED.includes(column.key));
+    byId("table").replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...page.map((row) => line(shown, folded, row)))));
+  }
+
+  function line(shown, folded, row) {
     const cells = shown.flatMap((column, place) => {
       const text = write(column, row);
       if (column.key === "interval") return [make("td", { class: "interval" }, intervalBar(row)), make("td", { class: "n dim" }, text)];
       const kind = [rightward(column) ? "n" : "", column.key === "score" ? "t" : ""].join(" ").trim();
-      const long = text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
+      const words = ["attack", "code", "protocol"].includes(column.key) ? meaning(text) : "";
+      const long = words ? `${text}: ${words}` : text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
       if (column.key === "score" && near.has(row)) content.push(make("span", { class: "dim", title: "Not significantly weaker than the strongest" }, ` ${NEAR}`));
-      const code = write(COLUMNS.find((column) => column.key === "code"), row);
-      if (place === 0 && code !== "–") content.push(make("span", { class: "on-phone", "data-text": code })); // the code's column makes way there
+      const under = folded.filter(({ key }) => key !== "code" || !isCode(row)).map((other) => [other, write(other, row)]).filter(([, said]) => said !== "–").map(([other, said]) => (rightward(other) ? `${other.head.toLowerCase()} ${said}` : said));
+      if (place === 0 && under.length) content.push(make("span", { class: "under", "data-text": under.join(" · ") }));
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
     return make("tr", { class: best.has(row) ? "best" : isCode(row) ? "yardstick" : null, id: `row-${row}` }, ...cells);
@@ -174,6 +199,7 @@ function startTable() {
     };
   }
   draw();
+  new ResizeObserver(() => { if (box.clientWidth && box.clientWidth !== state.width) draw(); }).observe(box);
 }
 
 const WRITERS = {

@@ -26,6 +26,8 @@ LARGE = 32 / 255
 ENOUGH_STEPS = 10
 CEILING_SHARE = 0.8
 """Of what the code itself gains over no attack, an attack of a large budget must gain at least."""
+APART = 0.1
+"""Share of the bits by which the results of several starts may lie apart."""
 WORTH = 0.05
 """What a code must gain over no attack before it is a ceiling to speak of."""
 
@@ -153,3 +155,20 @@ def _sees_less(row: ResultRow) -> bool:
     if row.access:  # one with gradients may ask questions too, as strongest does
         return row.access in ("nothing", "found", "ranking", "codes") and not row.trained
     return bool(row.questions)
+
+
+@check(
+    "restarts scatter",
+    when=f"The results of several starts for one image lie, on average, more than {100 * APART:.0f} % of the bits apart.",
+    why="The attack then depends on where it starts: it stays in hollows, and a further start would find more.",
+    do="Give it more restarts and more or shorter steps, until the results of its starts agree.",
+)
+def restarts_scatter(evidence: Evidence) -> Found:
+    """Look at how far the results of several starts lie apart."""
+    for table in evidence.tables:
+        for row in table.attacks:
+            if row.bits and row.restart_bits is not None and row.restart_bits > APART * row.bits:
+                yield (
+                    [row],
+                    f"The restarts of {called(row)} lie {row.restart_bits:.1f} of {row.bits} bits apart ({table.name}).",
+                )

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.retrieval.arrays import Float64Array
-from hashprobe.retrieval.codes import PackedCodes, as_array, check_codes, check_spare_bits, pack
+from hashprobe.retrieval.codes import as_array, check_codes, check_spare_bits, pack
 from hashprobe.retrieval.kernel.blocks import usable_threads
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.metrics.average_precision import Empty, Mode, average_precision, check_policies
+from hashprobe.retrieval.metrics.collected import Collected, Split
 from hashprobe.retrieval.metrics.ties import Ties
 
-Split = Literal["query", "database"]
+if TYPE_CHECKING:
+    State = Collected
+else:
+    try:
+        from hashprobe.retrieval.metrics.torchmetrics_state import TorchmetricsState as State
+    except ImportError:
+        State = Collected
 
 # From so many database items on, codes that are all ones are taken for outputs that are no signs. A batch does not
 # tell: one that holds a single class may have that code, the first row of a Hadamard matrix for one.
 ITEMS_TO_JUDGE = 32
 
 
-class HammingMeanAveragePrecision:
+class HammingMeanAveragePrecision(State):
     """Mean average precision of hash codes, collected batch by batch.
 
-    It keeps packed codes and labels, K / 8 + C / 8 bytes an image, and no scores.
+    It keeps packed codes and labels, K / 8 + C / 8 bytes an image, and no scores. Where torchmetrics is installed
+    (extra ``metrics``) it is a ``torchmetrics.Metric``, which a ``MetricCollection`` takes.
 
     Args:
         ties: As for :func:`average_precision`.
@@ -54,18 +62,12 @@ class HammingMeanAveragePrecision:
         mode: Mode = "exact",
         threads: int | None = None,
     ) -> None:
+        super().__init__()
         self.ties, self.top_k = check_policies(ties, empty, top_k, mode)
         self.empty: Empty = empty
         self.mode: Mode = mode
         usable_threads(threads)
         self.threads = threads
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything collected."""
-        self._bits = self._classes = 0
-        self._codes: dict[str, list[PackedCodes]] = {split: [] for split in get_args(Split)}
-        self._labels: dict[str, list[PackedLabels]] = {split: [] for split in get_args(Split)}
 
     def update(self, outputs: Any, labels: Any, *, split: Split, bits: int | None = None) -> None:
         """Add a batch.
@@ -93,18 +95,17 @@ class HammingMeanAveragePrecision:
         packed = pack_labels(labels)
         if len(codes) != len(packed):
             raise HashprobeError(f"a batch has {len(codes)} outputs but {len(packed)} rows of labels.")
-        if self._bits and bits != self._bits:
+        seen_bits, seen_classes = self._widths
+        if seen_bits and bits != seen_bits:
             raise HashprobeError(
-                f"a batch has {bits} bits but those before had {self._bits}; reset() between models."
+                f"a batch has {bits} bits but those before had {seen_bits}; reset() between models."
             )
-        if self._classes and packed.classes != self._classes:
+        if seen_classes and packed.classes != seen_classes:
             raise HashprobeError(
-                f"a batch has {packed.classes} classes but those before had {self._classes}; "
+                f"a batch has {packed.classes} classes but those before had {seen_classes}; "
                 "reset() between data sets."
             )
-        self._bits, self._classes = int(bits), packed.classes
-        self._codes[split].append(codes)
-        self._labels[split].append(packed)
+        self._keep(split, codes, packed, int(bits))
 
     def merge_state(self, other: HammingMeanAveragePrecision | Sequence[HammingMeanAveragePrecision]) -> None:
         """Add what other metrics have collected, behind one's own and in their order; they stay as they are.
@@ -127,7 +128,7 @@ class HammingMeanAveragePrecision:
             HashprobeError: settings, code length or classes differ; nothing is added then.
         """
         others = list(other) if isinstance(other, Sequence) else [other]
-        bits, classes = self._bits, self._classes
+        bits, classes = self._widths
         for one in others:
             if not isinstance(one, HammingMeanAveragePrecision):
                 raise HashprobeError(f"only metrics of this kind can be merged; found {type(one).__name__}.")
@@ -137,15 +138,15 @@ class HammingMeanAveragePrecision:
                     raise HashprobeError(
                         f"metrics of different settings cannot be merged: {name} is {own!r} here and {its!r} there."
                     )
-            for what, own, its in (("bits", bits, one._bits), ("classes", classes, one._classes)):
+            its_bits, its_classes = one._widths
+            for what, own, its in (("bits", bits, its_bits), ("classes", classes, its_classes)):
                 if own and its and own != its:
                     raise HashprobeError(f"metrics cannot be merged that have seen {own} and {its} {what}.")
-            bits, classes = bits or one._bits, classes or one._classes
-        self._bits, self._classes = bits, classes
+            bits, classes = bits or its_bits, classes or its_classes
         for one in others:
             for split in get_args(Split):
-                self._codes[split] += one._codes[split]
-                self._labels[split] += one._labels[split]
+                for codes, labels in zip(*one._kept(split), strict=True):
+                    self._keep(split, codes, labels, bits)
 
     def per_query(self) -> Float64Array:
         """Return the average precision of each query, ``(n,)``.
@@ -154,13 +155,15 @@ class HammingMeanAveragePrecision:
             HashprobeError: no query or no database image was added, or no output of a database of 32 images or more
                 was negative, so that all its codes are equal.
         """
-        for split, batches in self._codes.items():
+        kept = {split: self._kept(split) for split in get_args(Split)}
+        for split, (batches, _) in kept.items():
             if not any(map(len, batches)):
                 raise HashprobeError(
                     f"no image of the {split} split was added; call update(..., split={split!r})."
                 )
-        queries, database = (np.concatenate(self._codes[split]) for split in get_args(Split))
-        ones = pack(np.ones((1, self._bits)))
+        bits, classes = self._widths
+        queries, database = (np.concatenate(codes) for codes, _ in kept.values())
+        ones = pack(np.ones((1, bits)))
         if len(database) >= ITEMS_TO_JUDGE and (database == ones).all():
             raise HashprobeError(
                 f"not one output of the {len(database)} database images was negative, so that all their codes are "
@@ -168,15 +171,15 @@ class HammingMeanAveragePrecision:
                 "away."
             )
         labels = [
-            PackedLabels(np.concatenate([batch.packed for batch in self._labels[split]]), self._classes)
-            for split in get_args(Split)
+            PackedLabels(np.concatenate([batch.packed for batch in batches]), classes)
+            for _, batches in kept.values()
         ]
         return average_precision(
             queries,
             database,
             labels[0],
             labels[1],
-            bits=self._bits,
+            bits=bits,
             ties=self.ties,
             empty=self.empty,
             top_k=self.top_k,

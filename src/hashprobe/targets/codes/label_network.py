@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from hashprobe.checkpoint import Checkpoint
+from hashprobe.data.protocols import unique_labels
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.identity import fingerprint
@@ -25,7 +26,6 @@ from hashprobe.retrieval import pack, unpack
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets.codes.base import TargetCode, check_labels
 from hashprobe.targets.context import Codes, Context
-from hashprobe.targets.protocols import unique_labels
 from hashprobe.trained import Trained, TrainingRun
 
 SEMANTIC_WIDTH = 512

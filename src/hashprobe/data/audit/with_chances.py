@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from hashprobe.data import DATA_SETS, Audit, audit, audit_folder, load
-from hashprobe.data.loading import check_options
+from hashprobe.data.audit.audit import Audit, audit, audit_folder
+from hashprobe.data.loading import check_options, load
+from hashprobe.data.protocols import PROTOCOLS, draw_target_labels
+from hashprobe.data.registry import DATA_SETS
 from hashprobe.errors import HashprobeError
 from hashprobe.retrieval import chance_level
-from hashprobe.targets import PROTOCOLS, draw_target_labels
 from hashprobe.typed_values import checked
 
 

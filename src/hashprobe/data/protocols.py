@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hashprobe.data.retrieval_data import UInt8Array as Labels
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
 from hashprobe.retrieval.labels import distinct_labels, multi_hot
 from hashprobe.seeds import numpy_generator
-from hashprobe.targets.context import Labels
 from hashprobe.typed_values import checked
 
 Candidates: TypeAlias = Callable[[Labels, Labels], tuple[Labels, npt.NDArray[np.bool_]]]

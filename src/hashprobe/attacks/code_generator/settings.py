@@ -1,0 +1,47 @@
+"""Settings of the code generator's training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
+
+Sees = Literal["code", "features", "gradient"]
+
+
+class CodeGeneratorSettings(GeneratorTrainingSettings):
+    """How a code generator is trained; see :class:`GeneratorTrainingSettings` as well. There is no discriminator.
+
+    Attributes:
+        sees: What it draws from: the target ``code`` alone, one pattern for all images; the ``features`` of the attacked network
+            on the image as well; or these and one ``gradient``.
+        codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
+        hidden: Patterns in the basis of all codes' patterns; they weigh 12 S² bytes each for images of side S.
+        width: Channels of the heads that look at a feature map each.
+        epsilon: L∞ budget in [0, 1] units.
+    """
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    warm_up: int = Field(50, ge=0)
+    clip: float | None = Field(1.0, gt=0)
+    average: float = Field(0.99, ge=0, lt=1)
+    reconstruction: float = Field(0.0, ge=0)
+    hamming: float = Field(3.0, ge=0)
+    adversarial: float = Field(0.0, ge=0, le=0)
+    sharpness: float = Field(0.3, gt=0)
+    relative: bool = True
+    disjoint: bool = True
+    sees: Sees = "features"
+    codes: tuple[str, ...] = Field(("ap-search", "mainstay"), min_length=1)
+    hidden: int = Field(256, ge=1)
+    width: int = Field(64, ge=1)
+    epsilon: float = Field(8 / 255, gt=0, le=1)
+
+
+PRESETS: Mapping[str, BaseModel] = {"cpu": CodeGeneratorSettings(epochs=7, batch_size=32)}

@@ -1,0 +1,267 @@
+"""The code generator: bounded by construction, what it sees and costs, its training, and the steps from its image on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from hashprobe.attacks import CodeGeneratorAttack
+from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
+from hashprobe.attacks.code_generator.networks import MapSize, Seen
+from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
+from hashprobe.attacks.prosgan import training
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json_lines
+from hashprobe.hashing import feature_maps, frozen
+from hashprobe.retrieval import unpack
+from hashprobe.targets import Goal
+from hashprobe.trained import TrainingRun, train_into
+from helpers import (
+    SIZE,
+    Interrupted,
+    conv_model,
+    interrupt_after,
+    linear_model,
+    random_codes,
+    random_images,
+    same_tensors,
+    tiny_data,
+)
+
+BITS, COUNT = 12, 3
+SMALL = CodeGeneratorSettings(epochs=2, batch_size=4, hidden=8, width=4, codes=("mainstay",))
+SEES: Any = pytest.mark.parametrize("sees", ["code", "features", "gradient"])
+
+
+def run_of(**changes: Any) -> TrainingRun:
+    return TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0, **changes)
+
+
+def goal(count: int = COUNT) -> Goal:
+    return Goal(codes=random_codes(count, BITS))
+
+
+def signs(count: int = COUNT) -> torch.Tensor:
+    return goal(count).direction(BITS, torch.zeros(0))
+
+
+def generator(**changes: Any) -> CodeGenerator:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return CodeGenerator(BITS, SIZE, hidden=8, **changes)
+
+
+def trained_to(sees: Any, **changes: Any) -> CodeGeneratorAttack:
+    return CodeGeneratorAttack.train(SMALL.model_copy(update={"sees": sees, **changes}), run_of())
+
+
+def attack_of(own: CodeGenerator, **numbers: Any) -> CodeGeneratorAttack:
+    given: dict[str, Any] = {
+        "settings": SMALL.model_copy(update={"sees": "code"}),
+        "image_size": SIZE,
+        "maps": (),
+    }
+    return CodeGeneratorAttack(generator=own.eval(), classes=3, **given, **numbers)
+
+
+class TestNetwork:
+    @pytest.mark.parametrize("epsilon", [8 / 255, 0.3])
+    def test_no_weights_leave_the_budget(self, epsilon: float) -> None:
+        own, images = (
+            generator(width=4, maps=[MapSize(8, 8)], gradient=True),
+            torch.full((2, 3, SIZE, SIZE), 0.5),
+        )
+        with torch.no_grad():
+            for parameter in own.parameters():
+                parameter.normal_(std=3, generator=torch.Generator().manual_seed(0))
+            looked = Seen(torch.randn(2, BITS), [torch.randn(2, 8, 8, 8)], torch.randn(2, 3, SIZE, SIZE))
+            change = own(images, signs(2), looked, epsilon) - images
+        assert float(change.abs().max()) == pytest.approx(epsilon, rel=1e-3)
+        assert change.abs().max() <= epsilon + 1e-6
+
+    def test_with_a_gradient_it_starts_along_a_step(self) -> None:
+        own = generator(width=4, gradient=True)
+        torch.nn.init.zeros_(own.pattern.layers[2].weight)
+        torch.nn.init.zeros_(own.pattern.layers[2].bias)
+        images, gradient = torch.full((2, 3, SIZE, SIZE), 0.5), torch.randn(2, 3, SIZE, SIZE)
+        change = own(images, signs(2), Seen(torch.randn(2, BITS), [], gradient), 0.1) - images
+        assert torch.equal(change.sign(), -gradient.sign())
+
+    def test_a_bit_that_is_right_by_much_needs_less(self) -> None:
+        own, images = generator(width=4), torch.full((1, 3, SIZE, SIZE), 0.5)
+        given: list[torch.Tensor] = []
+        own.pattern.register_forward_hook(lambda module, inputs, output: given.append(inputs[0].detach()))
+        logits = signs(1) * torch.linspace(-2, 2, BITS)
+        own(images, signs(1), Seen(logits, []), 0.1)
+        lacking = (given[0] * signs(1))[0]
+        assert (lacking > 0).all()
+        assert (lacking.diff() < 0).all()
+        assert float(lacking.square().mean()) == pytest.approx(1, rel=1e-4)
+
+    def test_an_odd_size_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="a multiple of 4; found 30"):
+            CodeGenerator(BITS, 30, hidden=8)
+
+
+class TestSeen:
+    def test_maps_are_the_last_of_each_size_and_leave_no_hook(self) -> None:
+        model, images = conv_model(BITS), random_images(2)
+        with frozen(model), feature_maps(model.network) as maps:
+            model.logits(images)
+        assert sorted(maps) == [2, 8]
+        backbone = model.network.backbone.eval()
+        assert torch.equal(maps[8], backbone[:4](model.preprocess(images)))
+        assert torch.equal(maps[2], backbone[:5](model.preprocess(images)))
+        assert not any(module._forward_hooks for module in model.modules())
+        assert map_sizes(model, SIZE) == [MapSize(2, 8), MapSize(8, 8)]
+        assert map_sizes(linear_model(BITS), SIZE) == []
+
+    def test_the_gradient_goes_down_towards_the_code(self) -> None:
+        model, images = linear_model(BITS), random_images(2)
+        with frozen(model):
+            looked = seen(look_at(model), images, signs(2), sizes=[], gradient=True)
+            assert looked.gradient is not None
+            moved = model.logits(images - 0.01 * looked.gradient.sign())
+        assert (((moved - looked.logits) * signs(2)).mean(dim=1) > 0).all()
+
+
+class TestAttack:
+    @SEES
+    def test_costs_what_it_sees_and_its_steps(self, sees: str) -> None:
+        attack, passes = trained_to(sees), {"code": (1, 0), "features": (2, 0), "gradient": (2, 1)}[sees]
+        for steps in (0, 2):
+            cost = replace(attack, steps=steps).run(conv_model(BITS), random_images(COUNT), goal()).cost
+            assert cost.forward.tolist() == [passes[0] + steps] * COUNT
+            assert cost.backward.tolist() == [passes[1] + steps] * COUNT
+
+    def test_the_code_alone_is_one_pattern_for_all_images(self) -> None:
+        images = torch.full((2, 3, SIZE, SIZE), 0.5) + torch.tensor([0.0, 0.1]).view(2, 1, 1, 1)
+        same = Goal(codes=random_codes(1, BITS).repeat(2, axis=0))
+        change = attack_of(generator()).run(conv_model(BITS), images, same).images - images
+        torch.testing.assert_close(change[0], change[1])
+        other = attack_of(generator()).run(conv_model(BITS), images, Goal(codes=~same.codes & 0xF0)).images
+        assert not torch.allclose(other - images, change)
+
+    def test_another_budget_scales_its_change(self) -> None:
+        images = torch.full((1, 3, SIZE, SIZE), 0.5)
+        small, large = (
+            attack_of(generator(), epsilon=epsilon).run(conv_model(BITS), images, goal(1)).images - images
+            for epsilon in (2 / 255, 8 / 255)
+        )
+        torch.testing.assert_close(4 * small, large)
+
+    def test_steps_go_on_from_its_image_within_the_budget(self) -> None:
+        model, images, wanted = linear_model(BITS, scale=8), random_images(COUNT), signs()
+        agreed, attack = [], attack_of(generator())
+        for steps in (0, 1, 3):
+            adversarial = replace(attack, steps=steps).run(model, images, goal()).images
+            assert (adversarial - images).abs().max() <= 8 / 255 + 1e-6
+            agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
+        assert agreed[0] < agreed[1] <= agreed[2]
+
+    @pytest.mark.parametrize(
+        ("numbers", "message"),
+        [
+            ({"steps": -1}, "steps must be a whole number of at least 0; found -1"),
+            ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
+            ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
+            ({"objective": "tan"}, "tan"),
+        ],
+    )
+    def test_numbers_that_go_nowhere_are_refused(self, numbers: dict[str, Any], message: str) -> None:
+        with pytest.raises(HashprobeError, match=message):
+            attack_of(generator(), **numbers)
+
+    def test_another_image_size_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="takes images of 32×32; found 64×64"):
+            attack_of(generator()).run(conv_model(BITS), random_images(COUNT, size=64), goal())
+
+    def test_a_model_of_other_bits_or_maps_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="draws for codes of 12 bits; the attacked model has 16"):
+            attack_of(generator()).run(
+                conv_model(16), random_images(COUNT), Goal(codes=random_codes(COUNT, 16))
+            )
+        with pytest.raises(
+            HashprobeError, match="reads a feature map of 2×2 with 8 channels, which the attacked"
+        ):
+            trained_to("features", epochs=1).run(linear_model(BITS), random_images(COUNT), goal())
+
+
+class TestTraining:
+    @pytest.mark.parametrize(("sees", "average"), [("code", 0.0), ("gradient", 0.9)])
+    def test_goes_on_after_a_kill_as_if_it_had_not_stopped(
+        self, sees: str, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        monkeypatch.setattr(training, "LOG_EVERY", 2)
+        settings = SMALL.model_copy(update={"sees": sees, "average": average})
+        given = (settings, run_of(logs=tmp_path))
+        whole: Any = train_into("CodeGenerator", *given, tmp_path / "whole")
+        expected = read_json_lines(tmp_path / "codegenerator.jsonl")
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, torch.optim.Adam, 5)
+            with pytest.raises(Interrupted):
+                train_into("CodeGenerator", *given, tmp_path / "killed")
+        resumed: Any = train_into("CodeGenerator", *given, tmp_path / "killed")
+        assert same_tensors(whole.generator, resumed.generator)
+        assert read_json_lines(tmp_path / "codegenerator.jsonl") == expected
+        assert [record["step"] for record in expected] == [2, 4, 6, 8]
+
+    def test_turns_more_bits_than_it_starts_with(self, tmp_path: Path) -> None:
+        changes = {"epochs": 10, "epsilon": 0.3, "sees": "features", "learning_rate": 1e-2, "warm_up": 0}
+        train_into("CodeGenerator", SMALL.model_copy(update=changes), run_of(logs=tmp_path), tmp_path / "own")
+        records = read_json_lines(tmp_path / "codegenerator.jsonl")
+        assert records[-1]["bits"] > records[0]["bits"] + 0.02
+
+    def test_one_that_is_given_lends_its_pattern(self) -> None:
+        first = trained_to("code")
+        given = run_of(trained={"CodeGenerator": first})
+        still = SMALL.model_copy(update={"epochs": 1, "learning_rate": 1e-12, "average": 0.0})
+        own: Any = CodeGeneratorAttack.train(still, given)
+        torch.testing.assert_close(own.generator.pattern.state_dict(), first.generator.pattern.state_dict())
+        with pytest.raises(HashprobeError, match="give hidden= the same number"):
+            CodeGeneratorAttack.train(still.model_copy(update={"hidden": 4}), given)
+
+    def test_the_mean_of_the_weights_is_what_is_trained(self) -> None:
+        last, mean = (trained_to("code", average=average).generator for average in (0.0, 0.9))
+        assert not same_tensors(last, mean)
+        ones, average = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+        torch.nn.init.ones_(ones.weight)
+        torch.nn.init.zeros_(average.weight)
+        training._follow(average, ones, 0.9)
+        assert average.weight.item() == pytest.approx(0.1)
+
+    def test_a_code_that_must_be_trained_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="prototype has to be trained itself"):
+            trained_to("code", codes=("prototype",))
+
+    def test_there_is_no_discriminator_to_weigh(self) -> None:
+        with pytest.raises(ValidationError, match="adversarial"):
+            CodeGeneratorSettings(adversarial=1.0)
+
+
+class TestDraws:
+    def test_disjoint_targets_are_drawn_evenly_among_those_allowed(self) -> None:
+        targets, labels = torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]])
+        drawn = np.stack([training._draw_targets(targets, labels, 0, step, 3) for step in range(600)])
+        assert np.bincount(drawn[:, 0], minlength=4)[1:].min() > 150
+        assert 0 not in drawn[:, 0]
+        assert set(drawn[:, 1]) == {3}
+        assert len(set(drawn[:, 2])) == 4
+
+    def test_the_learning_rate_warms_up_and_falls(self) -> None:
+        settings = SMALL.model_copy(update={"warm_up": 4, "learning_rate": 1.0})
+        optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+        rates = []
+        for step in range(20):
+            training._set_learning_rate({"generator": optimizer}, settings, step, 20)
+            rates.append(optimizer.param_groups[0]["lr"])
+        assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+        assert rates[10] == 1.0
+        assert rates[-1] == pytest.approx(0.1)
