@@ -201,7 +201,7 @@ def search(repeats: int) -> None:
     """1,000 queries, the 100 nearest of 200,000 items, 64 bits."""
     given = make_inputs(queries=1000, database=200_000, bits=64, classes=80, seed=0)
     rows: list[tuple[str, float, float, float]] = []
-    for name in retrieval.INDEXES:
+    for name in ("scan", "faiss-flat", "faiss-ivf", "faiss-hnsw"):
         start = time.perf_counter()
         index = retrieval.open_index(name, given.database, bits=64)
         built = time.perf_counter() - start

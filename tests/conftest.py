@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hashprobe import plugins
 from hashprobe.trained import Trained
 from helpers import train_tiny
+from searching import ON_POSTGRES, Postgres, settings_of
 
 REAL_DATA = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -49,6 +51,25 @@ def real_data_root() -> Path:
     if not (REAL_DATA / "data").is_dir():
         pytest.skip(f"the real data pack is not at {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server with pgvector, started once, which an index finds without being told where."""
+    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGHOST", server.socket)
+        patch.setenv("PGUSER", "postgres")
+        yield server
+    server.stop()
+
+
+@pytest.fixture
+def given(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Returns the settings that an index needs over some codes; the server of the one that is tested is there."""
+    if {*request.node.callspec.params.values()} & {*ON_POSTGRES}:
+        request.getfixturevalue("postgres")
+    return partial(settings_of, folder=tmp_path)
 
 
 @pytest.fixture(scope="session", autouse=True)

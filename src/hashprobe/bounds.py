@@ -35,6 +35,7 @@ class Bounds:
         text_bytes: Of a list, a table, a file of settings or of results.
         annotation_bytes: Of a file of annotations of an official archive; MS-COCO's has 450 MB.
         weight_bytes: Of a file of tensors.
+        index_bytes: Of a search index in a file.
     """
 
     image_pixels: int = 64_000_000
@@ -42,6 +43,7 @@ class Bounds:
     text_bytes: int = 1 << 28
     annotation_bytes: int = 1 << 30
     weight_bytes: int = 1 << 32
+    index_bytes: int = 1 << 32
 
 
 BOUNDS = Bounds()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faiss
 import fuzzing
 import numpy as np
 import torch
@@ -124,6 +125,10 @@ def _retrieval(folder: Path) -> dict[str, Call]:
     found = retrieval.top_k(**searched, k=5)
     store = folder / "store.codes"
     retrieval.write_code_store(store, database, labels, bits=BITS, model="m")
+    index = folder / "own.faiss"
+    flat = faiss.IndexBinaryFlat(16)
+    flat.add(database)
+    faiss.write_index_binary(flat, str(index))
     near = {"neighbours": found, "query_labels": query_labels, "database_labels": labels, "bits": BITS}
     table: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "average_precision": (
@@ -166,6 +171,8 @@ def _retrieval(folder: Path) -> dict[str, Call]:
         ),
         "count_neighbours": (retrieval.count_neighbours, near | {"threads": 1}),
         "open_code_store": (retrieval.open_code_store, {"path": store, "bits": BITS, "model": "m"}),
+        "check_index": (retrieval.check_index, {"name": "faiss-hnsw", "bits": BITS, "links": 4}),
+        "read_faiss_codes": (retrieval.read_faiss_codes, {"path": index, "bits": BITS}),
         "open_index": (retrieval.open_index, {"name": "scan", "codes": database, "bits": BITS}),
         "open_index faiss-hnsw": (
             retrieval.open_index,

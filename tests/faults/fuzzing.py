@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import faiss
+import numpy as np
 from data_pictures import CLASSES, LABELS, LISTED, picture
 from hypothesis import strategies as st
 from synthetic import write_run
 
+from hashprobe import retrieval
 from hashprobe.auditing import AuditSettings, audit
 from hashprobe.auditing.kept import Cell
 from hashprobe.auditing.page import render as page
@@ -257,12 +260,25 @@ def _folders(root: Path) -> list[Read]:
             if path.is_file():
                 path.write_bytes(whole)
 
+    codes = random_codes(40, 12)
+    index = root / "own.faiss"
+    graph = faiss.IndexBinaryHNSW(16, 4)
+    graph.add(codes)
+    faiss.write_index_binary(graph, str(index))
+
+    def search() -> None:
+        found = retrieval.open_index("faiss-file", codes, bits=12, path=str(index)).search(codes, 5)
+        np.testing.assert_array_equal(
+            found.distances, np.unpackbits(codes[:, None] ^ codes[found.ids], axis=2).sum(axis=2)
+        )
+
     toml = root / "own.toml"
     toml.write_text('base = "cpu"\nqueries = 10\n[scale.trained.prototype]\nsteps = 20\n')
     return [
         Read("cells/*.json", store.path("a", "0" * 12), cell),
         Read("experiment.json, held", held / "experiment.json", hold),
         Read("settings TOML", toml, lambda: grid_size(str(toml))),
+        Read("*.faiss", index, search),
     ]
 
 

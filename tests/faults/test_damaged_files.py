@@ -30,6 +30,7 @@ NAMES = (
     "audit/operating_points.jsonl",
     "audit/cells/*.json",
     "audit/labels.csv",
+    "*.faiss",
     "lists/database_img.txt",
     "lists/database_label.txt",
     "lists/test_img.txt",

@@ -18,6 +18,7 @@ from hashprobe.hashing import HashModel, open_model
 from hashprobe.images import as_images
 from hashprobe.trained import TRAINED, load_trained
 from helpers import linear_model, random_codes
+from searching import index_names
 
 NOT_WHOLE = ("1.5", "none", "true", "1e400", "inf", "two", "8/255", "0", "-3", '""', "[1]", "9" * 30 + ".5")
 NOT_A_NUMBER = ("true", "inf", "1e400", "nan", "two", "-1", "0", '"8/255"', "[]", "9" * 5000)
@@ -118,7 +119,10 @@ def test_a_call_with_what_it_cannot_take(name: str) -> None:
     sentence(CALLS[name])
 
 
-@pytest.mark.parametrize("index", retrieval.INDEXES)
-def test_more_neighbours_than_any_list_holds_are_all_items(index: str) -> None:
-    opened = retrieval.open_index(index, random_codes(50, 12), bits=12)
+@pytest.mark.parametrize("index", index_names())
+def test_more_neighbours_than_any_list_holds_are_all_items(
+    index: str, given: Callable[..., dict[str, Any]]
+) -> None:
+    codes = random_codes(50, 12)
+    opened = retrieval.open_index(index, codes, bits=12, **given(index, codes, bits=12))
     assert sorted(opened.search(random_codes(1, 12), 10**30).ids[0]) == list(range(50))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from hashprobe import retrieval
 from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.retrieval import INDEXES, SearchIndex, open_index, top_k
 from retrieval import plain
+from searching import index_names
 
 
 class Lookup(SearchIndex):
@@ -32,7 +35,8 @@ class Lookup(SearchIndex):
 
 
 OWN = "lookup of one's own"
-NAMES = [*INDEXES, OWN]
+NAMES = index_names(OWN)
+Given = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +56,10 @@ def packed(seed: int, *, queries: int, items: int, bits: int) -> tuple[np.ndarra
 @pytest.mark.parametrize(
     ("items", "bits", "k"), [(1, 8, 1), (3, 64, 5), (60, 12, 1), (300, 12, 20), (300, 64, 300), (500, 3, 7)]
 )
-def test_the_contract(name: str, items: int, bits: int, k: int) -> None:
+def test_the_contract(name: str, items: int, bits: int, k: int, given: Given) -> None:
     queries, database, measured = packed(items, queries=9, items=items, bits=bits)
     before = database.copy()
-    index = INDEXES[name](database, bits=bits)
+    index = INDEXES[name](database, bits=bits, **given(name, database, bits=bits))
     found = index.search(queries, k)
     ids, distances = found
     assert found.ids is ids
@@ -90,9 +94,9 @@ def test_the_contract(name: str, items: int, bits: int, k: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_contract_for_errors(name: str) -> None:
+def test_the_contract_for_errors(name: str, given: Given) -> None:
     codes = np.zeros((8, 2), np.uint8)
-    index = open_index(name, codes, bits=12)
+    index = open_index(name, codes, bits=12, **given(name, codes, bits=12))
     for wrong, message in (
         (
             lambda: open_index(name, codes[:, :1], bits=12),
@@ -117,7 +121,7 @@ def test_the_contract_for_errors(name: str) -> None:
             wrong()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*INDEXES, OWN])
 def test_every_index_says_in_a_line_what_it_does(name: str) -> None:
     first, *_ = (INDEXES[name].__doc__ or "").splitlines()
     assert 10 < len(first) < 130
@@ -136,7 +140,7 @@ def test_scan_is_top_k() -> None:
 
 
 @settings(max_examples=30)
-@given(
+@hypothesis.given(
     seed=st.integers(0, 2**32 - 1), items=st.integers(1, 40), k=st.integers(1, 50), bits=st.integers(1, 20)
 )
 def test_flat_and_scan_find_the_same_distances(seed: int, items: int, k: int, bits: int) -> None:

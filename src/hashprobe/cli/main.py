@@ -53,7 +53,7 @@ def before_any_verb(
         list[str] | None,
         typer.Option(
             help="Largest of what is read from a file as NAME=VALUE: image_pixels, image_bytes, text_bytes, "
-            "annotation_bytes or weight_bytes; may be repeated."
+            "annotation_bytes, weight_bytes or index_bytes; may be repeated."
         ),
     ] = None,
     version: Annotated[

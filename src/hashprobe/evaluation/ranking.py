@@ -43,7 +43,13 @@ class SearchSettings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """Return what identifies it: the index with its version, its settings, and how many items are looked at."""
         index = [self.index, version_of(retrieval.INDEXES[self.index])]
-        return {"index": index, "settings": self.settings, "top_k": self.places}
+        return {"index": index, "settings": self.wherever()["settings"], "top_k": self.places}
+
+    def wherever(self) -> dict[str, Any]:
+        """Return the fields without the settings on which what is found does not depend, as the address of a server."""
+        incidental = retrieval.INDEXES[self.index].incidental
+        kept = {name: value for name, value in self.settings.items() if name not in incidental}
+        return self.model_dump() | {"settings": kept}
 
     def check(self, bits: int) -> None:
         """Say what is wrong with the name or the settings of the index, before anything is computed.
@@ -54,8 +60,7 @@ class SearchSettings(BaseModel):
         Raises:
             HashprobeError: an unknown name, or a setting that the index does not have or take.
         """
-        zeros = np.zeros((64, -(-bits // 8)), dtype=np.uint8)
-        retrieval.open_index(self.index, zeros, bits=bits, **self.settings)
+        retrieval.check_index(self.index, bits=bits, **self.settings)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,13 @@ def evaluate(
         **how_made(seed, first.device),
     }
     identity = fingerprint(
-        settings, facts, described["trained"], transfer, data.split_sha256, data.image_size, seed
+        settings | {"search": found.wherever()},
+        facts,
+        described["trained"],
+        transfer,
+        data.split_sha256,
+        data.image_size,
+        seed,
     )
     with recording(folder, identity, described, "attacks"):
         cells = measure_table(

@@ -6,7 +6,14 @@ No model and no image is known here.
 from typing import TYPE_CHECKING
 
 from hashprobe.retrieval.codes import pack, unpack
-from hashprobe.retrieval.indexes import INDEXES, SearchIndex, open_index
+from hashprobe.retrieval.indexes import (
+    INDEXES,
+    FaissCodes,
+    SearchIndex,
+    check_index,
+    open_index,
+    read_faiss_codes,
+)
 from hashprobe.retrieval.labels import PackedLabels, pack_labels
 from hashprobe.retrieval.levels import LevelCounts, count_levels, count_levels_of_sets
 from hashprobe.retrieval.metrics.average_precision import average_precision, average_precision_from_counts
@@ -27,6 +34,7 @@ from hashprobe.retrieval.store.code_store import CodeStore, open_code_store, wri
 __all__ = [
     "INDEXES",
     "CodeStore",
+    "FaissCodes",
     "HammingMeanAveragePrecision",
     "LevelCounts",
     "Neighbours",
@@ -38,6 +46,7 @@ __all__ = [
     "average_precision_from_neighbours",
     "bootstrap_interval",
     "chance_level",
+    "check_index",
     "count_levels",
     "count_levels_in_order",
     "count_levels_of_sets",
@@ -50,6 +59,7 @@ __all__ = [
     "precision_at_recall",
     "precision_recall_curve",
     "precision_within_radius",
+    "read_faiss_codes",
     "recall_at",
     "top_k",
     "unpack",

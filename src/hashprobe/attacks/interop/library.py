@@ -6,13 +6,13 @@ import inspect
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import torch
 
 from hashprobe.errors import HashprobeError, shortened
+from hashprobe.extras import package
 
 
 def library(name: str) -> Any:
@@ -21,12 +21,7 @@ def library(name: str) -> Any:
     Raises:
         HashprobeError: it cannot be imported.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise HashprobeError(
-            f"{name} cannot be imported ({error}); install it: pip install 'hashprobe[interop]'."
-        ) from None
+    return package(name, "interop")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,16 +29,28 @@ class SearchIndex(ABC):
 
     Attributes:
         exact: Whether the k nearest are always found.
+        incidental: Names of the settings on which what is found does not depend, as the address of a server: a result is the
+            same result where they differ.
 
     Raises:
         HashprobeError: codes that do not fit ``bits``, an empty database, a setting out of its range.
     """
 
     exact: ClassVar[bool]
+    incidental: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, codes: Any, *, bits: int) -> None:
         self.codes, self.bits = check_searched(codes, bits), int(bits)
         check_spare_bits("database", self.codes, self.bits)
+
+    @classmethod
+    def check(cls, *, bits: int, **settings: Any) -> None:
+        """Say what is wrong with settings before there is a database: an index of a few items is opened.
+
+        Raises:
+            HashprobeError: a setting that it does not take, or a server that does not answer.
+        """
+        cls(np.zeros((64, -(-bits // 8)), dtype=np.uint8), bits=bits, **settings)
 
     @abstractmethod
     def find(self, queries: PackedCodes, k: int) -> tuple[Any, Any]:
@@ -112,10 +125,30 @@ def open_index(name: str, codes: Any, *, bits: int, **settings: Any) -> SearchIn
     Raises:
         HashprobeError: no such index, a setting that it does not have, or what it refuses itself.
     """
+    return _kind(name, settings)(codes, bits=bits, **settings)
+
+
+@checked
+def check_index(name: str, *, bits: int, **settings: Any) -> None:
+    """Say what is wrong with the name or the settings of an index, before there are codes to search.
+
+    Args:
+        name: Its name in ``INDEXES``.
+        bits: Code length K, 1 to 1024.
+        settings: Its settings.
+
+    Raises:
+        HashprobeError: as :func:`open_index`.
+    """
+    _kind(name, settings).check(bits=bits, **settings)
+
+
+def _kind(name: str, settings: Mapping[str, Any]) -> type[SearchIndex]:
+    """Return the class of an index that has such settings."""
     kind = INDEXES[name]
     known = [setting for setting in inspect.signature(kind).parameters if setting not in ("codes", "bits")]
     if unknown := sorted(set(settings) - set(known)):
         raise HashprobeError(
             f"the search index {name!r} has no setting {unknown[0]!r}; it has {', '.join(known) or 'none'}."
         )
-    return kind(codes, bits=bits, **settings)
+    return kind
