@@ -96,6 +96,8 @@ NOISE = attack("Noise", "evasion", 1, "nothing")
 def test_the_verdict_follows_the_intervals(attacks: tuple[AttackRow, ...], begins: str) -> None:
     said = verdict(findings(*attacks))
     assert said.startswith(begins)
+    weak = any(row.is_attack and row.rate.count <= 2 for row in attacks)
+    assert ("stored pictures (no more than noise)" in said) == weak
     assert "and the worst (mirrored) 10 of 100 (5.5 to 17\u00a0%)" in said
 
 

@@ -44,11 +44,13 @@ def verdict(found: Findings) -> str:
     within = f"with changes {_within(found.headline)}"
     said = []
     if evades is not None:
-        said.append(f"{_called(evades)} hides {_counted(evades.rate)} stored pictures")
+        said.append(
+            f"{_called(evades)} hides {_counted(evades.rate)} stored pictures{_no_more(found, evades)}"
+        )
     if collides is not None:
         same = evades is not None and _called(evades) == _called(collides)
         who = "" if same else f"{_called(collides)} "
-        said.append(f"{who}passes off {_counted(collides.rate)} as a chosen other")
+        said.append(f"{who}passes off {_counted(collides.rate)} as a chosen other{_no_more(found, collides)}")
     return f"{_lead(found, tried)}: {where}, {within}, {' and '.join(said)}; {benign}."
 
 
@@ -60,6 +62,10 @@ def _called(row: AttackRow) -> str:
 
 def _within(budget: str) -> str:
     return f"of at most {budget} a value" if "/" in budget or budget[0].isdigit() else f"within {budget}"
+
+
+def _no_more(found: Findings, row: AttackRow) -> str:
+    return "" if works(found, row) else f" (no more than {'noise' if row.aim == 'evasion' else 'chance'})"
 
 
 def works(found: Findings, row: AttackRow) -> bool:
