@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,10 @@ class Postgres:
         own = psutil.Process(self._server.get_pid())
         processes = [own, *own.children(recursive=True)]
         for process in processes:
-            process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(processes, timeout=20)
+            with suppress(psutil.NoSuchProcess):  # it saw that the first is gone
+                process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
 
     def start(self) -> None:
         """Start it again; what was committed is there."""
