@@ -155,7 +155,7 @@ def weights_file(weights: str) -> Path | None:
         return None
     if not os.path.isfile(weights):  # False as well where no path can be so
         names = ", ".join(map(repr, NAMED_WEIGHTS))
-        raise HashprobeError(f"weights {shortened(weights)} are neither {names} nor a file.")
+        raise HashprobeError(f"weights {shortened(weights, 300)} are neither {names} nor a file.")
     try:
         check_readable(weights, "weight_bytes")
     except OSError as error:
