@@ -59,6 +59,7 @@ FOUND_IN_OPTIONS: list[tuple[str, dict[str, tuple[str, ...]]]] = [
     ("bench", {"--queries": ("9" * 400,)}),
     ("train-hash", {"--seed": ("9" * 30,)}),
     ("data show", {"--out": ("9" * 400,)}),
+    ("report", {"directory": ("9" * 400,)}),
 ]
 """What the fuzzer of options found: each was a traceback, or a page of text, before."""
 

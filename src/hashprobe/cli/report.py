@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hashprobe.cli.printing import say
+from hashprobe.files import user_path
 
 
 def report(
@@ -25,6 +26,7 @@ def report(
 
     Example: hashprobe report runs/quickstart
     """
+    directory = user_path(directory)
     if (directory / "findings.json").is_file() and not (directory / "results.jsonl").is_file():
         _audit_report(directory, text)
         return
