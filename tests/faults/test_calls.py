@@ -24,6 +24,7 @@ FOUND_IN_CALLS: list[tuple[str, dict[str, str]]] = [
     ("chance_level", {"top_k": repr(10**30)}),
     ("open_code_store", {"path": repr("\ud800")}),
     ("precision_at_recall", {"recall_grid": "uneven list"}),
+    ("check_index", {"bits": repr(10**30)}),
     ("audit_folder", {"workers": "-1"}),
     ("load_folder", {"train": "texts in an array"}),
     ("read_image", {"path": repr("\ud800")}),

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hashprobe.errors import HashprobeError
+from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.registry import Registry
 from hashprobe.retrieval.arrays import Float64Array
-from hashprobe.retrieval.codes import PackedCodes, check_spare_bits
+from hashprobe.retrieval.codes import MAX_BITS, PackedCodes, check_spare_bits
 from hashprobe.retrieval.search import Neighbours, check_search, check_searched, top_k
 from hashprobe.typed_values import checked
 
@@ -140,6 +140,7 @@ def check_index(name: str, *, bits: int, **settings: Any) -> None:
     Raises:
         HashprobeError: as :func:`open_index`.
     """
+    bits = check_whole_number("bits", bits, least=1, most=MAX_BITS)
     _kind(name, settings).check(bits=bits, **settings)
 
 
