@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hashprobe.auditing.findings import AttackRow, BestThreshold, EditRow, Findi
 from hashprobe.auditing.rates import wilson
 from hashprobe.auditing.text import audit_lines
 from hashprobe.auditing.verdict import next_steps, not_tested, percent, threshold_sentence, verdict
+from hashprobe.errors import HashprobeError
+from hashprobe.files import write_json
 
 
 def rate(count: int, of: int = 100) -> Rate:
@@ -158,3 +161,10 @@ def test_small_shares_keep_their_digits() -> None:
     said = [percent(share).replace("\u00a0", " ") for share in (0, 0.00014, 0.001, 0.055, 0.1, 0.976, 1)]
     assert said == ["0 %", "0.014 %", "0.1 %", "5.5 %", "10 %", "98 %", "100 %"]
     assert any("FewStep" in line for line in audit_lines(findings(WHITE)))
+
+
+def test_photographs_that_nobody_names_are_refused(tmp_path: Path) -> None:
+    content = findings(WHITE).model_dump(mode="json") | {"unusable": 10**30}
+    write_json(tmp_path / "findings.json", content)
+    with pytest.raises(HashprobeError, match=r"findings\.json is damaged at left_out; give the command"):
+        Findings.read(tmp_path)

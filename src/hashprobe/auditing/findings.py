@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from hashprobe.auditing.kept import Measured
 from hashprobe.auditing.rates import Curve
@@ -229,6 +229,14 @@ class Findings(_Checked):
     best: list[BestThreshold]
     skipped: list[LeftOut]
     pictures: list[PictureRow]
+
+    @field_validator("left_out")
+    @classmethod
+    def _said(cls, value: list[LeftOut], info: ValidationInfo) -> list[LeftOut]:
+        """Refuse photographs that are counted as unusable and of which none is named."""
+        if info.data.get("unusable") and not value:
+            raise ValueError("no photograph is named that cannot be used")
+        return value
 
     @classmethod
     def read(cls, folder: Path) -> Findings:
