@@ -58,7 +58,8 @@ def test_a_folder_and_its_loaded_data_agree(folder: Path, tmp_path: Path) -> Non
     assert (one.relevant_pairs, one.chance, one.images) == (other.relevant_pairs, other.chance, other.images)
     assert [f.message for f in one.findings] == [f.message for f in other.findings]
     level = chance_level(data.query.labels, data.database.labels).mean()
-    assert one.chance == {"map": pytest.approx(level)}
+    by_protocol = chance_by_protocol(data.query.labels, data.database.labels)
+    assert one.chance == {"map": pytest.approx(level), **by_protocol}
 
 
 def add_row(folder: Path, prefix: str, name: str, labels: str) -> None:

@@ -8,7 +8,6 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
@@ -28,6 +27,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.own_size import Picture
 from hashprobe.files import read_json, read_json_lines, user_path, write_text
 from hashprobe.main_process import is_main
+from hashprobe.templates import Templates
 from hashprobe.text import plain
 from hashprobe.typed_values import checked
 
@@ -86,15 +86,8 @@ def render(folder: Path) -> str:
     found = Findings.read(folder)
     points = read_json_lines(folder / "operating_points.jsonl")
     experiment = read_json(folder / "experiment.json")
-    environment = Environment(
-        loader=PackageLoader("hashprobe.auditing"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    assert environment.loader is not None
-    style = environment.loader.get_source(environment, "audit.css")[0]
+    templates = Templates("hashprobe.auditing")
+    style = templates.source("audit.css")
     try:
         lines = lines_of(found, points)
         chart = draw(lines, found.threshold, found.bits)
@@ -102,7 +95,7 @@ def render(folder: Path) -> str:
         raise HashprobeError(
             f"{folder / 'operating_points.jsonl'} is damaged; give the command of the audit again, which writes it anew."
         ) from None
-    page = environment.get_template("audit.html")
+    page = templates.page("audit.html")
     shown: list[Shown] = []
     left = LIMIT
     for row in found.pictures:

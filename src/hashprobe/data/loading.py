@@ -55,7 +55,7 @@ def check_options(name: str, function: Callable[..., Any], options: Mapping[str,
     Raises:
         HashprobeError: an unknown option.
     """
-    given_anyway = {"image_size", "seed", "cache_dir", "progress", "chances"}
+    given_anyway = {"image_size", "seed", "cache_dir", "progress"}
     known = inspect.signature(function).parameters.keys() - given_anyway
     for option in options:
         if option not in known:

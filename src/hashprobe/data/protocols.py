@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hashprobe.data.retrieval_data import UInt8Array as Labels
 from hashprobe.errors import HashprobeError
 from hashprobe.registry import Registry
+from hashprobe.retrieval import chance_level
 from hashprobe.retrieval.labels import distinct_labels, multi_hot
 from hashprobe.seeds import numpy_generator
 from hashprobe.typed_values import checked
@@ -91,3 +92,28 @@ def draw_target_labels(
     chosen = (np.cumsum(allowed, axis=1) > rank[:, None]).argmax(axis=1)
     drawn: Labels = candidates[chosen]
     return drawn
+
+
+@checked
+def chance_by_protocol(
+    query_labels: npt.NDArray[Any], database_labels: npt.NDArray[Any], *, seed: int = 0
+) -> dict[str, float | None]:
+    """Return the t-MAP of a random ranking, as a fraction, under each target label protocol.
+
+    Args:
+        query_labels: Multi-hot ``(n, C)``.
+        database_labels: Multi-hot ``(N, C)``.
+        seed: Of the draw of target labels, as in an evaluation.
+
+    Returns:
+        By name of the protocol; ``None`` where it allows some query no target label.
+    """
+    levels: dict[str, float | None] = {}
+    for protocol in PROTOCOLS:
+        try:
+            targets = draw_target_labels(protocol, query_labels, database_labels, seed=seed)
+        except HashprobeError:
+            levels[protocol] = None
+        else:
+            levels[protocol] = float(chance_level(targets, database_labels).mean())
+    return levels

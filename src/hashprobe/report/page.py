@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hashprobe._version import __version__
@@ -31,6 +30,7 @@ from hashprobe.report.sections import (
 )
 from hashprobe.report.summary import summarise
 from hashprobe.results import CHECKS, UNTARGETED
+from hashprobe.templates import Templates
 from hashprobe.text import plain
 from hashprobe.typed_values import checked
 
@@ -78,21 +78,9 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
         run: The run.
         limit: Bytes that the page may have if it shows pictures.
     """
-    environment = Environment(
-        loader=PackageLoader("hashprobe.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    source = environment.loader.get_source if environment.loader else None
-    assert source is not None
-    style = source(environment, "report.css")[0]
-    script = (
-        '(() => {\n"use strict";\n'
-        + "\n".join(source(environment, name)[0] for name in SCRIPTS)
-        + "\n})();\n"
-    )
+    templates = Templates("hashprobe.report")
+    style = templates.source("report.css")
+    script = '(() => {\n"use strict";\n' + "\n".join(templates.source(name) for name in SCRIPTS) + "\n})();\n"
     data: dict[str, Any] = {
         "table": payload.table(run),
         "charts": payload.chart_sets(run),
@@ -106,7 +94,7 @@ def render(run: RunRecord, limit: int = LIMIT) -> str:
     still = None if run.gallery is None else still_example(run.gallery, run.rows)
 
     def page(gallery: Mapping[str, Any] | None) -> str:
-        return environment.get_template("report.html").render(
+        return templates.page("report.html").render(
             title=_title(run),
             style=Markup(style),
             script=Markup(script),

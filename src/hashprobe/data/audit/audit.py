@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,11 @@ from hashprobe.data.formats.listing import ListedSplit
 from hashprobe.data.formats.reading import data_name, given_path, read_listing
 from hashprobe.data.images.decoding import check_image_size
 from hashprobe.data.images.image_files import ImageFiles, image_folder
-from hashprobe.data.retrieval_data import RetrievalData, Split, UInt8Array, sha256_of_splits
+from hashprobe.data.protocols import chance_by_protocol
+from hashprobe.data.retrieval_data import RetrievalData, Split, sha256_of_splits
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import chance_level
 from hashprobe.typed_values import checked
-
-# Called with the labels of queries and database; returns the chance level of t-MAP by protocol.
-Chances = Callable[[UInt8Array, UInt8Array], Mapping[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -112,12 +109,12 @@ class Audit:
 
 
 @checked
-def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool = False) -> Audit:
+def audit(data: RetrievalData, *, seed: int = 0, progress: bool = False) -> Audit:
     """Audit loaded data.
 
     Args:
         data: Any retrieval data; each stored image is read and hashed once.
-        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
+        seed: Of the draw of target labels, of which chance levels are said.
         progress: Whether a progress bar is shown.
     """
     hashes = hashes_of_data(data, progress=progress)
@@ -130,7 +127,7 @@ def audit(data: RetrievalData, *, chances: Chances | None = None, progress: bool
         return AuditedSplit(name, split.names, split.labels, where, hashes[name], numbers[place])
 
     splits = AuditedSplits(*(part(place, *named) for place, named in enumerate(data.splits())))
-    return _examine(data.name, splits, data.class_names, data.image_size, chances)
+    return _examine(data.name, splits, data.class_names, data.image_size, seed)
 
 
 @checked
@@ -142,7 +139,6 @@ def audit_folder(
     queries: int | None = None,
     train: int | None = None,
     elsewhere: bool = False,
-    chances: Chances | None = None,
     progress: bool = False,
     workers: int | None = None,
 ) -> Audit:
@@ -154,11 +150,10 @@ def audit_folder(
     Args:
         path: The folder, or a CSV file.
         image_size: At which pixels are compared; files with the same pixels are also compared byte by byte.
-        seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`.
+        seed: Of the draw of splits, as in :func:`hashprobe.data.load_folder`, and of target labels.
         queries: How many are drawn; likewise.
         train: How many training images are drawn; likewise.
         elsewhere: Whether ``source.txt`` may name a folder elsewhere; likewise.
-        chances: Chance levels by protocol; see ``hashprobe.data.chance_by_protocol``.
         progress: Whether a progress bar is shown.
         workers: Threads that decode; by default one a processor.
 
@@ -192,7 +187,7 @@ def audit_folder(
         AuditedSplits(*(part(place, *named) for place, named in enumerate(listing.splits()))),
         listing.class_names,
         image_size,
-        chances,
+        seed,
         same_bytes=lambda one, other: found[one].read() == found[other].read(),
         faults=faults.found,
         notes=notes,
@@ -204,7 +199,7 @@ def _examine(
     splits: AuditedSplits,
     class_names: tuple[str, ...],
     image_size: int,
-    chances: Chances | None,
+    seed: int,
     *,
     same_bytes: SameBytes | None = None,
     faults: tuple[KindOfFault, ...] = (),
@@ -228,7 +223,7 @@ def _examine(
     chance: dict[str, float | None] = {}
     if measurable and class_names:
         chance["map"] = float(chance_level(query, database).mean())
-        chance |= chances(query, database) if chances else {}
+        chance |= chance_by_protocol(query, database, seed=seed)
     by_class = np.stack([split.labels.sum(axis=0, dtype=np.int64) for split in splits], axis=1)
     return Audit(
         data=name,
