@@ -71,8 +71,13 @@ def test_a_server_that_is_killed_and_started_again_gives_the_same_neighbours(
     np.testing.assert_array_equal(found.distances, wanted.distances)
 
 
+@pytest.mark.parametrize("name", ["postgres-exact", "pgvector"])
 def test_a_run_whose_server_stays_away_keeps_what_it_measured_and_goes_on_later(
-    postgres: Postgres, before_asking: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str,
+    postgres: Postgres,
+    before_asking: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(servers, "WAITS", (0.01, 0.02))
     given: dict[str, Any] = {
@@ -81,7 +86,7 @@ def test_a_run_whose_server_stays_away_keeps_what_it_measured_and_goes_on_later(
         "gallery": 0,
         "report": False,
     }
-    search = SearchSettings(index="pgvector", top_k=5)
+    search = SearchSettings(index=name, top_k=5)
     wanted = evaluate(conv_model(), tiny_data(), search=search, out=tmp_path / "whole", **given)
     killed = []
 
@@ -102,12 +107,12 @@ def test_a_run_whose_server_stays_away_keeps_what_it_measured_and_goes_on_later(
     assert "\n" not in str(caught.value)
     (kept,) = (path.read_bytes() for path in (tmp_path / "cut" / "cells").glob("*.json"))
     # Where the server is now has no part in what the results are.
-    moved = SearchSettings(index="pgvector", top_k=5, settings={"url": postgres.url})
+    moved = SearchSettings(index=name, top_k=5, settings={"url": postgres.url})
     rows = evaluate(conv_model(), tiny_data(), search=moved, out=tmp_path / "cut", **given)
     assert kept in [path.read_bytes() for path in (tmp_path / "cut" / "cells").glob("*.json")]
-    assert [(row.row, row.t_map, row.map) for row in rows] == [
-        (row.row, row.t_map, row.map) for row in wanted
-    ]
+    assert [row.row for row in rows] == [row.row for row in wanted]
+    if name == "postgres-exact":  # no two graphs of pgvector are the same
+        assert [(row.t_map, row.map) for row in rows] == [(row.t_map, row.map) for row in wanted]
     assert len(read_json_lines(tmp_path / "cut" / "results.jsonl")) == len(wanted)
 
 

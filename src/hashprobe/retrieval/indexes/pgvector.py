@@ -24,6 +24,9 @@ class PGVector(SearchIndex):
     is kept from comparing all items, which it prefers in a small table, and a scan goes on until it has k items (pgvector's
     ``iterative_scan``). It needs pgvector 0.8 or later there, and the extra ``pgvector`` here.
 
+    pgvector builds each graph by chance, from no seed that can be set: of items at an equal distance another run may find others,
+    and where its graph misses an item another graph may find it. A result that must come again is measured by ``postgres-exact``.
+
     Args:
         codes: As for :class:`SearchIndex`.
         bits: Likewise.
