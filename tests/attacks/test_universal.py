@@ -18,7 +18,7 @@ from hashprobe.evaluation import CellSpec, Evaluator, measure
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import HashModel
 from hashprobe.retrieval import unpack
-from hashprobe.targets import AnchorCode, Goal, unique_labels
+from hashprobe.targets import AnchorCode, APSearchCode, Goal, unique_labels
 from hashprobe.trained import TrainingRun, load_trained, train_into
 from helpers import SIZE, Interrupted, conv_model, linear_model, random_images, tiny_data
 
@@ -55,8 +55,31 @@ class TestClosedForm:
         # The coloured channel of some images is at 1, where what is added above it has no gradient.
         sure[:, : SIZE * SIZE] = False
         expected = EPSILON * np.sign(summed)
-        np.testing.assert_allclose(found.values.flatten(1).numpy()[sure], expected[sure], atol=1e-6)
+        np.testing.assert_allclose(
+            found.values[found.rows].flatten(1).numpy()[sure], expected[sure], atol=1e-6
+        )
         assert sure.mean() > 0.6
+
+    def test_labels_of_one_code_share_what_is_trained_and_a_code_may_be_chosen(
+        self, data: RetrievalData
+    ) -> None:
+        model = linear_model(3)  # eight codes, more label vectors
+        found = train(model, data, steps=4, target_code="ap-search").perturbations
+        codes = APSearchCode(codes=model.codes(data.train.images), labels=data.train.labels, bits=3, seed=3)(
+            found.labels.numpy()
+        )
+        assert len(found.values) == len(np.unique(codes, axis=0)) < len(found.labels)
+        for code in np.unique(codes, axis=0):
+            assert len(set(found.rows[(codes == code).all(axis=1)].tolist())) == 1
+        weights = model.network[1].weight.detach().numpy()
+        pushed = found.values[found.rows].flatten(1).numpy() @ weights.T
+        assert (unpack(codes, 3) * pushed).sum(axis=1).min() > 0
+
+    def test_a_code_that_is_not_there_is_said(self, data: RetrievalData) -> None:
+        with pytest.raises(HashprobeError, match=r"prototype has to be trained itself"):
+            train(linear_model(BITS), data, target_code="prototype")
+        with pytest.raises(HashprobeError, match=r"no code is named 'nope'|no target code is named 'nope'"):
+            train(linear_model(BITS), data, target_code="nope")
 
     def test_steps_fall_in_size(self) -> None:
         settings = UniversalSettings(steps=7, step_sizes=(0.3, 0.2, 0.1))
@@ -84,7 +107,7 @@ class TestAttack:
         images = torch.full((3, 3, SIZE, SIZE), 0.5)
         goal = Goal(labels=np.eye(3, dtype=np.uint8))
         moved = attack.run(conv_model(BITS), images, goal).images - images
-        torch.testing.assert_close(moved, attack.perturbations.values)
+        torch.testing.assert_close(moved, attack.perturbations.values[attack.perturbations.rows])
         assert attack.access is Access.NOTHING
         assert (
             replace(attack, epsilon=0.01).run(conv_model(BITS), images, goal).images - images
@@ -178,6 +201,7 @@ class TestTraining:
             "bits": BITS,
             "classes": 3,
             "labels": len(attack.perturbations.labels),
+            "codes": len(attack.perturbations.values),
             "image_size": SIZE,
         }
         goal = Goal(labels=unique_labels(data.database.labels)[:2])
@@ -208,7 +232,8 @@ class TestPatch:
         images, labels = random_images(3), np.eye(3, dtype=np.uint8)
         made = attack.run(conv_model(BITS), images, Goal(labels=labels)).images
         half = SIZE // 2
-        torch.testing.assert_close(made[:, :, half:, half:], attack.perturbations.values)
+        own = attack.perturbations
+        torch.testing.assert_close(made[:, :, half:, half:], own.values[own.rows])
         assert torch.equal(made[:, :, :half], images[:, :, :half])
         assert torch.equal(made[:, :, :, :half], images[:, :, :, :half])
         assert attack.epsilon is None
@@ -223,7 +248,7 @@ class TestPatch:
         summed = (anchor_signs(model, data, found.labels.numpy()) @ weights).reshape(-1, 3, SIZE, SIZE)
         corner = summed[:, :, SIZE // 2 :, SIZE // 2 :]
         sure = np.abs(corner) > np.abs(corner).max() * 1e-3
-        np.testing.assert_allclose(found.values.numpy()[sure], (corner > 0)[sure], atol=1e-6)
+        np.testing.assert_allclose(found.values[found.rows].numpy()[sure], (corner > 0)[sure], atol=1e-6)
 
     def test_bits_that_are_reached_no_longer_count(self) -> None:
         logits = torch.tensor([[2.0, 0.1, -2.0]])  # tanh: 0.96, 0.10, -0.96

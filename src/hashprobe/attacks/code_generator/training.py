@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,13 @@ from torch import nn
 from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings
+from hashprobe.attacks.learned_codes import learned_codes
 from hashprobe.attacks.prosgan.training import Pupil, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.retrieval import unpack
-from hashprobe.targets import CODES, Codes, Context, unique_labels
-from hashprobe.trained import TRAINED, TrainingRun
+from hashprobe.targets import unique_labels
+from hashprobe.trained import TrainingRun
 
 
 def train_code_generator(
@@ -36,7 +36,7 @@ def train_code_generator(
     """
     model, device = run.model, run.model.device
     labels = unique_labels(run.data.database.labels)
-    codes = np.concatenate([_codes(code, labels, run) for code in settings.codes])
+    codes = np.concatenate([learned_codes(code, labels, run, "code generator") for code in settings.codes])
     goals = torch.from_numpy(unpack(codes, model.bits).astype(np.float32)).to(device)
     targets = torch.from_numpy(np.tile(labels, (len(settings.codes), 1)).astype(np.float32)).to(device)
     sizes = [] if settings.sees == "code" else map_sizes(model, run.data.image_size)
@@ -103,21 +103,3 @@ def _start_from(generator: CodeGenerator, given: nn.Module) -> None:
             f"the given code generator has a pattern of the sizes {other}, this one of {own}; give hidden= the same number."
         )
     generator.pattern.load_state_dict(given.pattern.state_dict())
-
-
-def _codes(name: str, labels: npt.NDArray[np.uint8], run: TrainingRun) -> Codes:
-    """Return a code's packed codes of labels, made from the training images."""
-    if name in TRAINED and name not in run.trained:
-        raise HashprobeError(
-            f"the code generator learns codes that are made from training codes, as ap-search; {name} has to be trained itself."
-        )
-    own: dict[str, Any] = {"database_codes": run.train_codes, "database_labels": run.data.train.labels}
-    context = Context(
-        bits=run.model.bits,
-        seed=run.seed,
-        query_codes=run.train_codes,
-        training=lambda: (run.train_codes, run.data.train.labels),
-        trained=run.trained,
-        **own,
-    )
-    return CODES[name].of(context)(labels)

@@ -17,6 +17,7 @@ from torch import nn
 
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import Attack
+from hashprobe.attacks.learned_codes import learned_codes
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
@@ -29,7 +30,7 @@ from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import unpack
 from hashprobe.seeds import numpy_generator
-from hashprobe.targets import AnchorCode, Goal, Objective, unique_labels
+from hashprobe.targets import Goal, Objective, unique_labels
 from hashprobe.trained import Trained, TrainingRun
 
 PICTURES = 64
@@ -43,6 +44,8 @@ class PerLabelSettings(BaseModel):
     Attributes:
         labels: For which target labels: every label vector of the ``database`` and each of its classes alone, or only these
             ``classes``.
+        target_code: Towards which code, a name of ``CODES``, made from the training images. Labels that have the same code share
+            what is trained: 3,839 label vectors of MIRFLICKR-25K have some 500 different codes of ``ap-search``.
         steps: Sign steps.
         batch_size: Training images a step; every label sees the same ones.
         step_sizes: Sizes of the steps, in [0, 1] units, each for an equal share of them.
@@ -51,6 +54,7 @@ class PerLabelSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: Literal["database", "classes"] = "database"
+    target_code: str = "anchor"
     steps: int = Field(200, ge=1)
     batch_size: int = Field(16, ge=1)
     step_sizes: tuple[float, ...] = Field((2 / 255, 1 / 255, 0.5 / 255), min_length=1)
@@ -61,10 +65,11 @@ class PerLabelSettings(BaseModel):
 
 
 class Perturbations(nn.Module):
-    """One small picture for each label, as buffers: P·3·S² numbers of 4 bytes, 0.6 MB a label at S = 224.
+    """One small picture for each code, as buffers: P·3·S² numbers of 4 bytes, 0.6 MB a code at S = 224.
 
     Args:
-        labels: P, the number of labels.
+        labels: L, the number of labels.
+        codes: P, the number of different codes that they have.
         classes: C.
         bits: K of the model that they were trained against.
         image_size: Side of the images that they are for.
@@ -72,16 +77,18 @@ class Perturbations(nn.Module):
     """
 
     labels: torch.Tensor
+    rows: torch.Tensor
     values: torch.Tensor
 
     def __init__(
-        self, labels: int, classes: int, bits: int, image_size: int, side: int | None = None
+        self, labels: int, codes: int, classes: int, bits: int, image_size: int, side: int | None = None
     ) -> None:
         super().__init__()
         self.bits, self.image_size = bits, image_size
         self.side = image_size if side is None else side
         self.register_buffer("labels", torch.zeros(labels, classes, dtype=torch.uint8))
-        self.register_buffer("values", torch.zeros(labels, 3, self.side, self.side))
+        self.register_buffer("rows", torch.zeros(labels, dtype=torch.int64))
+        self.register_buffer("values", torch.zeros(codes, 3, self.side, self.side))
 
     def of(self, labels: npt.NDArray[np.uint8], what: str) -> torch.Tensor:
         """Return those for multi-hot labels ``(n, C)``, ``(n, 3, S, S)``.
@@ -97,14 +104,14 @@ class Perturbations(nn.Module):
                 f"no {what} was trained for the target label of the classes {classes}; there are {len(own)}, "
                 "for labels of the database that it was trained with (labels=database) or single classes (labels=classes)."
             )
-        return self.values[rows]
+        return self.values[self.rows[rows]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PerLabelAttack(Attack, Trained):
     """An attack that is one picture for each target label; a subclass says where it goes and what it descends.
 
-    Trained by sign steps of falling size towards the anchor code of each target label over the training images.
+    Trained by sign steps of falling size towards the code of each target label over the training images.
 
     Attributes:
         perturbations: What was trained, with its labels.
@@ -124,7 +131,7 @@ class PerLabelAttack(Attack, Trained):
 
     @classmethod
     @abstractmethod
-    def begin(cls, settings: Any, labels: int, data: RetrievalData, bits: int) -> Perturbations:
+    def begin(cls, settings: Any, labels: int, codes: int, data: RetrievalData, bits: int) -> Perturbations:
         """Return what the training starts from."""
 
     @classmethod
@@ -165,23 +172,26 @@ class PerLabelAttack(Attack, Trained):
 
     @classmethod
     def train(cls, settings: Any, run: TrainingRun) -> Self:
-        """Train one for each label, all of them a step at a time; see the class.
+        """Train one for each code, all of them a step at a time; see the class.
 
-        Several processes share the labels; each step's moves are put together.
+        Several processes share the codes; each step's moves are put together.
         """
         model, train, device = run.model, run.data.train, run.model.device
         labels = _labels(run.data, settings)
-        code = AnchorCode(codes=run.train_codes, labels=train.labels, bits=model.bits, seed=run.seed)
-        targets = torch.from_numpy(unpack(code(labels), model.bits).astype(np.float32)).to(device)
-        trained = cls.begin(settings, len(labels), run.data, model.bits).to(device)
+        codes, rows = np.unique(
+            learned_codes(settings.target_code, labels, run, cls.what), axis=0, return_inverse=True
+        )
+        targets = torch.from_numpy(unpack(codes, model.bits).astype(np.float32)).to(device)
+        trained = cls.begin(settings, len(labels), len(codes), run.data, model.bits).to(device)
         trained.labels.copy_(torch.from_numpy(labels))
+        trained.rows.copy_(torch.from_numpy(rows.reshape(-1)))
         given = (fingerprint(settings), run.data.split_sha256, str(train.images.shape), str(run.seed))
         identity = sha256_of(*given, model.sha256(), labels.tobytes(), targets.cpu().numpy().tobytes())
         state = Checkpoint(run.checkpoint or Path(), identity, {"perturbations": trained}, {})
         facts = state.restore() if run.checkpoint else None
         records: list[dict[str, Any]] = facts["records"] if facts else []
         together, saved_at = processes(device), time.monotonic()
-        own = np.arange(len(labels))[together.index :: together.count]
+        own = np.arange(len(codes))[together.index :: together.count]
         at_once = max(1, PICTURES // settings.batch_size)
         work, done = settings.steps * len(own), len(records) * len(own)
         with frozen(model), progress_bar(cls.name.lower(), work, show=run.progress, done=done) as advance:
@@ -190,20 +200,20 @@ class PerLabelAttack(Attack, Trained):
                 images = as_images(train.images[np.sort(order[: settings.batch_size])], device)
                 moves, sums = torch.zeros_like(trained.values), torch.zeros(2, device=device)
                 for start in range(0, len(own), at_once):
-                    rows = own[start : start + at_once]
-                    values = trained.values[rows].requires_grad_(True)
-                    pictures = cls.applied(images.expand(len(rows), *images.shape), values[:, None])
-                    logits = model.attack_logits(pictures.flatten(0, 1)).view(len(rows), -1, model.bits)
-                    wanted = targets[rows][:, None]
+                    some = own[start : start + at_once]
+                    values = trained.values[some].requires_grad_(True)
+                    pictures = cls.applied(images.expand(len(some), *images.shape), values[:, None])
+                    logits = model.attack_logits(pictures.flatten(0, 1)).view(len(some), -1, model.bits)
+                    wanted = targets[some][:, None]
                     loss = cls.loss(logits, wanted).mean(dim=1).sum()
                     (gradient,) = torch.autograd.grad(loss, values)
-                    moves[rows] = gradient.sign()
+                    moves[some] = gradient.sign()
                     agree = (logits.detach() * wanted >= 0).float().mean(dim=(1, 2)).sum()
                     sums += torch.stack([loss.detach(), agree])
-                    advance(len(rows))
+                    advance(len(some))
                 moved = trained.values - settings.step_size(step) * together.sum(moves)
                 trained.values.copy_(cls.bounded(settings, moved))
-                loss, agree = (together.sum(sums) / len(labels)).tolist()
+                loss, agree = (together.sum(sums) / len(codes)).tolist()
                 records.append({"step": step + 1, "loss": loss, "bits": agree})
                 last = step + 1 == settings.steps
                 if run.checkpoint and (last or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS):
@@ -230,6 +240,7 @@ class PerLabelAttack(Attack, Trained):
             "bits": own.bits,
             "classes": classes,
             "labels": labels,
+            "codes": len(own.values),
             "image_size": own.image_size,
             **({} if own.side == own.image_size else {"side": own.side}),
         }
@@ -239,15 +250,15 @@ class PerLabelAttack(Attack, Trained):
         cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
     ) -> Self:
         """Build perturbations of those sizes."""
-        labels, classes, bits, size = (facts[name] for name in ("labels", "classes", "bits", "image_size"))
-        own = Perturbations(labels, classes, bits, size, facts.get("side"))
+        names = ("labels", "codes", "classes", "bits", "image_size")
+        own = Perturbations(**{name: facts[name] for name in names}, side=facts.get("side"))
         return cls(
             epsilon=cls.budget(settings), perturbations=own, settings=settings, attacked_model=attacked_model
         )
 
 
 def _labels(data: RetrievalData, settings: PerLabelSettings) -> npt.NDArray[np.uint8]:
-    """Return the labels that something is trained for, ``(P, C)``."""
+    """Return the labels that something is trained for, ``(L, C)``."""
     own = data.database.labels
     alone = np.eye(data.classes, dtype=np.uint8)[own.any(axis=0)]
     return alone if settings.labels == "classes" else unique_labels(np.concatenate([own, alone]))

@@ -54,10 +54,10 @@ class Patch(PerLabelAttack):
     settings: PatchSettings
 
     @classmethod
-    def begin(cls, settings: Any, labels: int, data: RetrievalData, bits: int) -> Perturbations:
+    def begin(cls, settings: Any, labels: int, codes: int, data: RetrievalData, bits: int) -> Perturbations:
         """Return grey patches."""
         side = max(1, round(data.image_size * settings.area**0.5))
-        grey = Perturbations(labels, data.classes, bits, data.image_size, side)
+        grey = Perturbations(labels, codes, data.classes, bits, data.image_size, side)
         grey.values.fill_(0.5)
         return grey
 

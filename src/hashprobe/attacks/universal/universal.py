@@ -47,9 +47,9 @@ class Universal(PerLabelAttack):
     settings: UniversalSettings
 
     @classmethod
-    def begin(cls, settings: Any, labels: int, data: RetrievalData, bits: int) -> Perturbations:
+    def begin(cls, settings: Any, labels: int, codes: int, data: RetrievalData, bits: int) -> Perturbations:
         """Return no change at all."""
-        return Perturbations(labels, data.classes, bits, data.image_size)
+        return Perturbations(labels, codes, data.classes, bits, data.image_size)
 
     @classmethod
     def applied(cls, images: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
