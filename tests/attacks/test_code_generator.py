@@ -35,7 +35,9 @@ from helpers import (
 )
 
 BITS, COUNT = 12, 3
-SMALL = CodeGeneratorSettings(epochs=2, batch_size=4, hidden=8, width=4, codes=("mainstay",))
+SMALL = CodeGeneratorSettings(
+    epochs=2, pattern_epochs=1, batch_size=4, hidden=8, width=4, codes=("mainstay",)
+)
 SEES: Any = pytest.mark.parametrize("sees", ["code", "features", "gradient"])
 
 
@@ -93,20 +95,35 @@ class TestNetwork:
         change = own(images, signs(2), Seen(torch.randn(2, BITS), [], gradient), 0.1) - images
         assert torch.equal(change.sign(), -gradient.sign())
 
-    def test_a_bit_that_is_right_by_much_needs_less(self) -> None:
-        own, images = generator(width=4), torch.full((1, 3, SIZE, SIZE), 0.5)
-        given: list[torch.Tensor] = []
-        own.pattern.register_forward_hook(lambda module, inputs, output: given.append(inputs[0].detach()))
-        logits = signs(1) * torch.linspace(-2, 2, BITS)
-        own(images, signs(1), Seen(logits, []), 0.1)
-        lacking = (given[0] * signs(1))[0]
-        assert (lacking > 0).all()
-        assert (lacking.diff() < 0).all()
-        assert float(lacking.square().mean()) == pytest.approx(1, rel=1e-4)
+    def test_what_it_saw_changes_what_it_draws_and_maps_of_any_side_fit(self) -> None:
+        """Sides need not double: 7 from 3, and 16 from 7."""
+        own = generator(width=4, maps=[MapSize(3, 8), MapSize(7, 6)])
+        with torch.no_grad():
+            for parameter in own.parameters():
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+        images = torch.full((1, 3, SIZE, SIZE), 0.5)
+        maps = [torch.rand(1, 8, 3, 3), torch.rand(1, 6, 7, 7)]
+        logits = torch.randn(1, BITS)
+        drawn = own(images, signs(1), Seen(logits, maps), 0.1)
+        for other in (
+            Seen(logits, [maps[0], maps[1].flip(3)]),
+            Seen(logits, [maps[0].flip(3), maps[1]]),
+            Seen(-logits, maps),
+        ):
+            assert not torch.allclose(own(images, signs(1), other, 0.1), drawn)
+        torch.testing.assert_close(
+            own(images, signs(1), Seen(2 * logits, [3 * one for one in maps]), 0.1), drawn
+        )
+
+    def test_before_it_learns_it_draws_the_pattern_of_the_code(self) -> None:
+        own = generator(width=4, maps=[MapSize(8, 8)])
+        images = torch.full((2, 3, SIZE, SIZE), 0.5)
+        drawn = own(images, signs(2), Seen(torch.randn(2, BITS), [torch.rand(2, 8, 8, 8)]), 0.1)
+        torch.testing.assert_close(drawn, images + 0.1 * torch.tanh(own.pattern(signs(2))))
 
     def test_an_odd_size_is_refused(self) -> None:
-        with pytest.raises(HashprobeError, match="a multiple of 4; found 30"):
-            CodeGenerator(BITS, 30, hidden=8)
+        with pytest.raises(HashprobeError, match="whose side is even; found 31"):
+            CodeGenerator(BITS, 31, hidden=8)
 
 
 class TestSeen:
@@ -205,12 +222,13 @@ class TestTraining:
         whole: Any = train_into("CodeGenerator", *given, tmp_path / "whole")
         expected = read_json_lines(tmp_path / "codegenerator.jsonl")
         with monkeypatch.context() as patch:
-            interrupt_after(patch, torch.optim.Adam, 5)
+            interrupt_after(patch, torch.optim.Adam, 5 if sees == "code" else 9)
             with pytest.raises(Interrupted):
                 train_into("CodeGenerator", *given, tmp_path / "killed")
         resumed: Any = train_into("CodeGenerator", *given, tmp_path / "killed")
         assert same_tensors(whole.generator, resumed.generator)
         assert read_json_lines(tmp_path / "codegenerator.jsonl") == expected
+        assert (tmp_path / "killed" / "pattern" / "trained.json").exists() == (sees != "code")
         assert [record["step"] for record in expected] == [2, 4, 6, 8]
 
     def test_turns_more_bits_than_it_starts_with(self, tmp_path: Path) -> None:
@@ -236,6 +254,17 @@ class TestTraining:
         torch.nn.init.zeros_(average.weight)
         training._follow(average, ones, 0.9)
         assert average.weight.item() == pytest.approx(0.1)
+
+    def test_parts_learn_at_rates_of_their_own(self) -> None:
+        still = trained_to("features", decoder_rate=1e-12, pattern_rate=0.0, average=0.0).generator
+        alone = trained_to("code", epochs=1, average=0.0).generator
+        assert same_tensors(still.pattern, alone.pattern)
+        moved = trained_to("features", decoder_rate=1.0, pattern_rate=0.0, average=0.0).generator
+        assert same_tensors(moved.pattern, alone.pattern)
+        assert not same_tensors(moved.decoder, still.decoder)
+
+    def test_mirrored_images_are_other_images(self) -> None:
+        assert not same_tensors(trained_to("code").generator, trained_to("code", mirror=False).generator)
 
     def test_a_code_that_must_be_trained_is_refused(self) -> None:
         with pytest.raises(HashprobeError, match="prototype has to be trained itself"):

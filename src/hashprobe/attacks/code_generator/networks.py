@@ -12,9 +12,7 @@ from torch.nn import functional
 from hashprobe.errors import HashprobeError
 
 EMBEDDING = 256
-"""Numbers that say, to every head, which code is wanted and which bits lack how much."""
-CELL = 4
-"""Side in pixels of the cells in which the image itself, and a gradient, are looked at."""
+"""Numbers that say, to every level, which code is wanted and which bits the image has already."""
 LOUDEST = 4.0
 """Entries of a gradient that are larger than so many times the mean are cut; a sign step knows of none."""
 
@@ -65,99 +63,130 @@ class CodePattern(nn.Module):
         return drawn
 
 
-class Head(nn.Module):
-    """Features of one size -> a pattern for the image, each cell's pixels from the features of that cell; starts at none.
+class Level(nn.Module):
+    """Features of one size, and what comes from the smaller ones -> what goes on to the larger ones.
 
-    The features are scaled and shifted by what the code wants (FiLM, Perez et al., AAAI 2018). There are no convolutions
-    but of one pixel: the attacked network has looked around already.
+    What comes from below is multiplied by what the network saw here, as the gradient of a network is on its way back; the
+    features are scaled and shifted by what the code wants (FiLM, Perez et al., AAAI 2018).
 
     Args:
         channels: Of the features.
-        width: Channels within.
-        cell: Side in pixels of what one place of the features stands for.
+        below: Channels of what comes from the smaller features; 0 for none.
+        width: Channels of what goes on.
     """
 
-    def __init__(self, channels: int, width: int, cell: int) -> None:
+    def __init__(self, channels: int, below: int, width: int) -> None:
         super().__init__()
-        self.cell = cell
-        self.norm = nn.GroupNorm(1, channels, affine=False)
-        self.reduce = nn.Conv2d(channels, width, kernel_size=1)
+        self.reduce = nn.Conv2d(channels, 2 * width if below else width, kernel_size=1)
         self.film = nn.Linear(EMBEDDING, 2 * width)
-        self.mix = nn.Conv2d(width, width, kernel_size=1)
-        self.output = nn.Conv2d(width, 3 * cell * cell, kernel_size=1)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+        self.up = nn.Conv2d(below, 4 * width, kernel_size=1) if below else None
+        self.around = nn.Conv2d(width, width, kernel_size=3, padding=1)
 
-    def forward(self, features: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """Return ``(n, 3, cell side, cell side)`` from features ``(n, channels, side, side)`` and the embedding."""
+    def forward(
+        self, features: torch.Tensor, below: torch.Tensor | None, embedding: torch.Tensor
+    ) -> torch.Tensor:
+        """Return ``(n, width, side, side)`` from features ``(n, channels, side, side)``, what is below, and the embedding."""
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        hidden = functional.gelu(self.reduce(self.norm(features)) * (1 + scale) + shift)
-        drawn: torch.Tensor = functional.pixel_shuffle(
-            self.output(functional.gelu(self.mix(hidden))), self.cell
-        )
-        return drawn
+        size = features.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        own = self.reduce(features / size.clamp_min(1e-6))
+        if self.up is None or below is None:
+            hidden = own * (1 + scale) + shift
+        else:
+            own, gate = own.chunk(2, dim=1)
+            hidden = resized(functional.pixel_shuffle(self.up(below), 2), features.shape[-1])
+            hidden = hidden * (1 + gate) + own * (1 + scale) + shift
+        further: torch.Tensor = hidden + self.around(functional.relu(hidden))
+        return further
 
 
 class FeatureDecoder(nn.Module):
-    """What the attacked model computed on an image -> a pattern for it, ``(n, 3, size, size)``: the sum of a head for each map.
+    """What the attacked model computed on an image -> a pattern for it, ``(n, 3, size, size)``; starts at none.
+
+    From the smallest feature map to the largest, and the image itself last, each a :class:`Level` further: the way of a
+    gradient through the network, learned. Beside it one pattern is drawn from the code, z and the mean of the smallest map.
 
     Args:
         bits: K.
-        image_size: Side of the images.
-        maps: Sizes of the feature maps.
-        width: See :class:`Head`.
+        image_size: Side of the images, even.
+        maps: Sizes of the feature maps, the smallest first.
+        width: Channels of the largest; four times as many of the smallest, and in between evenly.
+        hidden: Patterns in the basis of the one pattern.
         gradient: Whether a gradient is among what it sees; it then starts at a step along it.
     """
 
     def __init__(
-        self, bits: int, image_size: int, maps: Sequence[MapSize], width: int, *, gradient: bool
+        self, bits: int, image_size: int, maps: Sequence[MapSize], width: int, hidden: int, *, gradient: bool
     ) -> None:
         super().__init__()
-        self.embed = nn.Sequential(nn.Linear(3 * bits, EMBEDDING), nn.GELU())
-        self.heads = nn.ModuleList(Head(size.channels, width, image_size // size.side) for size in maps)
-        self.near = Head((9 if gradient else 3) * CELL * CELL, width, CELL)
-        self.gain = nn.Parameter(torch.ones(1)) if gradient else None
+        self.side = image_size
+        self.embed = nn.Sequential(
+            nn.Linear(3 * bits, EMBEDDING), nn.GELU(), nn.Linear(EMBEDDING, EMBEDDING), nn.GELU()
+        )
+        widths = [round(width * (4 - 3 * k / max(1, len(maps) - 1))) for k in range(len(maps))]
+        self.levels = nn.ModuleList()
+        below = 0
+        for size, own in zip(maps, widths, strict=True):
+            self.levels.append(Level(size.channels, below, own))
+            below = own
+        last = below or width
+        self.near = nn.Conv2d(36 if gradient else 12, last, kernel_size=1)
+        self.output = nn.Conv2d(last, 12, kernel_size=3, padding=1)
+        self.whole = nn.Sequential(
+            nn.Linear(3 * bits + (maps[0].channels if maps else 0), EMBEDDING),
+            nn.GELU(),
+            nn.Linear(EMBEDDING, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, 3 * image_size * image_size),
+        )
+        for layer in (self.output, self.whole[-1]):
+            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.gain = nn.Parameter(torch.full((1,), 0.5)) if gradient else None
 
-    def forward(
-        self,
-        images: torch.Tensor,
-        wanted: torch.Tensor,
-        lacking: torch.Tensor,
-        relative: torch.Tensor,
-        seen: Seen,
-    ) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen) -> torch.Tensor:
         """Return the patterns.
 
         Args:
             images: ``(n, 3, size, size)`` in [0, 1].
             wanted: Signs of the codes to reach, ``(n, K)``.
-            lacking: The same, each as large as it lacks.
-            relative: z by its mean size.
             seen: What was seen.
         """
-        embedding = self.embed(torch.cat([wanted, lacking, relative], dim=1))
-        near = [2 * images - 1]
+        size = seen.logits.abs().mean(dim=1, keepdim=True)
+        relative = seen.logits / size.clamp_min(torch.finfo(seen.logits.dtype).tiny)
+        bits = torch.cat([wanted, relative, wanted * relative], dim=1)
+        near, downhill = [2 * images - 1], None
         if self.gain is not None:
             assert seen.gradient is not None
             mean = seen.gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
             downhill = -(seen.gradient / mean.clamp_min(1e-20)).clamp(-LOUDEST, LOUDEST)
             near += [downhill, downhill.sign()]
-        cells = functional.pixel_unshuffle(torch.cat(near, dim=1), CELL)
-        pattern: torch.Tensor = self.near(cells, embedding)
-        for head, features in zip(self.heads, seen.maps, strict=True):
-            pattern = pattern + head(features, embedding)
-        return pattern if self.gain is None else pattern + self.gain * downhill
+        embedding, below = self.embed(bits), None
+        for level, features in zip(self.levels, seen.maps, strict=True):
+            below = level(features, below, embedding)
+        here = self.near(functional.pixel_unshuffle(torch.cat(near, dim=1), 2))
+        if below is not None:
+            here = here + resized(below, self.side // 2)
+        pattern = functional.pixel_shuffle(self.output(functional.relu(here)), 2)
+        if seen.maps:
+            mean = seen.maps[0].mean(dim=(2, 3))
+            bits = torch.cat(
+                [bits, mean / mean.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)], dim=1
+            )
+        pattern = pattern + self.whole(bits).view_as(pattern)
+        return pattern if downhill is None else pattern + self.gain * downhill
+
+
+def resized(features: torch.Tensor, side: int) -> torch.Tensor:
+    """Return features brought to another side by repeating the nearest, as they are where it is their own."""
+    return features if features.shape[-1] == side else functional.interpolate(features, size=(side, side))
 
 
 class CodeGenerator(nn.Module):
     """The tanh of a pattern for the code plus, where the model is looked at, one for the image: a change in (−1, 1), times ε.
 
-    Where the model is looked at, the pattern is not drawn for the code but for what is lacking: a bit that is right already,
-    by much, needs no push, and the budget serves the others. How much that is is learned.
-
     Args:
         bits: K.
-        image_size: Side of the images, a multiple of 4.
+        image_size: Side of the images, even.
         hidden: See :class:`CodePattern`.
         width: See :class:`FeatureDecoder`; ``None`` for the pattern of the code alone.
         maps: Likewise.
@@ -175,15 +204,12 @@ class CodeGenerator(nn.Module):
         gradient: bool = False,
     ) -> None:
         super().__init__()
-        if image_size % CELL:
-            raise HashprobeError(
-                f"the code generator needs images whose side is a multiple of {CELL}; found {image_size}."
-            )
+        if image_size % 2:
+            raise HashprobeError(f"the code generator needs images whose side is even; found {image_size}.")
         self.pattern = CodePattern(bits, image_size, hidden)
-        self.decoder, self.focus = None, None
+        self.decoder = None
         if width is not None:
-            self.decoder = FeatureDecoder(bits, image_size, maps, width, gradient=gradient)
-            self.focus = nn.Parameter(torch.tensor([1.0, 1.0]))
+            self.decoder = FeatureDecoder(bits, image_size, maps, width, hidden, gradient=gradient)
 
     def forward(
         self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen | None, epsilon: float
@@ -194,14 +220,10 @@ class CodeGenerator(nn.Module):
             images: ``(n, 3, size, size)`` in [0, 1].
             wanted: Signs of the codes to reach, ``(n, K)``.
             seen: What the attacked model computed on the images, where it is looked at.
-            epsilon: L∞ budget in [0, 1] units.
+        epsilon: L∞ budget in [0, 1] units.
         """
-        if self.decoder is None or self.focus is None:
-            return (images + epsilon * torch.tanh(self.pattern(wanted))).clamp(0, 1)
-        assert seen is not None
-        size = seen.logits.abs().mean(dim=1, keepdim=True)
-        relative = seen.logits / size.clamp_min(torch.finfo(seen.logits.dtype).tiny)
-        weight = torch.sigmoid(self.focus[0] - self.focus[1] * wanted * relative)
-        lacking = wanted * weight / weight.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)
-        pattern = self.pattern(lacking) + self.decoder(images, wanted, lacking, relative, seen)
+        pattern = self.pattern(wanted)
+        if self.decoder is not None:
+            assert seen is not None
+            pattern = pattern + self.decoder(images, wanted, seen)
         return (images + epsilon * torch.tanh(pattern)).clamp(0, 1)

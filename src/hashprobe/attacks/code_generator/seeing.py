@@ -66,11 +66,7 @@ def seen(
 
 @torch.no_grad()
 def map_sizes(model: HashModel, image_size: int) -> list[MapSize]:
-    """Return the feature maps of a model whose side divides the image's and is at most half of it, the smallest first."""
+    """Return the feature maps of a model that are smaller than the image, the smallest first."""
     with frozen(model):
         _, maps = look_at(model)(torch.zeros(1, 3, image_size, image_size, device=model.device))
-    return [
-        MapSize(side, maps[side].shape[1])
-        for side in sorted(maps)
-        if side < image_size and image_size % side == 0
-    ]
+    return [MapSize(side, maps[side].shape[1]) for side in sorted(maps) if side < image_size]

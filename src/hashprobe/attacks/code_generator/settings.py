@@ -20,7 +20,11 @@ class CodeGeneratorSettings(GeneratorTrainingSettings):
             on the image as well; or these and one ``gradient``.
         codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
         hidden: Patterns in the basis of all codes' patterns; they weigh 12 S² bytes each for images of side S.
-        width: Channels of the heads that look at a feature map each.
+        width: Channels of the decoder at the largest feature map, a quarter of those at the smallest.
+        pattern_epochs: Where it looks at the network: epochs in which the code's pattern is learned first, alone, which is
+            cheaper; where a trained code generator is given its pattern is taken instead.
+        decoder_rate: Share of the learning rate at which what looks at the network then learns.
+        pattern_rate: Share of it at which the pattern learns further.
         epsilon: L∞ budget in [0, 1] units.
     """
 
@@ -37,10 +41,14 @@ class CodeGeneratorSettings(GeneratorTrainingSettings):
     sharpness: float = Field(0.3, gt=0)
     relative: bool = True
     disjoint: bool = True
+    mirror: bool = True
     sees: Sees = "features"
     codes: tuple[str, ...] = Field(("ap-search", "mainstay"), min_length=1)
     hidden: int = Field(256, ge=1)
-    width: int = Field(64, ge=1)
+    width: int = Field(32, ge=1)
+    pattern_epochs: int = Field(14, ge=1)
+    decoder_rate: float = Field(0.5, gt=0)
+    pattern_rate: float = Field(0.15, ge=0)
     epsilon: float = Field(8 / 255, gt=0, le=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,10 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.retrieval import unpack
 from hashprobe.targets import unique_labels
-from hashprobe.trained import TrainingRun
+from hashprobe.trained import TRAINED, Trained, TrainingRun, train_into
+
+PATTERN_FOLDER = "pattern"
+"""Folder within that of a code generator, where its pattern of the code is learned first."""
 
 
 def train_code_generator(
@@ -26,7 +30,8 @@ def train_code_generator(
 ) -> tuple[CodeGenerator, list[MapSize]]:
     """Train a code generator against the run's model, towards the codes of all label vectors of the database.
 
-    One that the run was given, as one that sees the code alone and so learned fast, lends its pattern of the code to start from.
+    Where it looks at the network, its pattern of the code is learned first, alone, or lent by a code generator that the run
+    was given.
 
     Returns:
         The generator, frozen and in eval mode, and the feature maps that it sees.
@@ -34,6 +39,12 @@ def train_code_generator(
     Raises:
         HashprobeError: a code that must itself be trained, or a given generator of other sizes.
     """
+    if settings.sees != "code" and name not in run.trained:
+        run = replace(
+            run,
+            known_train_codes=run.train_codes,
+            trained={**run.trained, name: _pattern_alone(settings, run, name)},
+        )
     model, device = run.model, run.model.device
     labels = unique_labels(run.data.database.labels)
     codes = np.concatenate([learned_codes(code, labels, run, "code generator") for code in settings.codes])
@@ -65,6 +76,7 @@ def train_code_generator(
         goals=goals,
         draw=draw,
         identity=(identity,),
+        rates=_rates(settings, generator),
     )
     trained, _ = teach(
         pupil,
@@ -92,6 +104,22 @@ def new_code_generator(
         maps=maps,
         gradient=settings.sees == "gradient",
     )
+
+
+def _pattern_alone(settings: CodeGeneratorSettings, run: TrainingRun, name: str) -> Trained:
+    """Return a code generator that sees the code alone, trained in a folder within the run's."""
+    alone = settings.model_copy(update={"sees": "code", "epochs": settings.pattern_epochs})
+    logs = run.logs / PATTERN_FOLDER if run.logs else None
+    within = replace(run, known_train_codes=run.train_codes, logs=logs)
+    if run.folder is None:
+        return TRAINED[name].train(alone, within)
+    return train_into(name, alone, within, run.folder / PATTERN_FOLDER)
+
+
+def _rates(settings: CodeGeneratorSettings, generator: CodeGenerator) -> tuple[tuple[nn.Module, float], ...]:
+    if generator.decoder is None:
+        return ()
+    return (generator.decoder, settings.decoder_rate), (generator.pattern, settings.pattern_rate)
 
 
 def _start_from(generator: CodeGenerator, given: nn.Module) -> None:

@@ -27,6 +27,7 @@ class GeneratorTrainingSettings(BaseModel):
         relative: Whether the outputs z of an image are divided by the mean of their absolute values in the Hamming term, which
             then does not hang on how loud the attacked network is.
         disjoint: Whether target labels are drawn that share no class with the image; of all labels (published) if not.
+        mirror: Whether all images of every second step, on average, are mirrored.
         discriminator_every: The discriminator is updated in every so many-th step.
         class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
     """
@@ -46,6 +47,7 @@ class GeneratorTrainingSettings(BaseModel):
     sharpness: float = Field(1.0, gt=0)
     relative: bool = False
     disjoint: bool = False
+    mirror: bool = False
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
 

@@ -65,6 +65,8 @@ class Pupil:
         draw: Images in [−1, 1] ``(n, 3, s, s)`` and the row of each one's target label -> adversarial images in [−1, 1], by the
             generator, with its gradient.
         identity: Fingerprints of whatever else the training depends on.
+        rates: Parts of the generator, each with the share of the learning rate at which it learns; the whole at all of it if
+            not given.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Pupil:
     goals: torch.Tensor
     draw: Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
     identity: tuple[str, ...]
+    rates: tuple[tuple[nn.Module, float], ...] = ()
 
 
 def teach(
@@ -115,9 +118,14 @@ def teach(
     average = copy.deepcopy(generator).requires_grad_(False) if settings.average else None
     rates: dict[str, Any] = {"lr": settings.learning_rate, "betas": settings.betas}
     networks = {"generator": generator} | ({"discriminator": discriminator} if discriminator else {})
+    learned: dict[str, Any] = {name: network.parameters() for name, network in networks.items()}
+    learned["generator"] = [
+        {"params": list(part.parameters()), "share": share}
+        for part, share in pupil.rates or ((generator, 1.0),)
+    ]
     optimizers = {
-        name: accelerator.prepare(torch.optim.Adam(network.parameters(), **rates))
-        for name, network in networks.items()
+        name: accelerator.prepare(torch.optim.Adam(parameters, **rates))
+        for name, parameters in learned.items()
     }
     for network in networks.values():
         accelerator.prepare_model(network, evaluation_mode=True)  # in place and not wrapped; see above
@@ -146,6 +154,8 @@ def teach(
             share = together.share(len(rows))
             rows, drawn = rows[share.rows], drawn[share.rows]
             images = as_images(train.images[rows], device) * 2 - 1
+            if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
+                images = images.flip(3)
             labels, target, goal = train_labels[rows], pupil.targets[drawn], pupil.goals[drawn]
             _set_learning_rate(optimizers, settings, step, steps)
 
@@ -227,4 +237,5 @@ def _set_learning_rate(
     for name, optimizer in optimizers.items():
         warm = min(1.0, (step + 1) / settings.warm_up) if settings.warm_up and name == "generator" else 1.0
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * warm * min(1.0, 2 * (1 - step / steps))
+            share = group.get("share", 1.0)
+            group["lr"] = share * settings.learning_rate * warm * min(1.0, 2 * (1 - step / steps))
