@@ -166,14 +166,14 @@ class FeatureDecoder(nn.Module):
         here = self.near(functional.pixel_unshuffle(torch.cat(near, dim=1), 2))
         if below is not None:
             here = here + resized(below, self.side // 2)
-        pattern = functional.pixel_shuffle(self.output(functional.relu(here)), 2)
+        pattern: torch.Tensor = functional.pixel_shuffle(self.output(functional.relu(here)), 2)
         if seen.maps:
             mean = seen.maps[0].mean(dim=(2, 3))
             bits = torch.cat(
                 [bits, mean / mean.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)], dim=1
             )
         pattern = pattern + self.whole(bits).view_as(pattern)
-        return pattern if downhill is None else pattern + self.gain * downhill
+        return pattern if downhill is None or self.gain is None else pattern + self.gain * downhill
 
 
 def resized(features: torch.Tensor, side: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,8 @@ class CodeGeneratorSettings(GeneratorTrainingSettings):
         pattern_rate: Share of it at which the pattern learns further.
         epsilon: L∞ budget in [0, 1] units.
     """
+
+    VERSION: ClassVar[int] = 2
 
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(64, ge=1)
