@@ -38,7 +38,7 @@ BITS, COUNT = 12, 3
 SMALL = CodeGeneratorSettings(
     epochs=2, pattern_epochs=1, batch_size=4, hidden=8, width=4, codes=("mainstay",)
 )
-SEES: Any = pytest.mark.parametrize("sees", ["code", "features", "gradient"])
+SEES: Any = pytest.mark.parametrize("sees", ["code", "features"])
 
 
 def run_of(**changes: Any) -> TrainingRun:
@@ -76,24 +76,16 @@ class TestNetwork:
     @pytest.mark.parametrize("epsilon", [8 / 255, 0.3])
     def test_no_weights_leave_the_budget(self, epsilon: float) -> None:
         own, images = (
-            generator(width=4, maps=[MapSize(8, 8)], gradient=True),
+            generator(width=4, maps=[MapSize(8, 8)]),
             torch.full((2, 3, SIZE, SIZE), 0.5),
         )
         with torch.no_grad():
             for parameter in own.parameters():
                 parameter.normal_(std=3, generator=torch.Generator().manual_seed(0))
-            looked = Seen(torch.randn(2, BITS), [torch.randn(2, 8, 8, 8)], torch.randn(2, 3, SIZE, SIZE))
+            looked = Seen(torch.randn(2, BITS), [torch.randn(2, 8, 8, 8)])
             change = own(images, signs(2), looked, epsilon) - images
         assert float(change.abs().max()) == pytest.approx(epsilon, rel=1e-3)
         assert change.abs().max() <= epsilon + 1e-6
-
-    def test_with_a_gradient_it_starts_along_a_step(self) -> None:
-        own = generator(width=4, gradient=True)
-        torch.nn.init.zeros_(own.pattern.layers[2].weight)
-        torch.nn.init.zeros_(own.pattern.layers[2].bias)
-        images, gradient = torch.full((2, 3, SIZE, SIZE), 0.5), torch.randn(2, 3, SIZE, SIZE)
-        change = own(images, signs(2), Seen(torch.randn(2, BITS), [], gradient), 0.1) - images
-        assert torch.equal(change.sign(), -gradient.sign())
 
     def test_what_it_saw_changes_what_it_draws_and_maps_of_any_side_fit(self) -> None:
         """Sides need not double: 7 from 3, and 16 from 7."""
@@ -142,7 +134,7 @@ class TestSeen:
     def test_the_gradient_goes_down_towards_the_code(self) -> None:
         model, images = linear_model(BITS), random_images(2)
         with frozen(model):
-            looked = seen(look_at(model), images, signs(2), sizes=[], gradient=True)
+            looked = seen(look_at(model), images, signs(2), sizes=[], done=0.0)
             assert looked.gradient is not None
             moved = model.logits(images - 0.01 * looked.gradient.sign())
         assert (((moved - looked.logits) * signs(2)).mean(dim=1) > 0).all()
@@ -151,7 +143,7 @@ class TestSeen:
 class TestAttack:
     @SEES
     def test_costs_what_it_sees_and_its_steps(self, sees: str) -> None:
-        attack, passes = trained_to(sees), {"code": (1, 0), "features": (2, 0), "gradient": (2, 1)}[sees]
+        attack, passes = trained_to(sees), {"code": (1, 0), "features": (2, 0)}[sees]
         for steps in (0, 2):
             cost = replace(attack, steps=steps).run(conv_model(BITS), random_images(COUNT), goal()).cost
             assert cost.forward.tolist() == [passes[0] + steps] * COUNT
@@ -211,7 +203,7 @@ class TestAttack:
 
 
 class TestTraining:
-    @pytest.mark.parametrize(("sees", "average"), [("code", 0.0), ("gradient", 0.9)])
+    @pytest.mark.parametrize(("sees", "average"), [("code", 0.0), ("features", 0.9)])
     def test_goes_on_after_a_kill_as_if_it_had_not_stopped(
         self, sees: str, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

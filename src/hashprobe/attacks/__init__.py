@@ -9,6 +9,7 @@ from hashprobe.attacks.fgsm import FGSM
 from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
+from hashprobe.attacks.learned_steps import LearnedSteps
 from hashprobe.attacks.loop import IterativeAttack, descend
 from hashprobe.attacks.nes import NES
 from hashprobe.attacks.noise import Noise
@@ -56,6 +57,7 @@ __all__ = [
     "GoalClassifier",
     "IterativeAttack",
     "Judge",
+    "LearnedSteps",
     "Noise",
     "Norm",
     "Patch",

@@ -31,9 +31,9 @@ from hashprobe.trained import TRAINED, Trained, TrainingRun
 class CodeGeneratorAttack(Attack, Trained):
     """A generator of our own beside ProS-GAN's: bounded by construction, for any target *code*, by what the network computes.
 
-    It sees, as it was trained, the code alone (one pattern for all images, which costs no pass of the attacked network), the
-    feature maps of the attacked network (a forward pass), or these and one gradient (a backward pass as well). Its own pass is
-    counted as a forward pass. It serves codes of any kind, also untargeted.
+    It sees, as it was trained, the code alone (one pattern for all images, which costs no pass of the attacked network) or the
+    feature maps of the attacked network as well (a forward pass). Its own pass is counted as a forward pass. It serves codes of
+    any kind, also untargeted.
 
     Attributes:
         generator: The trained network.
@@ -78,16 +78,7 @@ class CodeGeneratorAttack(Attack, Trained):
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return what the generator makes of images and codes, and the steps of that; see :meth:`Attack.perturb`."""
-        if images.shape[2:] != (self.image_size, self.image_size):
-            raise HashprobeError(
-                f"this code generator takes images of {self.image_size}×{self.image_size}; "
-                f"found {images.shape[2]}×{images.shape[3]}."
-            )
-        bits = self.generator.pattern.bits
-        if victim.bits != bits:
-            raise HashprobeError(
-                f"this code generator draws for codes of {bits} bits; the attacked model has {victim.bits}."
-            )
+        check_fits(self.name, self.image_size, self.generator.pattern.bits, images, victim)
         wanted = goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
@@ -108,8 +99,7 @@ class CodeGeneratorAttack(Attack, Trained):
     def _drawn(self, victim: Victim, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         found, own = None, self.generator.to(images.device)
         if self.settings.sees != "code":
-            gradient = self.settings.sees == "gradient"
-            found = seen(victim.feature_maps, images, wanted, sizes=list(self.maps), gradient=gradient)
+            found = seen(victim.feature_maps, images, wanted, sizes=self.maps)
         epsilon = self.settings.epsilon if self.epsilon is None else self.epsilon
         with torch.no_grad(), victim.counting(own):
             drawn: torch.Tensor = own(images.float(), wanted.float(), found, epsilon)
@@ -118,7 +108,7 @@ class CodeGeneratorAttack(Attack, Trained):
     @classmethod
     def train(cls, settings: Any, run: TrainingRun) -> CodeGeneratorAttack:
         """Train the generator against the run's model."""
-        generator, maps = train_code_generator(settings, run, cls.name)
+        generator, maps = train_code_generator(settings, run)
         return cls(
             epsilon=settings.epsilon,
             generator=generator,
@@ -157,4 +147,20 @@ class CodeGeneratorAttack(Attack, Trained):
             maps=maps,
             classes=facts["classes"],
             attacked_model=attacked_model,
+        )
+
+
+def check_fits(name: str, image_size: int, bits: int, images: torch.Tensor, victim: Victim) -> None:
+    """Say that a network was trained for images or codes of another size.
+
+    Raises:
+        HashprobeError: it was.
+    """
+    if images.shape[2:] != (image_size, image_size):
+        raise HashprobeError(
+            f"this {name} takes images of {image_size}×{image_size}; found {images.shape[2]}×{images.shape[3]}."
+        )
+    if victim.bits != bits:
+        raise HashprobeError(
+            f"this {name} draws for codes of {bits} bits; the attacked model has {victim.bits}."
         )

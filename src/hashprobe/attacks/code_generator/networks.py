@@ -13,8 +13,6 @@ from hashprobe.errors import HashprobeError
 
 EMBEDDING = 256
 """Numbers that say, to every level, which code is wanted and which bits the image has already."""
-LOUDEST = 4.0
-"""Entries of a gradient that are larger than so many times the mean are cut; a sign step knows of none."""
 
 
 class Seen(NamedTuple):
@@ -99,38 +97,70 @@ class Level(nn.Module):
         return further
 
 
-class FeatureDecoder(nn.Module):
+class Decoder(nn.Module):
+    """What the attacked model computed on an image, and pictures of the image's own size -> a pattern for it; starts at none.
+
+    From the smallest feature map to the largest, and the pictures last, each a :class:`Level` further: the way of a gradient
+    through the network, learned.
+
+    Args:
+        known: Numbers that every level is told.
+        pictures: Channels of the pictures.
+        maps: Sizes of the feature maps, the smallest first.
+        width: Channels of the largest; four times as many of the smallest, and in between evenly.
+    """
+
+    def __init__(self, known: int, pictures: int, maps: Sequence[MapSize], width: int) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(
+            nn.Linear(known, EMBEDDING), nn.GELU(), nn.Linear(EMBEDDING, EMBEDDING), nn.GELU()
+        )
+        self.levels, below = nn.ModuleList(), 0
+        for number, size in enumerate(maps):
+            own = round(width * (4 - 3 * number / max(1, len(maps) - 1)))
+            self.levels.append(Level(size.channels, below, own))
+            below = own
+        last = below or width
+        self.near = nn.Conv2d(4 * pictures, last, kernel_size=1)
+        self.output = nn.Conv2d(last, 12, kernel_size=3, padding=1)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, known: torch.Tensor, pictures: torch.Tensor, maps: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        """Return patterns ``(n, 3, size, size)``.
+
+        Args:
+            known: ``(n, known)``.
+            pictures: ``(n, pictures, size, size)``, the size even.
+            maps: Of each size ``(n, channels, side, side)``.
+        """
+        embedding, below = self.embed(known), None
+        for level, features in zip(self.levels, maps, strict=True):
+            below = level(features, below, embedding)
+        here = self.near(functional.pixel_unshuffle(pictures, 2))
+        if below is not None:
+            here = here + resized(below, here.shape[-1])
+        pattern: torch.Tensor = functional.pixel_shuffle(self.output(functional.relu(here)), 2)
+        return pattern
+
+
+class FeatureDecoder(Decoder):
     """What the attacked model computed on an image -> a pattern for it, ``(n, 3, size, size)``; starts at none.
 
-    From the smallest feature map to the largest, and the image itself last, each a :class:`Level` further: the way of a
-    gradient through the network, learned. Beside it one pattern is drawn from the code, z and the mean of the smallest map.
+    Beside what the levels draw, one pattern is drawn from the code, z and the mean of the smallest map.
 
     Args:
         bits: K.
         image_size: Side of the images, even.
-        maps: Sizes of the feature maps, the smallest first.
-        width: Channels of the largest; four times as many of the smallest, and in between evenly.
+        maps: See :class:`Decoder`.
+        width: Likewise.
         hidden: Patterns in the basis of the one pattern.
-        gradient: Whether a gradient is among what it sees; it then starts at a step along it.
     """
 
-    def __init__(
-        self, bits: int, image_size: int, maps: Sequence[MapSize], width: int, hidden: int, *, gradient: bool
-    ) -> None:
-        super().__init__()
-        self.side = image_size
-        self.embed = nn.Sequential(
-            nn.Linear(3 * bits, EMBEDDING), nn.GELU(), nn.Linear(EMBEDDING, EMBEDDING), nn.GELU()
-        )
-        widths = [round(width * (4 - 3 * k / max(1, len(maps) - 1))) for k in range(len(maps))]
-        self.levels = nn.ModuleList()
-        below = 0
-        for size, own in zip(maps, widths, strict=True):
-            self.levels.append(Level(size.channels, below, own))
-            below = own
-        last = below or width
-        self.near = nn.Conv2d(36 if gradient else 12, last, kernel_size=1)
-        self.output = nn.Conv2d(last, 12, kernel_size=3, padding=1)
+    def __init__(self, bits: int, image_size: int, maps: Sequence[MapSize], width: int, hidden: int) -> None:
+        super().__init__(3 * bits, 3, maps, width)
         self.whole = nn.Sequential(
             nn.Linear(3 * bits + (maps[0].channels if maps else 0), EMBEDDING),
             nn.GELU(),
@@ -138,12 +168,10 @@ class FeatureDecoder(nn.Module):
             nn.GELU(),
             nn.Linear(hidden, 3 * image_size * image_size),
         )
-        for layer in (self.output, self.whole[-1]):
-            nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.gain = nn.Parameter(torch.full((1,), 0.5)) if gradient else None
+        nn.init.zeros_(self.whole[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.whole[-1].bias)  # type: ignore[arg-type]
 
-    def forward(self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen) -> torch.Tensor:
+    def of(self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen) -> torch.Tensor:
         """Return the patterns.
 
         Args:
@@ -151,29 +179,21 @@ class FeatureDecoder(nn.Module):
             wanted: Signs of the codes to reach, ``(n, K)``.
             seen: What was seen.
         """
-        size = seen.logits.abs().mean(dim=1, keepdim=True)
-        relative = seen.logits / size.clamp_min(torch.finfo(seen.logits.dtype).tiny)
-        bits = torch.cat([wanted, relative, wanted * relative], dim=1)
-        near, downhill = [2 * images - 1], None
-        if self.gain is not None:
-            assert seen.gradient is not None
-            mean = seen.gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
-            downhill = -(seen.gradient / mean.clamp_min(1e-20)).clamp(-LOUDEST, LOUDEST)
-            near += [downhill, downhill.sign()]
-        embedding, below = self.embed(bits), None
-        for level, features in zip(self.levels, seen.maps, strict=True):
-            below = level(features, below, embedding)
-        here = self.near(functional.pixel_unshuffle(torch.cat(near, dim=1), 2))
-        if below is not None:
-            here = here + resized(below, self.side // 2)
-        pattern: torch.Tensor = functional.pixel_shuffle(self.output(functional.relu(here)), 2)
+        known = bits_known(wanted, seen.logits)
+        pattern = self(known, 2 * images - 1, seen.maps)
         if seen.maps:
             mean = seen.maps[0].mean(dim=(2, 3))
-            bits = torch.cat(
-                [bits, mean / mean.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6)], dim=1
-            )
-        pattern = pattern + self.whole(bits).view_as(pattern)
-        return pattern if downhill is None or self.gain is None else pattern + self.gain * downhill
+            size = mean.square().mean(dim=1, keepdim=True).sqrt()
+            known = torch.cat([known, mean / size.clamp_min(1e-6)], dim=1)
+        drawn: torch.Tensor = pattern + self.whole(known).view_as(pattern)
+        return drawn
+
+
+def bits_known(wanted: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """Return what is told of the bits, ``(n, 3 K)``: the wanted signs, z by its mean size, and their product."""
+    size = logits.abs().mean(dim=1, keepdim=True)
+    relative = logits / size.clamp_min(torch.finfo(logits.dtype).tiny)
+    return torch.cat([wanted, relative, wanted * relative], dim=1)
 
 
 def resized(features: torch.Tensor, side: int) -> torch.Tensor:
@@ -188,9 +208,8 @@ class CodeGenerator(nn.Module):
         bits: K.
         image_size: Side of the images, even.
         hidden: See :class:`CodePattern`.
-        width: See :class:`FeatureDecoder`; ``None`` for the pattern of the code alone.
+        width: See :class:`Decoder`; ``None`` for the pattern of the code alone.
         maps: Likewise.
-        gradient: Likewise.
     """
 
     def __init__(
@@ -201,15 +220,14 @@ class CodeGenerator(nn.Module):
         hidden: int,
         width: int | None = None,
         maps: Sequence[MapSize] = (),
-        gradient: bool = False,
     ) -> None:
         super().__init__()
         if image_size % 2:
             raise HashprobeError(f"the code generator needs images whose side is even; found {image_size}.")
         self.pattern = CodePattern(bits, image_size, hidden)
-        self.decoder = None
+        self.decoder: FeatureDecoder | None = None
         if width is not None:
-            self.decoder = FeatureDecoder(bits, image_size, maps, width, hidden, gradient=gradient)
+            self.decoder = FeatureDecoder(bits, image_size, maps, width, hidden)
 
     def forward(
         self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen | None, epsilon: float
@@ -220,10 +238,10 @@ class CodeGenerator(nn.Module):
             images: ``(n, 3, size, size)`` in [0, 1].
             wanted: Signs of the codes to reach, ``(n, K)``.
             seen: What the attacked model computed on the images, where it is looked at.
-        epsilon: L∞ budget in [0, 1] units.
+            epsilon: L∞ budget in [0, 1] units.
         """
         pattern = self.pattern(wanted)
         if self.decoder is not None:
             assert seen is not None
-            pattern = pattern + self.decoder(images, wanted, seen)
+            pattern = pattern + self.decoder.of(images, wanted, seen)
         return (images + epsilon * torch.tanh(pattern)).clamp(0, 1)

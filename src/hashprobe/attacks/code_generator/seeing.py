@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
@@ -16,7 +16,7 @@ Look: TypeAlias = Callable[[torch.Tensor], tuple[torch.Tensor, dict[int, torch.T
 """Images in [0, 1] ``(n, 3, s, s)`` -> z ``(n, K)`` and the last map of each size by its side, both with their gradient."""
 
 OBJECTIVE = "scaled"
-"""What the gradient descends, as it is at the first of many steps."""
+"""What the gradient descends."""
 
 
 def look_at(model: HashModel) -> Look:
@@ -30,7 +30,12 @@ def look_at(model: HashModel) -> Look:
 
 
 def seen(
-    look: Look, images: torch.Tensor, wanted: torch.Tensor, *, sizes: list[MapSize], gradient: bool
+    look: Look,
+    images: torch.Tensor,
+    wanted: torch.Tensor,
+    *,
+    sizes: Sequence[MapSize],
+    done: float | None = None,
 ) -> Seen:
     """Return what a generator sees, in its own precision and without a gradient.
 
@@ -39,23 +44,24 @@ def seen(
         images: ``(n, 3, s, s)`` in [0, 1].
         wanted: Signs of the codes to reach, ``(n, K)``.
         sizes: Which maps.
-        gradient: Whether a backward pass is taken as well.
+        done: Share of the steps that is done, for a backward pass as well, of the objective as it then is; ``None`` for none.
 
     Raises:
         HashprobeError: the network has no such maps.
     """
-    start = images.detach().requires_grad_(gradient)
-    with torch.set_grad_enabled(gradient):
+    start = images.detach().requires_grad_(done is not None)
+    with torch.set_grad_enabled(done is not None):
         logits, maps = look(start)
         for size in sizes:
             if size.side not in maps or maps[size.side].shape[1] != size.channels:
                 raise HashprobeError(
-                    f"this code generator reads a feature map of {size.side}×{size.side} with {size.channels} channels, which "
-                    "the attacked network does not have; attack the one that it was trained against, or train one with sees=code."
+                    f"this generator reads a feature map of {size.side}×{size.side} with {size.channels} channels, which the "
+                    "attacked network does not have; attack the one that it was trained against, or train a CodeGenerator with "
+                    "sees=code."
                 )
         found = None
-        if gradient:
-            loss = OBJECTIVES[OBJECTIVE](logits, wanted.to(logits), 0.0).sum()
+        if done is not None:
+            loss = OBJECTIVES[OBJECTIVE](logits, wanted.to(logits), done).sum()
             (found,) = torch.autograd.grad(loss, start)
     return Seen(
         logits.detach().float(),

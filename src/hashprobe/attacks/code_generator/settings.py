@@ -9,26 +9,20 @@ from pydantic import BaseModel, Field
 
 from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
 
-Sees = Literal["code", "features", "gradient"]
+Sees = Literal["code", "features"]
 
 
-class CodeGeneratorSettings(GeneratorTrainingSettings):
-    """How a code generator is trained; see :class:`GeneratorTrainingSettings` as well. There is no discriminator.
+class PatternSettings(GeneratorTrainingSettings):
+    """How what starts from a pattern of the code is trained; see :class:`GeneratorTrainingSettings` as well. No discriminator.
 
     Attributes:
-        sees: What it draws from: the target ``code`` alone, one pattern for all images; the ``features`` of the attacked network
-            on the image as well; or these and one ``gradient``.
         codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
         hidden: Patterns in the basis of all codes' patterns; they weigh 12 S² bytes each for images of side S.
         width: Channels of the decoder at the largest feature map, a quarter of those at the smallest.
-        pattern_epochs: Where it looks at the network: epochs in which the code's pattern is learned first, alone, which is
-            cheaper; where a trained code generator is given its pattern is taken instead.
-        decoder_rate: Share of the learning rate at which what looks at the network then learns.
-        pattern_rate: Share of it at which the pattern learns further.
+        pattern_epochs: Epochs in which the code's pattern is learned first, alone, which is cheaper; where a trained code
+            generator is given its pattern is taken instead.
         epsilon: L∞ budget in [0, 1] units.
     """
-
-    VERSION: ClassVar[int] = 2
 
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(64, ge=1)
@@ -44,14 +38,28 @@ class CodeGeneratorSettings(GeneratorTrainingSettings):
     relative: bool = True
     disjoint: bool = True
     mirror: bool = True
-    sees: Sees = "features"
     codes: tuple[str, ...] = Field(("ap-search", "mainstay"), min_length=1)
     hidden: int = Field(256, ge=1)
     width: int = Field(32, ge=1)
     pattern_epochs: int = Field(14, ge=1)
+    epsilon: float = Field(8 / 255, gt=0, le=1)
+
+
+class CodeGeneratorSettings(PatternSettings):
+    """How a code generator is trained; see :class:`PatternSettings` as well.
+
+    Attributes:
+        sees: What it draws from: the target ``code`` alone, one pattern for all images; or the ``features`` of the attacked
+            network on the image as well, once that pattern is learned.
+        decoder_rate: Share of the learning rate at which what looks at the network learns.
+        pattern_rate: Share of it at which the pattern then learns further.
+    """
+
+    VERSION: ClassVar[int] = 2
+
+    sees: Sees = "features"
     decoder_rate: float = Field(0.5, gt=0)
     pattern_rate: float = Field(0.15, ge=0)
-    epsilon: float = Field(8 / 255, gt=0, le=1)
 
 
 PRESETS: Mapping[str, BaseModel] = {"cpu": CodeGeneratorSettings(epochs=7, batch_size=32)}

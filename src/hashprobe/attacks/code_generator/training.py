@@ -4,34 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
+from hashprobe.attacks.code_generator.networks import CodeGenerator, CodePattern, MapSize
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings
+from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, PatternSettings
 from hashprobe.attacks.learned_codes import learned_codes
-from hashprobe.attacks.prosgan.training import Pupil, teach
+from hashprobe.attacks.prosgan.training import Pupil, Rates, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.retrieval import unpack
 from hashprobe.targets import unique_labels
 from hashprobe.trained import TRAINED, Trained, TrainingRun, train_into
 
+NAME = "CodeGenerator"
 PATTERN_FOLDER = "pattern"
-"""Folder within that of a code generator, where its pattern of the code is learned first."""
+"""Folder within that of what starts from a pattern of the code, where that is learned first."""
+
+
+class Lessons(NamedTuple):
+    """What is learned: label vectors, and the codes of them.
+
+    Attributes:
+        targets: Label vectors of the database, once for each kind of code, float ``(M, C)``.
+        goals: Their codes as ±1, ``(M, K)``.
+        identity: Fingerprint of both.
+    """
+
+    targets: torch.Tensor
+    goals: torch.Tensor
+    identity: str
+
+
+def lessons(settings: PatternSettings, run: TrainingRun) -> Lessons:
+    """Return what is learned.
+
+    Raises:
+        HashprobeError: a code that must itself be trained.
+    """
+    labels, device = unique_labels(run.data.database.labels), run.model.device
+    codes = np.concatenate([learned_codes(code, labels, run, "code generator") for code in settings.codes])
+    return Lessons(
+        targets=torch.from_numpy(np.tile(labels, (len(settings.codes), 1)).astype(np.float32)).to(device),
+        goals=torch.from_numpy(unpack(codes, run.model.bits).astype(np.float32)).to(device),
+        identity=sha256_of(labels.tobytes(), codes.tobytes()),
+    )
+
+
+def given_pattern(settings: PatternSettings, run: TrainingRun) -> Trained:
+    """Return the code generator whose pattern is started from: a given one, or one that sees the code alone, trained first."""
+    if NAME in run.trained:
+        return run.trained[NAME]
+    shared = {name: getattr(settings, name) for name in PatternSettings.model_fields}
+    alone = CodeGeneratorSettings(**shared | {"epochs": settings.pattern_epochs}, sees="code")
+    logs = run.logs / PATTERN_FOLDER if run.logs else None
+    within = replace(run, known_train_codes=run.train_codes, logs=logs)
+    if run.folder is None:
+        return TRAINED[NAME].train(alone, within)
+    return train_into(NAME, alone, within, run.folder / PATTERN_FOLDER)
+
+
+def take_over(pattern: CodePattern, given: Trained) -> None:
+    """Give a pattern the weights that a code generator has learned.
+
+    Raises:
+        HashprobeError: it has other sizes.
+    """
+    other = given.networks()["generator"].pattern
+    assert isinstance(other, CodePattern)
+    own, others = ([tuple(one.shape) for one in each.parameters()] for each in (pattern, other))
+    if own != others:
+        raise HashprobeError(
+            f"the given code generator has a pattern of the sizes {others}, this one of {own}; give hidden= the same number."
+        )
+    pattern.load_state_dict(other.state_dict())
 
 
 def train_code_generator(
-    settings: CodeGeneratorSettings, run: TrainingRun, name: str
+    settings: CodeGeneratorSettings, run: TrainingRun
 ) -> tuple[CodeGenerator, list[MapSize]]:
     """Train a code generator against the run's model, towards the codes of all label vectors of the database.
-
-    Where it looks at the network, its pattern of the code is learned first, alone, or lent by a code generator that the run
-    was given.
 
     Returns:
         The generator, frozen and in eval mode, and the feature maps that it sees.
@@ -39,57 +96,55 @@ def train_code_generator(
     Raises:
         HashprobeError: a code that must itself be trained, or a given generator of other sizes.
     """
-    if settings.sees != "code" and name not in run.trained:
-        run = replace(
-            run,
-            known_train_codes=run.train_codes,
-            trained={**run.trained, name: _pattern_alone(settings, run, name)},
-        )
-    model, device = run.model, run.model.device
-    labels = unique_labels(run.data.database.labels)
-    codes = np.concatenate([learned_codes(code, labels, run, "code generator") for code in settings.codes])
-    goals = torch.from_numpy(unpack(codes, model.bits).astype(np.float32)).to(device)
-    targets = torch.from_numpy(np.tile(labels, (len(settings.codes), 1)).astype(np.float32)).to(device)
-    sizes = [] if settings.sees == "code" else map_sizes(model, run.data.image_size)
+    blind = settings.sees == "code"
+    start = run.trained.get(NAME) if blind else given_pattern(settings, run)
+    learned = lessons(settings, run)
+    sizes = [] if blind else map_sizes(run.model, run.data.image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        generator = new_code_generator(settings, model.bits, run.data.image_size, sizes).to(device)
-    identity = sha256_of(labels.tobytes(), codes.tobytes())
-    if name in run.trained:
-        _start_from(generator, run.trained[name].networks()["generator"])
-        identity = sha256_of(identity, run.trained[name].sha256())
-    look = look_at(model)
+        generator = new_code_generator(settings, run.model.bits, run.data.image_size, sizes)
+    generator.to(run.model.device)
+    if start is not None:
+        take_over(generator.pattern, start)
+    rates: Rates = ()
+    if generator.decoder is not None:
+        rates = (generator.decoder, settings.decoder_rate), (generator.pattern, settings.pattern_rate)
+    look = look_at(run.model)
 
     def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp]) -> torch.Tensor:
-        images, wanted = (images + 1) / 2, goals[drawn]
-        found = None
-        if settings.sees != "code":
-            found = seen(look, images, wanted, sizes=sizes, gradient=settings.sees == "gradient")
+        images, wanted = (images + 1) / 2, learned.goals[drawn]
+        found = None if blind else seen(look, images, wanted, sizes=sizes)
         adversarial: torch.Tensor = generator(images, wanted, found, settings.epsilon) * 2 - 1
         return adversarial
 
     pupil = Pupil(
-        name=name,
+        name=NAME,
         generator=generator,
         discriminator=None,
-        targets=targets,
-        goals=goals,
+        targets=learned.targets,
+        goals=learned.goals,
         draw=draw,
-        identity=(identity,),
-        rates=_rates(settings, generator),
+        identity=(learned.identity, *([start.sha256()] if start else [])),
+        rates=rates,
     )
+    trained = teach_in(pupil, settings, run)
+    assert isinstance(trained, CodeGenerator)
+    return trained, sizes
+
+
+def teach_in(pupil: Pupil, settings: PatternSettings, run: TrainingRun) -> nn.Module:
+    """Return what was taught, with the checkpoint and the log of a run."""
     trained, _ = teach(
         pupil,
-        model,
+        run.model,
         run.data,
         settings,
         seed=run.seed,
         checkpoint=run.checkpoint,
-        log=run.log(name),
+        log=run.log(pupil.name),
         progress=run.progress,
     )
-    assert isinstance(trained, CodeGenerator)
-    return trained, sizes
+    return trained
 
 
 def new_code_generator(
@@ -102,32 +157,4 @@ def new_code_generator(
         hidden=settings.hidden,
         width=None if settings.sees == "code" else settings.width,
         maps=maps,
-        gradient=settings.sees == "gradient",
     )
-
-
-def _pattern_alone(settings: CodeGeneratorSettings, run: TrainingRun, name: str) -> Trained:
-    """Return a code generator that sees the code alone, trained in a folder within the run's."""
-    alone = settings.model_copy(update={"sees": "code", "epochs": settings.pattern_epochs})
-    logs = run.logs / PATTERN_FOLDER if run.logs else None
-    within = replace(run, known_train_codes=run.train_codes, logs=logs)
-    if run.folder is None:
-        return TRAINED[name].train(alone, within)
-    return train_into(name, alone, within, run.folder / PATTERN_FOLDER)
-
-
-def _rates(settings: CodeGeneratorSettings, generator: CodeGenerator) -> tuple[tuple[nn.Module, float], ...]:
-    if generator.decoder is None:
-        return ()
-    return (generator.decoder, settings.decoder_rate), (generator.pattern, settings.pattern_rate)
-
-
-def _start_from(generator: CodeGenerator, given: nn.Module) -> None:
-    """Take over the pattern of the code that another generator has learned."""
-    assert isinstance(given, CodeGenerator)
-    own, other = ([tuple(one.shape) for one in each.pattern.parameters()] for each in (generator, given))
-    if own != other:
-        raise HashprobeError(
-            f"the given code generator has a pattern of the sizes {other}, this one of {own}; give hidden= the same number."
-        )
-    generator.pattern.load_state_dict(given.pattern.state_dict())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,10 @@ class _Mean:
         return means
 
 
+Rates: TypeAlias = tuple[tuple[nn.Module, float], ...]
+"""Parts of a generator, each with the share of the learning rate at which it learns."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pupil:
     """A generator, and all that the training loop needs to know of its kind.
@@ -65,8 +69,9 @@ class Pupil:
         draw: Images in [−1, 1] ``(n, 3, s, s)`` and the row of each one's target label -> adversarial images in [−1, 1], by the
             generator, with its gradient.
         identity: Fingerprints of whatever else the training depends on.
-        rates: Parts of the generator, each with the share of the learning rate at which it learns; the whole at all of it if
-            not given.
+        rates: See :data:`Rates`; the whole at all of the learning rate if not given.
+        sharpness: Of each of the images that ``draw`` returns of an image, where these are several: the first of all images,
+            then the second of all, and so on. One, of the settings' sharpness, if not given.
     """
 
     name: str
@@ -76,7 +81,8 @@ class Pupil:
     goals: torch.Tensor
     draw: Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
     identity: tuple[str, ...]
-    rates: tuple[tuple[nn.Module, float], ...] = ()
+    rates: Rates = ()
+    sharpness: tuple[float, ...] = ()
 
 
 def teach(
@@ -157,9 +163,17 @@ def teach(
             if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
                 images = images.flip(3)
             labels, target, goal = train_labels[rows], pupil.targets[drawn], pupil.goals[drawn]
+            sharpness: torch.Tensor | float = settings.sharpness
             _set_learning_rate(optimizers, settings, step, steps)
 
             adversarial = pupil.draw(images, drawn)
+            if pupil.sharpness:
+                sharpness = torch.tensor(pupil.sharpness, device=device).repeat_interleave(len(images))[
+                    :, None
+                ]
+                images, goal = (
+                    each.repeat(len(pupil.sharpness), *[1] * (each.ndim - 1)) for each in (images, goal)
+                )
             if discriminator and step % settings.discriminator_every == 0:
                 seen = discriminator(images), discriminator(adversarial.detach())
                 wrong = discriminator_loss(*seen, labels, target, class_outputs=settings.class_outputs)
@@ -170,7 +184,7 @@ def teach(
 
             reconstruction = functional.mse_loss(adversarial, images)
             logits = model.attack_logits((adversarial + 1) / 2)
-            hamming = hamming_loss(logits, goal, settings.sharpness, relative=settings.relative)
+            hamming = hamming_loss(logits, goal, sharpness, relative=settings.relative)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
             if discriminator and settings.adversarial:
                 discriminator.requires_grad_(False)

@@ -1,0 +1,189 @@
+"""Learned steps: bounded by construction, where they begin, what they cost, and their training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hashprobe.attacks import CodeGeneratorAttack, LearnedSteps
+from hashprobe.attacks.code_generator import CodeGeneratorSettings
+from hashprobe.attacks.code_generator.networks import MapSize, Seen
+from hashprobe.attacks.learned_steps import LearnedStepsSettings, StepNetwork
+from hashprobe.attacks.prosgan import training
+from hashprobe.errors import HashprobeError
+from hashprobe.files import read_json_lines
+from hashprobe.retrieval import unpack
+from hashprobe.targets import Goal
+from hashprobe.trained import TrainingRun, load_trained, train_into
+from helpers import (
+    SIZE,
+    Interrupted,
+    conv_model,
+    interrupt_after,
+    linear_model,
+    random_codes,
+    random_images,
+    same_tensors,
+    tiny_data,
+)
+
+BITS, COUNT = 12, 3
+SMALL = LearnedStepsSettings(
+    epochs=2, pattern_epochs=1, batch_size=4, hidden=8, width=4, codes=("mainstay",), learned=2
+)
+
+
+def run_of(**changes: Any) -> TrainingRun:
+    return TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0, **changes)
+
+
+def goal(count: int = COUNT) -> Goal:
+    return Goal(codes=random_codes(count, BITS))
+
+
+def signs(count: int = COUNT) -> torch.Tensor:
+    return goal(count).direction(BITS, torch.zeros(0))
+
+
+def network(maps: Any = ()) -> StepNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return StepNetwork(BITS, SIZE, hidden=8, width=4, maps=maps, steps=2)
+
+
+def attack_of(own: StepNetwork, **numbers: Any) -> LearnedSteps:
+    return LearnedSteps(network=own.eval(), settings=SMALL, image_size=SIZE, maps=(), classes=3, **numbers)
+
+
+class TestNetwork:
+    def test_before_it_learns_it_steps_along_the_gradient_and_its_sign(self) -> None:
+        own, gradient = network(), torch.randn(2, 3, SIZE, SIZE)
+        gradient[0] *= 1e6  # only its shape counts
+        pattern = torch.zeros(2, 3, SIZE, SIZE)
+        seen = Seen(torch.randn(2, BITS), [], gradient)
+        drawn = own(torch.rand(2, 3, SIZE, SIZE), signs(2), pattern, seen, 0)
+        relative = gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True)
+        torch.testing.assert_close(drawn, -0.5 * gradient.sign() - 0.25 * relative.clamp(-4, 4))
+
+    def test_a_firm_pattern_can_be_brought_back(self) -> None:
+        own = network()
+        pattern = torch.full((1, 3, SIZE, SIZE), 50.0)
+        seen = Seen(torch.randn(1, BITS), [], torch.ones(1, 3, SIZE, SIZE))
+        drawn = own(torch.rand(1, 3, SIZE, SIZE), signs(1), pattern, seen, 5)
+        torch.testing.assert_close(drawn, torch.full_like(drawn, 2 - 0.5 - 0.25))
+
+    def test_which_step_it_is_and_what_was_seen_change_what_it_draws(self) -> None:
+        own = network([MapSize(8, 8)])
+        with torch.no_grad():
+            for parameter in own.parameters():
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+        images, pattern = torch.rand(1, 3, SIZE, SIZE), torch.randn(1, 3, SIZE, SIZE)
+        seen = Seen(torch.randn(1, BITS), [torch.rand(1, 8, 8, 8)], torch.randn(1, 3, SIZE, SIZE))
+        drawn = own(images, signs(1), pattern, seen, 0)
+        others = [
+            own(images, signs(1), pattern, seen, 1),
+            own(1 - images, signs(1), pattern, seen, 0),
+            own(images, -signs(1), pattern, seen, 0),
+            own(images, signs(1), -pattern, seen, 0) + 2 * pattern.clamp(-2, 2),
+            own(images, signs(1), pattern, seen._replace(maps=[seen.maps[0].flip(2)]), 0),
+        ]
+        assert not any(torch.allclose(other, drawn) for other in others)
+        torch.testing.assert_close(
+            own(images, signs(1), pattern, seen, 7), own(images, signs(1), pattern, seen, 1)
+        )
+
+
+class TestAttack:
+    @pytest.mark.parametrize("steps", [0, 1, 3])
+    def test_costs_its_steps_and_stays_within_the_budget(self, steps: int) -> None:
+        attack = replace(LearnedSteps.train(SMALL, run_of()), steps=steps)
+        images = random_images(COUNT)
+        result = attack.run(conv_model(BITS), images, goal())
+        assert result.cost.forward.tolist() == [1 + 2 * steps] * COUNT
+        assert result.cost.backward.tolist() == [steps] * COUNT
+        assert 0 < (result.images - images).abs().max() <= 8 / 255 + 1e-6
+
+    def test_without_training_it_goes_down_towards_the_code(self) -> None:
+        model, images, wanted = linear_model(BITS, scale=8), random_images(COUNT), signs()
+        agreed = []
+        for steps in (0, 1, 3):
+            adversarial = attack_of(network(), steps=steps).run(model, images, goal()).images
+            agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
+        assert agreed[0] < agreed[1] <= agreed[2]
+
+    def test_another_budget_scales_its_change(self) -> None:
+        images = torch.full((1, 3, SIZE, SIZE), 0.5)
+        small, large = (
+            attack_of(network(), epsilon=epsilon, steps=0).run(conv_model(BITS), images, goal(1)).images
+            - images
+            for epsilon in (2 / 255, 8 / 255)
+        )
+        torch.testing.assert_close(4 * small, large)
+
+    def test_what_it_was_not_trained_for_is_refused(self) -> None:
+        with pytest.raises(HashprobeError, match="steps must be a whole number of at least 0; found -1"):
+            attack_of(network(), steps=-1)
+        with pytest.raises(HashprobeError, match="this LearnedSteps takes images of 32×32; found 64×64"):
+            attack_of(network()).run(conv_model(BITS), random_images(COUNT, size=64), goal())
+        with pytest.raises(HashprobeError, match="draws for codes of 12 bits; the attacked model has 16"):
+            attack_of(network()).run(conv_model(16), random_images(1), Goal(codes=random_codes(1, 16)))
+
+
+class TestTraining:
+    def test_goes_on_after_a_kill_as_if_it_had_not_stopped(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        monkeypatch.setattr(training, "LOG_EVERY", 2)
+        given = (SMALL, run_of(logs=tmp_path))
+        whole: Any = train_into("LearnedSteps", *given, tmp_path / "whole")
+        expected = read_json_lines(tmp_path / "learnedsteps.jsonl")
+        with monkeypatch.context() as patch:
+            interrupt_after(patch, torch.optim.Adam, 9)
+            with pytest.raises(Interrupted):
+                train_into("LearnedSteps", *given, tmp_path / "killed")
+        resumed: Any = train_into("LearnedSteps", *given, tmp_path / "killed")
+        assert same_tensors(whole.network, resumed.network)
+        assert read_json_lines(tmp_path / "learnedsteps.jsonl") == expected
+        again: Any = load_trained(tmp_path / "killed")
+        assert same_tensors(again.network, resumed.network)
+        assert again.maps == whole.maps
+
+    def test_the_pattern_stays_that_of_the_code_generator_that_is_given(self) -> None:
+        shared = {"epochs": 1, "batch_size": 4, "hidden": 8, "codes": ("mainstay",)}
+        first = CodeGeneratorAttack.train(CodeGeneratorSettings(sees="code", **shared), run_of())  # type: ignore[arg-type]
+        own = LearnedSteps.train(SMALL, run_of(trained={"CodeGenerator": first}))
+        assert same_tensors(own.network.pattern, first.generator.pattern)
+        with pytest.raises(HashprobeError, match="give hidden= the same number"):
+            LearnedSteps.train(
+                SMALL.model_copy(update={"hidden": 4}), run_of(trained={"CodeGenerator": first})
+            )
+
+    def test_turns_more_bits_than_untrained_steps(self) -> None:
+        """On the images that it is trained on, with a budget that lets bits turn."""
+        run, codes = run_of(), random_codes(14, BITS, seed=4)
+        changes = {"epsilon": 0.1, "learning_rate": 1e-2, "warm_up": 0, "average": 0.0}
+        agreed = []
+        for epochs in (1, 25):
+            settings = SMALL.model_copy(update={**changes, "epochs": epochs})
+            own = LearnedSteps.train(settings, run)
+            labels = run.data.train.labels[::-1].copy()
+            mainstay = goal_of(run, labels)
+            result = own.run(
+                run.model, torch.from_numpy(np.asarray(run.data.train.images[:])) / 255, mainstay
+            )
+            made = unpack(run.model.codes(result.images), BITS)
+            agreed.append(float((made == unpack(mainstay.codes, BITS)).mean()))
+        assert len(codes) == 14
+        assert agreed[1] > agreed[0]
+
+
+def goal_of(run: TrainingRun, labels: Any) -> Goal:
+    from hashprobe.attacks.learned_codes import learned_codes
+
+    return Goal(codes=learned_codes("mainstay", labels, run, "test"))
