@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 from rich.console import Console
 
 from hashprobe.errors import HashprobeError
-from hashprobe.experiments import evaluate
+from hashprobe.evaluation import CellSpec, ResultRow
+from hashprobe.experiments import RECIPES, evaluate, find_recipe
 from hashprobe.report import text_report
 from hashprobe.report.run import RunRecord
 from hashprobe.trained import Trained, TrainingRun, by_name, load_trained, train_with_required
@@ -63,3 +65,45 @@ def test_two_that_nothing_tells_apart_are_refused(seeds: list[Trained]) -> None:
     assert "ProS-GAN@0" not in by_name(seeds[:1])
     with pytest.raises(HashprobeError, match="or several of different training seeds"):
         by_name([seeds[0], seeds[0]])
+
+
+def test_a_recipe_s_seeds_have_a_row_each_and_one_line_and_the_run_s_own_trains_as_without(
+    walked: tuple[Path, list[ResultRow]], tmp_path: Path
+) -> None:
+    file = tmp_path / "seeded.toml"
+    file.write_text('base = "small"\ntraining_seeds = [3, 1]\nprotocols = ["paper"]\n', encoding="utf-8")
+    attacks = (CellSpec(attack="Noise"), CellSpec(attack="ProS-GAN", settings={"epsilon": None}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RECIPES, "_things", {"small": small.SMALL.model_copy(update={"attacks": attacks})})
+        seeded = find_recipe(str(file))
+    assert (seeded.name, seeded.training_seeds, seeded.codes) == ("seeded", (3, 1), small.SMALL.codes)
+    folder = tmp_path / "out"
+    rows = small.run(folder, seeded)
+    found = [(row.attack, row.training_seed) for row in rows if row.code != "none" or row.trained]
+    codes = [(name, None) for name in ("P2P code", "Anchor code", "Prototype code")]
+    assert found == [*codes, ("ProS-GAN", None), ("ProS-GAN", 1)]
+    assert [row.row for row in rows[-2:]] == [f"pros-gan-unbounded-trained{seed}-paper" for seed in (3, 1)]
+    (alone,) = [row for row in walked[1] if row.row == "pros-gan-unbounded-paper"]
+    assert rows[-2].without_times() == {**alone.without_times(), "row": rows[-2].row}
+    for name in (
+        "prototype",
+        "pros-gan",
+    ):  # all that is trained has the seed, and the run's own is the folder without
+        seeds = [load_trained(folder / own).training_seed for own in (name, f"{name}-seed1")]
+        assert seeds == [3, 1]
+        assert load_trained(folder / name).sha256() != load_trained(folder / f"{name}-seed1").sha256()
+    logs = {
+        path.relative_to(folder / "training").as_posix() for path in (folder / "training").rglob("*.jsonl")
+    }
+    own = {"prototype.jsonl", "prosgan.jsonl"}
+    assert logs == {"hash-model.jsonl", *own, *(f"seed1/{name}" for name in own)}
+    (line,) = [line for line in RunRecord.read(folder).lines if line.attack == "ProS-GAN"]
+    assert line.training_seeds == 2
+    assert (line.score_low, line.score_high) == tuple(sorted(row.score for row in rows[-2:]))
+
+
+def test_a_cell_of_a_seed_takes_no_other(seeds: list[Trained]) -> None:
+    spec = CellSpec(attack="ProS-GAN", training_seed=1)
+    assert spec.build(by_name(seeds[1:2])) is not None
+    with pytest.raises(HashprobeError, match="ProS-GAN trained with seed 1 is wanted; found one of seed 2"):
+        spec.build(by_name(seeds[2:]))

@@ -25,6 +25,7 @@ from hashprobe.data import audit_data, load
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellStore
 from hashprobe.evaluation.cells.measured import Measured
+from hashprobe.experiments import find_recipe
 from hashprobe.experiments.paper import grid_size
 from hashprobe.files import write_json
 from hashprobe.folders import LOCK_FILE, recording
@@ -274,10 +275,13 @@ def _folders(root: Path) -> list[Read]:
 
     toml = root / "own.toml"
     toml.write_text('base = "cpu"\nqueries = 10\n[scale.trained.prototype]\nsteps = 20\n')
+    own_recipe = root / "recipe.toml"
+    own_recipe.write_text('base = "quickstart"\ntraining_seeds = [0, 1]\n[trained.ProS-GAN]\nepochs = 2\n')
     return [
         Read("cells/*.json", store.path("a", "0" * 12), cell),
         Read("experiment.json, held", held / "experiment.json", hold),
         Read("settings TOML", toml, lambda: grid_size(str(toml))),
+        Read("recipe TOML", own_recipe, lambda: find_recipe(str(own_recipe))),
         Read("*.faiss", index, search),
     ]
 

@@ -26,6 +26,7 @@ NAMES = (
     "cells/*.json",
     "experiment.json, held",
     "settings TOML",
+    "recipe TOML",
     "*.faiss",
     "audit/findings.json",
     "audit/operating_points.jsonl",

@@ -35,8 +35,8 @@ def reproduce(
     name: Annotated[
         str,
         typer.Argument(
-            help="A recipe (quickstart, flickr25k-64), or of the paper: table1 to table4, figure2, figure3, figure4a, "
-            "figure4b; saat-table; all."
+            help="A recipe (quickstart, quickstart-seeds, flickr25k-64, or a TOML file), or of the paper: table1 to table4, "
+            "figure2, figure3, figure4a, figure4b; saat-table; all."
         ),
     ],
     data: Annotated[
@@ -91,7 +91,7 @@ def reproduce(
     from hashprobe.experiments.paper import EXHIBITS, PUBLISHED_BETAS, Catalogue, grid_size, weights_beside
 
     if name != EVERYTHING and name not in EXHIBITS:
-        if name not in RECIPES:
+        if name not in RECIPES and not name.endswith(".toml"):
             raise unknown_name("recipe, table or figure", name, [*RECIPES, *EXHIBITS, EVERYTHING])
         _reproduce_recipe(name, source, out, seed, device)
         return
@@ -151,9 +151,10 @@ def _run_grid(names: list[str], catalogue: Catalogue, engine: str, workers: int 
 def _reproduce_recipe(name: str, source: Path | None, out: Path | None, seed: int, device: str) -> None:
     from hashprobe.data import DATA_SETS
     from hashprobe.errors import HashprobeError
-    from hashprobe.experiments import RECIPES
+    from hashprobe.experiments import find_recipe
 
-    recipe, folder = RECIPES[name], out or Path("runs") / name
+    recipe = find_recipe(name)
+    folder = out or Path("runs") / recipe.name
     command = f"hashprobe reproduce {name} --out {folder} --seed {seed}"
     if source is not None:
         recipe, command = recipe.model_copy(update={"data": str(source)}), f"{command} --source {source}"

@@ -3,7 +3,7 @@
 from hashprobe.evaluation.attacked import Attacked
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
+from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells, over_training_seeds
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
@@ -34,6 +34,7 @@ __all__ = [
     "kept_codes",
     "measure",
     "measure_table",
+    "over_training_seeds",
     "picture_goal",
     "score",
     "target_label",

@@ -3,7 +3,7 @@
 from hashprobe.experiments.evaluate import check_trained, evaluate
 from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.models import AttackedModel, train_model_into
-from hashprobe.experiments.recipes import RECIPES, Experiment
+from hashprobe.experiments.recipes import RECIPES, Experiment, find_recipe
 from hashprobe.experiments.run import Run
 from hashprobe.experiments.scales import SCALES, Scale
 from hashprobe.experiments.tasks import how_made
@@ -18,6 +18,7 @@ __all__ = [
     "Scale",
     "check_trained",
     "evaluate",
+    "find_recipe",
     "how_made",
     "train_model_into",
 ]

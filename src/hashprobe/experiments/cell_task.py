@@ -75,7 +75,7 @@ class Cell(GridTask):
     @property
     def trainings(self) -> list[TrainedTask]:
         """The tasks that train what it needs."""
-        return trained_tasks(self.grid, self.model, self.trained, self.spec.needs)
+        return trained_tasks(self.grid, self.model, self.trained, self.spec.needs, self.spec.training_seed)
 
     def needs(self) -> Sequence[Task]:
         """Need the models, and the trained attacks and codes."""

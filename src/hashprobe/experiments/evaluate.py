@@ -15,6 +15,7 @@ from hashprobe.evaluation import (
     SearchSettings,
     check_cells,
     measure_table,
+    over_training_seeds,
 )
 from hashprobe.experiments.tasks import how_made
 from hashprobe.folders import recording
@@ -22,7 +23,7 @@ from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.report import write_report
 from hashprobe.targets import PROTOCOLS
-from hashprobe.trained import Trained, check_against, seeded_name
+from hashprobe.trained import Trained, check_against, seeded_name, seeds_of
 from hashprobe.typed_values import checked
 
 Say = Callable[[str], None]
@@ -86,7 +87,7 @@ def evaluate(
         name: [one for one in given if not several or one.attacked_model == fingerprints[name]]
         for name in models
     }
-    specs = specs if several else over_training_seeds(specs, given)
+    specs = specs if several else over_training_seeds(specs, seeds_of(given))
     for one in given:
         check_trained(one, fingerprints, data, transfer=transfer)
     evaluators = {
@@ -144,16 +145,6 @@ def evaluate(
         if report:
             write_report(folder, progress=progress)
     return [row for cell in cells for row in cell.rows]
-
-
-def over_training_seeds(specs: Sequence[CellSpec], trained: Sequence[Trained]) -> list[CellSpec]:
-    """Return the attacks, and in place of one that was trained with several seeds, one for each seed."""
-    found: list[CellSpec] = []
-    for spec in specs:
-        seeds = dict.fromkeys(one.training_seed for one in trained if one.name == spec.attack)
-        several = seeds if len(seeds) > 1 else [spec.training_seed]
-        found += [spec.model_copy(update={"training_seed": seed}) for seed in several]
-    return found
 
 
 def _known_by(one: Trained, given: Sequence[Trained]) -> str:

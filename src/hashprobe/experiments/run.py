@@ -11,7 +11,7 @@ import torch
 
 from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
-from hashprobe.evaluation import CellStore, ResultRow, cells_under
+from hashprobe.evaluation import CellStore, ResultRow, cells_under, over_training_seeds
 from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.engine import Outcome, open_engine, run_tasks, with_needs
 from hashprobe.experiments.grid import Grid
@@ -22,6 +22,7 @@ from hashprobe.experiments.training_tasks import HashModelTask
 from hashprobe.folders import claimed, describe, seconds_of
 from hashprobe.identity import fingerprint
 from hashprobe.processes import processes
+from hashprobe.trained import TRAINED
 
 Say = Callable[[str], None]
 
@@ -67,6 +68,8 @@ class Run:
     def cells(self) -> list[Cell]:
         """The cells of its table, in order."""
         experiment = self.experiment
+        seeds = experiment.training_seeds
+        attacks = over_training_seeds(experiment.attacks, dict.fromkeys(TRAINED, seeds))
         named = SCALES[experiment.scale]
         scale = named.model_copy(update={"trained": {**named.trained, **experiment.trained}})
         return [
@@ -78,7 +81,7 @@ class Run:
                 trained=scale.settings_of(spec.needs),
                 pictures=experiment.gallery if spec.gallery else 0,
             )
-            for spec, protocol in cells_under(experiment.attacks, experiment.protocols, experiment.codes)
+            for spec, protocol in cells_under(attacks, experiment.protocols, experiment.codes)
         ]
 
     def __call__(self) -> list[ResultRow]:

@@ -20,7 +20,7 @@ from hashprobe.hashing import HashModel
 from hashprobe.identity import settings_identity, version_of
 from hashprobe.main_process import is_main
 from hashprobe.targets import Codes
-from hashprobe.trained import TRAINED, Trained, TrainingRun, load_trained, train_into
+from hashprobe.trained import TRAINED, Trained, TrainingRun, load_trained, seeded_name, train_into
 
 CODES_FILE = "codes.safetensors"
 
@@ -110,6 +110,7 @@ class TrainedTask(FolderTask):
         name: A name of ``TRAINED``.
         model: The hash model.
         trained: How it, and what it requires, is trained, by name.
+        seed: With which seed; the grid's if not given.
     """
 
     room: ClassVar[str] = "trained"
@@ -117,11 +118,12 @@ class TrainedTask(FolderTask):
     name: str
     model: AttackedModel
     trained: dict[str, SerializeAsAny[BaseModel]]
+    seed: int | None = None
 
     @property
     def title(self) -> str:
-        """What it is, and on which model."""
-        return f"{self.name} on {self.model.title}"
+        """What it is, with its seed, and on which model."""
+        return f"{seeded_name(self.name, self.seed)} on {self.model.title}"
 
     @property
     def part(self) -> str:
@@ -130,8 +132,8 @@ class TrainedTask(FolderTask):
 
     @property
     def plain_name(self) -> str:
-        """Its name, as a folder's."""
-        return self.name.lower()
+        """Its name with its seed, as a folder's."""
+        return self.name.lower() if self.seed is None else f"{self.name.lower()}-seed{self.seed}"
 
     def identity(self) -> dict[str, Any]:
         """Return its settings, and the version of what is trained."""
@@ -145,7 +147,7 @@ class TrainedTask(FolderTask):
     @property
     def required(self) -> list[TrainedTask]:
         """The tasks that train what it requires."""
-        return trained_tasks(self.grid, self.model, self.trained, TRAINED[self.name].requires)
+        return trained_tasks(self.grid, self.model, self.trained, TRAINED[self.name].requires, self.seed)
 
     def needs(self) -> Sequence[Task]:
         """Need the hash model, and what is required."""
@@ -156,8 +158,8 @@ class TrainedTask(FolderTask):
         run = TrainingRun(
             model=self.attacked.load(),
             data=self.grid.load(),
-            seed=self.grid.seed,
-            logs=self.logs,
+            seed=self.grid.seed if self.seed is None else self.seed,
+            logs=self.logs if self.seed is None else self.logs / f"seed{self.seed}",
             trained={task.name: task.load() for task in self.required},
             progress=self.grid.progress,
             known_train_codes=self.attacked.codes()["train"],
@@ -171,12 +173,23 @@ class TrainedTask(FolderTask):
 
 
 def trained_tasks(
-    grid: Grid, model: AttackedModel, trained: Mapping[str, BaseModel], names: Sequence[str]
+    grid: Grid,
+    model: AttackedModel,
+    trained: Mapping[str, BaseModel],
+    names: Sequence[str],
+    seed: int | None = None,
 ) -> list[TrainedTask]:
-    """Return the tasks that train things by name, each with the settings of what it requires and no other's."""
+    """Return the tasks that train things by name, each with the settings of what it requires and no other's.
+
+    A seed that is the grid's is left out, so that both are one task.
+    """
     return [
         TrainedTask(
-            grid=grid, model=model, name=name, trained={own: trained[own] for own in _with_required(name)}
+            grid=grid,
+            model=model,
+            name=name,
+            trained={own: trained[own] for own in _with_required(name)},
+            seed=None if seed == grid.seed else seed,
         )
         for name in names
     ]

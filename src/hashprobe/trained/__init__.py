@@ -8,6 +8,7 @@ from hashprobe.trained.base import (
     check_against,
     load_trained,
     seeded_name,
+    seeds_of,
     train_into,
     train_with_required,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "check_against",
     "load_trained",
     "seeded_name",
+    "seeds_of",
     "train_into",
     "train_with_required",
 ]

@@ -60,7 +60,7 @@ def train_generator(
     pupil = Pupil(
         name="ProS-GAN",
         generator=generator,
-        discriminator=discriminator,
+        discriminator=discriminator if settings.adversarial else None,  # unheard, it would learn for nothing
         targets=targets,
         goals=torch.where(relaxed_prototypes >= 0, 1.0, -1.0),
         draw=lambda images, drawn: generator(images, semantics[drawn]),

@@ -17,7 +17,12 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.prosgan.losses import discriminator_loss, discriminator_target, hamming_loss
+from hashprobe.attacks.prosgan.losses import (
+    discriminator_loss,
+    discriminator_target,
+    hamming_loss,
+    reconstruction_loss,
+)
 from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
@@ -36,19 +41,17 @@ LOG_EVERY = 20
 
 @dataclass
 class _Mean:
-    """Mean of each logged value since the last record."""
+    """Mean of each logged value since the last record; values are read only then, for a GPU is waited for when one is."""
 
-    sums: dict[str, float] = field(default_factory=dict)
-    count: int = 0
+    values: dict[str, list[torch.Tensor]] = field(default_factory=dict)
 
     def add(self, **values: torch.Tensor) -> None:
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
-        self.count += 1
+            self.values.setdefault(name, []).append(value.detach())
 
     def take(self) -> dict[str, float]:
-        means = {name: total / self.count for name, total in self.sums.items()}
-        self.sums, self.count = {}, 0
+        means = {name: sum(map(float, values)) / len(values) for name, values in self.values.items()}
+        self.values = {}
         return means
 
 
@@ -182,7 +185,7 @@ def teach(
                 together.sum_gradients(discriminator)
                 optimizers["discriminator"].step()
 
-            reconstruction = functional.mse_loss(adversarial, images)
+            reconstruction = reconstruction_loss(adversarial, images, tolerance(settings, step, steps))
             logits = model.attack_logits((adversarial + 1) / 2)
             hamming = hamming_loss(logits, goal, sharpness, relative=settings.relative)
             loss = settings.reconstruction * reconstruction + settings.hamming * hamming
@@ -203,9 +206,10 @@ def teach(
                 _follow(average, generator, min(settings.average, (step + 1) / (step + 11)))
 
             bits = (logits.detach() * goal >= 0).float().mean()
-            parts = share.weight * torch.stack([loss, hamming, reconstruction, bits])
-            loss, hamming, reconstruction, bits = together.sum(parts)
-            means.add(loss=loss, hamming=hamming, rms=reconstruction.sqrt() / 2, bits=bits)
+            error = functional.mse_loss(adversarial.detach(), images)
+            parts = share.weight * torch.stack([loss, hamming, error, bits])
+            loss, hamming, error, bits = together.sum(parts)
+            means.add(loss=loss, hamming=hamming, rms=error.sqrt() / 2, bits=bits)
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
                 records.append({"step": step + 1, "epoch": (step + 1) / steps_an_epoch, **means.take()})
@@ -235,6 +239,14 @@ def _draw_targets(
     rank = (generator.random(count) * allowed.sum(axis=1)).astype(np.int64)
     drawn: npt.NDArray[np.intp] = (np.cumsum(allowed, axis=1) > rank[:, None]).argmax(axis=1)
     return drawn
+
+
+def tolerance(settings: GeneratorTrainingSettings, step: int, steps: int) -> float:
+    """Return the perceptibility that costs nothing at a step: it falls evenly until the middle of the training."""
+    if settings.first_tolerance is None:
+        return settings.tolerance
+    done = min(1.0, 2 * step / steps)
+    return (1 - done) * settings.first_tolerance + done * settings.tolerance
 
 
 @torch.no_grad()

@@ -129,8 +129,12 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
             )
-        made = trained[seeded_name(name, self.training_seed)]
+        made = trained.get(seeded_name(name, self.training_seed), trained[name])
         assert isinstance(made, Attack)
+        if self.training_seed not in (None, made.training_seed):
+            raise HashprobeError(
+                f"{name} trained with seed {self.training_seed} is wanted; found one of seed {made.training_seed}."
+            )
         used = dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
         assert isinstance(used, Trained)
         used.with_training_seed(made.training_seed)
@@ -223,6 +227,23 @@ def cells_under(
         yardsticks = [CellSpec(goal="untargeted"), *(CellSpec(goal=goal, code=code) for goal, code in ends)]
         cells += [(spec, None) for spec in (*yardsticks, *away)]
     return cells
+
+
+def over_training_seeds(
+    specs: Sequence[CellSpec], seeds: Mapping[str, Sequence[int | None]]
+) -> list[CellSpec]:
+    """Return the attacks, and in place of one that is trained with several seeds, one for each seed.
+
+    Args:
+        specs: The attacks.
+        seeds: Training seeds by the name of what is trained.
+    """
+    found: list[CellSpec] = []
+    for spec in specs:
+        own = dict.fromkeys(seeds.get(spec.attack or "", ()))
+        several = own if len(own) > 1 else [spec.training_seed]
+        found += [spec.model_copy(update={"training_seed": seed}) for seed in several]
+    return found
 
 
 def check_cells(

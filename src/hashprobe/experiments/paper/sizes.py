@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from hashprobe.bounds import read_bytes
-from hashprobe.errors import HashprobeError, shortened, unknown_name
+from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
-from hashprobe.files import user_path
+from hashprobe.experiments.toml_file import read_based
 from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
 from hashprobe.typed_values import checked
@@ -101,7 +99,7 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     """Return a size by its name, or as a TOML file describes it; the size ``paper`` has the paper's β for the data.
 
     A file names the size that it starts from as ``base``, and gives the fields of :class:`GridSize` that differ, nested ones
-    in tables: ``queries = 100``, or ``epochs = 2`` under ``[scale.trained.prototype]``. A list stands for the whole list.
+    in tables: ``queries = 100``, or ``epochs = 2`` under ``[scale.trained.prototype]``; see :func:`read_based`.
 
     Args:
         name_or_file: A name of ``GRID_SIZES``, or the path of a file that ends in ``.toml``.
@@ -112,21 +110,7 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     """
     if not name_or_file.endswith(".toml"):
         return _named(name_or_file, data)
-    try:
-        changes = tomllib.loads(read_bytes(user_path(name_or_file), "text_bytes").decode())
-    except OSError as error:
-        raise HashprobeError(f"{name_or_file} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise HashprobeError(f"{name_or_file} is not a TOML file ({reason}).") from None
-    if not isinstance(base := changes.pop("base", None), str):
-        raise HashprobeError(f'{name_or_file} must name the size it starts from: base = "cpu".')
-    try:
-        return GridSize.model_validate(_merged(_named(base, data).model_dump(), changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field, found = ".".join(map(str, first["loc"])), shortened(first["input"])
-        raise HashprobeError(f"{name_or_file}: {field}: {first['msg']}; found {found}.") from None
+    return read_based(name_or_file, lambda base: _named(base, data), kind="size", example="cpu")
 
 
 def _named(name: str, data: str | None) -> GridSize:
@@ -135,16 +119,6 @@ def _named(name: str, data: str | None) -> GridSize:
         return size
     trained = {"ProS-GAN": {"reconstruction": PUBLISHED_BETAS[data]}}
     return size.model_copy(update={"scale": size.scale.model_copy(update={"trained": trained})})
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with changes in place of their own values."""
-    nested = {
-        name: _merged(values[name], change)
-        for name, change in changes.items()
-        if isinstance(change, Mapping) and isinstance(values.get(name), Mapping)
-    }
-    return {**values, **changes, **nested}
 
 
 def weights_beside(source: Path, backbones: Iterable[str]) -> dict[str, Path]:
