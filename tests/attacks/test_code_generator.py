@@ -174,6 +174,14 @@ class TestAttack:
             agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
         assert agreed[0] < agreed[1] <= agreed[2]
 
+    def test_momentum_keeps_the_last_direction(self) -> None:
+        model, images = conv_model(BITS), random_images(COUNT)
+        plain, kept = (
+            attack_of(generator(), steps=3, momentum=momentum).run(model, images, goal()).images
+            for momentum in (0.0, 1.0)
+        )
+        assert not torch.equal(plain, kept)
+
     @pytest.mark.parametrize(
         ("numbers", "message"),
         [
@@ -181,6 +189,7 @@ class TestAttack:
             ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
             ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
             ({"objective": "tan"}, "tan"),
+            ({"momentum": 1.5}, r"momentum must be in \[0, 1\]; found 1.5"),
         ],
     )
     def test_numbers_that_go_nowhere_are_refused(self, numbers: dict[str, Any], message: str) -> None:

@@ -20,7 +20,8 @@ from hashprobe.attacks.code_generator.training import new_code_generator, train_
 from hashprobe.attacks.gradients import Gradients, GradientSettings
 from hashprobe.attacks.loop import descend
 from hashprobe.attacks.objectives import OBJECTIVES, towards
-from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.errors import HashprobeError, check_whole_number, shortened
+from hashprobe.identity import optional
 from hashprobe.targets import Goal
 from hashprobe.trained import TRAINED, Trained, TrainingRun
 
@@ -46,6 +47,7 @@ class CodeGeneratorAttack(Attack, Trained):
         step_size: Of the first of them, L∞ in [0, 1] units; the sizes fall evenly, as FewStep's.
         last_step_size: Of the last.
         objective: What the steps descend, a name of ``OBJECTIVES``.
+        momentum: Share of the last step's direction that is kept.
         attacked_model: Fingerprint of the model that it was trained against.
     """
 
@@ -64,6 +66,7 @@ class CodeGeneratorAttack(Attack, Trained):
     step_size: float = 4 / 255
     last_step_size: float = 1 / 255
     objective: str = "scaled"
+    momentum: float = optional(0.0)
     attacked_model: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,8 @@ class CodeGeneratorAttack(Attack, Trained):
         for name in ("step_size", "last_step_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise HashprobeError(f"{name} must be positive; found {getattr(self, name)}.")
+        if not 0 <= self.momentum <= 1:
+            raise HashprobeError(f"momentum must be in [0, 1]; found {shortened(self.momentum)}.")
 
     def perturb(
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
@@ -93,6 +98,7 @@ class CodeGeneratorAttack(Attack, Trained):
             step_sizes=[float(size) for size in np.linspace(self.step_size, self.last_step_size, self.steps)],
             epsilon=self.epsilon,
             direction="sign",
+            momentum=self.momentum,
             start=start,
         )
 
