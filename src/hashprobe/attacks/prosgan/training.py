@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ from hashprobe.hashing import HashModel, frozen
 from hashprobe.identity import fingerprint
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
-from hashprobe.processes import processes
+from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import numpy_generator
 
@@ -148,54 +148,28 @@ def teach(
     facts = state.restore() if checkpoint else None
     first, records = (facts["step"], facts["records"]) if facts else (0, [])
 
-    train_labels = torch.from_numpy(train.labels.astype(np.float32)).to(device)
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     steps = settings.epochs * steps_an_epoch
     means, saved_at = _Mean(), time.monotonic()
     with frozen(model), progress_bar(pupil.name, steps, show=progress, done=first) as advance:
         for step in range(first, steps):
-            epoch, position = divmod(step, steps_an_epoch)
-            order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
-            rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
-            drawn = _draw_targets(
-                pupil.targets, train_labels[rows] if settings.disjoint else None, seed, step, len(rows)
-            )
-            share = together.share(len(rows))
-            rows, drawn = rows[share.rows], drawn[share.rows]
-            images = as_images(train.images[rows], device) * 2 - 1
-            if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
-                images = images.flip(3)
-            labels, target, goal = train_labels[rows], pupil.targets[drawn], pupil.goals[drawn]
-            sharpness: torch.Tensor | float = settings.sharpness
+            batch = _batch(pupil, data, settings, seed, step, together)
             _set_learning_rate(optimizers, settings, step, steps)
-
-            adversarial = pupil.draw(images, drawn)
-            if pupil.sharpness:
-                sharpness = torch.tensor(pupil.sharpness, device=device).repeat_interleave(len(images))[
-                    :, None
-                ]
-                images, goal = (
-                    each.repeat(len(pupil.sharpness), *[1] * (each.ndim - 1)) for each in (images, goal)
-                )
+            adversarial = pupil.draw(batch.images, batch.drawn)
             if discriminator and step % settings.discriminator_every == 0:
-                seen = discriminator(images), discriminator(adversarial.detach())
-                wrong = discriminator_loss(*seen, labels, target, class_outputs=settings.class_outputs)
+                seen = discriminator(batch.images), discriminator(adversarial.detach())
+                wrong = discriminator_loss(
+                    *seen, batch.labels, batch.target, class_outputs=settings.class_outputs
+                )
                 optimizers["discriminator"].zero_grad(set_to_none=True)
-                accelerator.backward(share.weight * wrong)
+                accelerator.backward(batch.weight * wrong)
                 together.sum_gradients(discriminator)
                 optimizers["discriminator"].step()
-
-            reconstruction = reconstruction_loss(adversarial, images, tolerance(settings, step, steps))
-            logits = model.attack_logits((adversarial + 1) / 2)
-            hamming = hamming_loss(logits, goal, sharpness, relative=settings.relative)
-            loss = settings.reconstruction * reconstruction + settings.hamming * hamming
-            if discriminator and settings.adversarial:
+            if discriminator:
                 discriminator.requires_grad_(False)
-                wanted = discriminator_target(target, generated=0, class_outputs=settings.class_outputs)
-                fooled = functional.mse_loss(discriminator(adversarial), wanted)
-                loss = loss + settings.adversarial * fooled
+            losses = _losses(pupil, model, batch, adversarial, settings, tolerance(settings, step, steps))
             optimizers["generator"].zero_grad(set_to_none=True)
-            accelerator.backward(share.weight * loss)
+            accelerator.backward(batch.weight * losses["loss"])
             together.sum_gradients(generator)
             if settings.clip is not None:
                 nn.utils.clip_grad_norm_(generator.parameters(), settings.clip)
@@ -205,11 +179,10 @@ def teach(
             if average:
                 _follow(average, generator, min(settings.average, (step + 1) / (step + 11)))
 
-            bits = (logits.detach() * goal >= 0).float().mean()
-            error = functional.mse_loss(adversarial.detach(), images)
-            parts = share.weight * torch.stack([loss, hamming, error, bits])
-            loss, hamming, error, bits = together.sum(parts)
-            means.add(loss=loss, hamming=hamming, rms=error.sqrt() / 2, bits=bits)
+            parts = together.sum(batch.weight * torch.stack([one.detach() for one in losses.values()]))
+            logged = dict(zip(losses, parts, strict=True))
+            logged["rms"] = logged.pop("error").sqrt() / 2
+            means.add(**logged)
             advance(1)
             if (step + 1) % LOG_EVERY == 0 or step + 1 == steps:
                 records.append({"step": step + 1, "epoch": (step + 1) / steps_an_epoch, **means.take()})
@@ -222,6 +195,76 @@ def teach(
     if log and is_main():
         write_json_lines(log, records)
     return (average or generator).requires_grad_(False).eval(), records
+
+
+class _Batch(NamedTuple):
+    """This process's share of a step's images, with what each is to become.
+
+    Attributes:
+        images: In [−1, 1], ``(n, 3, s, s)``.
+        labels: Of the images, float ``(n, C)``.
+        drawn: Rows of their target labels.
+        target: Those labels, ``(n, C)``.
+        goal: Their codes as ±1, ``(n, K)``.
+        weight: Share of the whole batch.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    drawn: npt.NDArray[np.intp]
+    target: torch.Tensor
+    goal: torch.Tensor
+    weight: float
+
+
+def _batch(
+    pupil: Pupil,
+    data: RetrievalData,
+    settings: GeneratorTrainingSettings,
+    seed: int,
+    step: int,
+    together: Processes,
+) -> _Batch:
+    train, device = data.train, pupil.targets.device
+    epoch, position = divmod(step, math.ceil(len(train) / settings.batch_size))
+    order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
+    rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
+    labels = torch.from_numpy(train.labels[rows].astype(np.float32)).to(device)
+    drawn = _draw_targets(pupil.targets, labels if settings.disjoint else None, seed, step, len(rows))
+    share = together.share(len(rows))
+    drawn = drawn[share.rows]
+    images = as_images(train.images[rows[share.rows]], device) * 2 - 1
+    if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
+        images = images.flip(3)
+    return _Batch(images, labels[share.rows], drawn, pupil.targets[drawn], pupil.goals[drawn], share.weight)
+
+
+def _losses(
+    pupil: Pupil,
+    model: HashModel,
+    batch: _Batch,
+    adversarial: torch.Tensor,
+    settings: GeneratorTrainingSettings,
+    tolerated: float,
+) -> dict[str, torch.Tensor]:
+    """Return the generator's ``loss``, its Hamming term, the mean squared error, and the share of right bits."""
+    images, goal, sharpness = batch.images, batch.goal, torch.tensor(settings.sharpness, dtype=torch.float64)
+    if several := len(pupil.sharpness):
+        images, goal = images.repeat(several, 1, 1, 1), goal.repeat(several, 1)
+        sharpness = torch.tensor(pupil.sharpness, dtype=torch.float64).repeat_interleave(len(batch.images))[
+            :, None
+        ]
+    reconstruction = reconstruction_loss(adversarial, images, tolerated)
+    logits = model.attack_logits((adversarial + 1) / 2)
+    hamming = hamming_loss(logits, goal, sharpness.to(logits), relative=settings.relative)
+    loss = settings.reconstruction * reconstruction + settings.hamming * hamming
+    if pupil.discriminator and settings.adversarial:
+        wanted = discriminator_target(batch.target, generated=0, class_outputs=settings.class_outputs)
+        fooled = functional.mse_loss(pupil.discriminator(adversarial), wanted)
+        loss = loss + settings.adversarial * fooled
+    bits = (logits.detach() * goal >= 0).float().mean()
+    error = functional.mse_loss(adversarial.detach(), images)
+    return {"loss": loss, "hamming": hamming, "error": error, "bits": bits}
 
 
 def _draw_targets(
