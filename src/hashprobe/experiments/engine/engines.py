@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numba
 import torch
@@ -88,7 +89,7 @@ def processes(workers: int) -> Iterator[Engine]:
             ProcessPoolExecutor(
                 workers,
                 get_context("spawn"),
-                initializer=_prepare,
+                initializer=_prepare_process,
                 initargs=(_share(workers), loaded_plugins()),
             )
         )
@@ -139,6 +140,19 @@ def _make_prepared(pickled: bytes, threads: int, plugins: Sequence[Path]) -> Non
     _prepare(threads, plugins)
     task: Task = pickle.loads(pickled)
     task.make()
+
+
+def _prepare_process(threads: int, plugins: Sequence[Path]) -> None:
+    """Prepare a process of a pool, which is to end with the one that started it, though that be killed."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    _prepare(threads, plugins)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(threads: int, plugins: Sequence[Path]) -> None:
