@@ -118,11 +118,16 @@ def on_ray(workers: int) -> Iterator[Engine]:
         import ray
     except ImportError:
         raise HashprobeError("the engine 'ray' needs the extra ray: pip install 'hashprobe[ray]'.") from None
-    if not os.environ.get("RAY_ADDRESS"):
-        # A cluster of its own, whatever an earlier one on this machine has left.
-        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
-    else:
-        ray.init(log_to_driver=False)
+    # A cluster of its own, whatever an earlier one on this machine has left.
+    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    try:
+        ray.init(**({} if os.environ.get("RAY_ADDRESS") else own), log_to_driver=False)
+    except (
+        Exception
+    ) as error:  # of whatever kind: what is missing or slow in a cluster, Ray says in many ways
+        ray.shutdown()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+        raise HashprobeError(f"Ray cannot be started here ({reason}); give --engine processes.") from error
     remote = ray.remote(_make_prepared)
     prepared = _share(workers), loaded_plugins()
     try:

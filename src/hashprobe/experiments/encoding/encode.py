@@ -1,190 +1,30 @@
-"""A growing list of pictures to a store of their codes: in shards, each made once, in one process or in many.
-
-What is held in memory does not grow with the pictures but for their names, which are packed, about 10 bytes each.
-"""
+"""Encodes the shards that are missing, and joins all of them into one store."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from hashprobe.auditing.checks import pipeline_of
-from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256, walk
-from hashprobe.auditing.shards import Pictures, Shard, make_shard, shard_size
-from hashprobe.auditing.stored import CHECKED, SHARDS, encoded_identity, shard_path
-from hashprobe.data import RetrievalData, Split
-from hashprobe.data.images.store import StoredImages
+from hashprobe.auditing.stored import CHECKED
+from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.kept_codes import CODE_STORE, made_by
-from hashprobe.experiments.engine import Engine, Outcome, Task, open_engine, run_tasks
+from hashprobe.evaluation.kept_codes import CODE_STORE
+from hashprobe.experiments.encoding.shard_task import ModelOpening, ShardTask
+from hashprobe.experiments.encoding.sources import sources_of
+from hashprobe.experiments.engine import Engine, Outcome, open_engine, run_tasks
 from hashprobe.experiments.tasks import how_made
-from hashprobe.files import sha256_of, user_path, write_json_lines
+from hashprobe.files import user_path, write_json_lines
 from hashprobe.folders import recording
-from hashprobe.hashing import HashModel, open_model, service_of, share_service
-from hashprobe.identity import fingerprint
+from hashprobe.hashing import HashModel, open_model, service_of
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import CodePart, CodeStore, open_code_store, write_code_store_in_parts
-from hashprobe.targets import Codes
 from hashprobe.typed_values import checked
 
 LEFT_OUT_FILE = "left_out.jsonl"
-
-
-class Source(Protocol):
-    """The pictures of a shard, as they travel to another process."""
-
-    def opened(self) -> Pictures:
-        """Return them."""
-
-    def labels(self) -> npt.NDArray[np.uint8] | None:
-        """Return what they show, multi-hot ``(n, C)``, where it is known."""
-
-
-@dataclass(frozen=True)
-class PhotoSource:
-    """Photographs of a folder; their names are compressed, since a task is held for every shard.
-
-    Attributes:
-        folder: The folder.
-        packed: The names.
-        size: As for :class:`PhotoPictures`.
-    """
-
-    folder: Path
-    packed: bytes
-    size: int | None
-
-    def opened(self) -> PhotoPictures:
-        """Return the photographs."""
-        names = zlib.decompress(self.packed).decode().split("\0")
-        return PhotoPictures(Photos(self.folder, tuple(names)), self.size)
-
-    def labels(self) -> None:
-        """Nobody says what they show."""
-        return None
-
-
-@dataclass(frozen=True)
-class SplitSource:
-    """Rows of the database of a data set.
-
-    Attributes:
-        split: The rows.
-    """
-
-    split: Split
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of each image."""
-        return self.split.names
-
-    def picture(self, row: int) -> npt.NDArray[np.uint8]:
-        """Return an image."""
-        return self.split.images[row]
-
-    def opened(self) -> SplitSource:
-        """Return itself: images are read from their file when they are asked for."""
-        return self
-
-    def labels(self) -> npt.NDArray[np.uint8]:
-        """Return their labels."""
-        return self.split.labels
-
-
-@dataclass(frozen=True)
-class ModelOpening:
-    """How each process opens the model, once.
-
-    Attributes:
-        model: As for :func:`hashprobe.hashing.open_model`.
-        device: Where it computes.
-        workers: How many processes ask it.
-        asked: Questions that were asked of it before, where it is a service.
-    """
-
-    model: str | Path
-    device: str
-    workers: int
-    asked: int
-
-    def open(self) -> HashModel:
-        """Return the model."""
-        if self not in _OPEN:
-            model = open_model(self.model).to(resolve_device(self.device))
-            share_service(model, self.workers, self.asked)
-            self.is_open(model)
-        return _OPEN[self]
-
-    def is_open(self, model: HashModel) -> None:
-        """Say that this process has opened it."""
-        _OPEN.clear()
-        _OPEN[self] = model
-
-
-_OPEN: dict[ModelOpening, HashModel] = {}
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """A task that encodes a shard.
-
-    Attributes:
-        folder: Of the results.
-        number: Of the shard.
-        count: How many pictures it holds.
-        source: The pictures.
-        width: Bytes of a code.
-        opening: The model.
-    """
-
-    folder: Path
-    number: int
-    count: int
-    source: Source
-    width: int
-    opening: ModelOpening
-
-    @property
-    def key(self) -> str:
-        """Its number."""
-        return str(self.number)
-
-    @property
-    def title(self) -> str:
-        """Its number, in words."""
-        return f"shard {self.number}"
-
-    @property
-    def path(self) -> Path:
-        """Its file."""
-        return shard_path(self.folder / SHARDS, self.number)
-
-    def needs(self) -> Sequence[Task]:
-        """Need nothing."""
-        return ()
-
-    def finished(self) -> bool:
-        """Say whether it is there, whole; a damaged one is an error."""
-        return self.path.exists() and not self.read().missing
-
-    def make(self) -> None:
-        """Encode what is missing of it."""
-        make_shard(self.path, self.source.opened(), self.opening.open())
-
-    def read(self) -> Shard:
-        """Return it."""
-        return Shard.read(self.path, self.count, self.width)
 
 
 @dataclass(frozen=True)
@@ -250,7 +90,7 @@ def encode(
         opening = ModelOpening(model, str(place), opened.workers, asked)
         if here:
             opening.is_open(attacked)
-        sources, identity, facts = _sources(images, attacked, image_size)
+        sources, identity, facts = sources_of(images, attacked, image_size)
         described = {
             "title": f"Codes of {facts['name']}.",
             "command": command,
@@ -300,41 +140,6 @@ def _make(
             ) from None
 
 
-def _sources(
-    images: str | Path | RetrievalData, model: HashModel, image_size: int | None
-) -> tuple[Iterator[tuple[int, Source]], str, dict[str, str]]:
-    """Return the pictures of each shard with their number, what they are known by, and what is said of them."""
-    size = shard_size(model)
-    if isinstance(images, RetrievalData):
-        split, store = images.database, images.database.images.store
-        if not isinstance(store, StoredImages):
-            raise HashprobeError(
-                "encode takes a data set whose images are in a file of the cache, and these are in memory."
-            )
-        names = sha256_of("\n".join(split.names), split.labels.tobytes(), split.images.rows.tobytes())
-        starts = [np.arange(start, min(start + size, len(split))) for start in range(0, len(split), size)]
-        sources: Iterator[tuple[int, Source]] = (
-            (len(rows), SplitSource(split.take(rows))) for rows in starts
-        )
-        identity = fingerprint("encoded data 1", model.sha256(), store.name, names, made_by())
-        return sources, identity, {"name": f"the database of {images.name}"}
-    place = user_path(images)
-    if not place.is_dir():
-        raise HashprobeError(f"{place} is no folder; give --images a folder with photographs.")
-    pipeline = pipeline_of(model, image_size)
-    if next(walk(place), None) is None:
-        raise HashprobeError(f"{place} holds no photograph; give --images a folder with photographs.")
-    listing = listing_sha256(place, walk(place))
-
-    def packed() -> Iterator[tuple[int, Source]]:
-        names = walk(place)
-        while some := list(islice(names, size)):
-            yield len(some), PhotoSource(place, zlib.compress("\0".join(some).encode()), pipeline.size)
-
-    identity = encoded_identity(model, pipeline.size, listing)
-    return packed(), identity, {"name": f"the photographs of {place}", "folder": str(place)}
-
-
 def _check_first(task: ShardTask, model: HashModel) -> None:
     """Say that a model no longer gives the codes that were made before: two models in one store would be of no use."""
     if not task.path.exists():
@@ -363,7 +168,7 @@ def _join(
     return left_out
 
 
-def _left_out(task: ShardTask) -> Iterable[tuple[str, str]]:
+def _left_out(task: ShardTask) -> list[tuple[str, str]]:
     why = task.read().left_out
     names = task.source.opened().names if why else ()
     return [(names[int(row)], reason) for row, reason in why.items()]
@@ -372,9 +177,5 @@ def _left_out(task: ShardTask) -> Iterable[tuple[str, str]]:
 def _parts(tasks: Sequence[ShardTask]) -> Iterator[CodePart]:
     for task in tasks:
         shard, names, labels = task.read(), task.source.opened().names, task.source.labels()
-        usable, codes = shard.usable, _codes(shard, task.width)
+        usable, codes = shard.usable, shard.packed(task.width)
         yield CodePart(codes, None if labels is None else labels[usable], [names[row] for row in usable])
-
-
-def _codes(shard: Shard, width: int) -> Codes:
-    return np.ascontiguousarray(shard.packed(width))
