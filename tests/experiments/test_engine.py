@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -127,4 +129,14 @@ def test_a_process_that_was_killed_is_replaced_and_its_task_tried_again(tmp_path
 )
 def test_a_wrong_engine_is_said(name: str, workers: int | None, message: str) -> None:
     with pytest.raises(HashprobeError, match=message), open_engine(name, workers):
+        pass
+
+
+def test_a_ray_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> None:
+        raise RuntimeError("The current node timed out during startup.\nSee the logs.")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=refuse, shutdown=lambda: None))  # type: ignore[arg-type]
+    sentence = r"^Ray cannot be started here \(The current node timed out during startup\); give --engine processes\.$"
+    with pytest.raises(HashprobeError, match=sentence), open_engine("ray", 1):
         pass

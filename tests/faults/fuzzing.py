@@ -20,7 +20,8 @@ from hashprobe import retrieval
 from hashprobe.auditing import AuditSettings, audit
 from hashprobe.auditing.kept import Cell
 from hashprobe.auditing.page import render as page
-from hashprobe.auditing.photos import find_photos, read_labels
+from hashprobe.auditing.photos import PhotoPictures, find_photos, read_labels
+from hashprobe.auditing.shards import Shard, make_shard
 from hashprobe.data import audit_data, load
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellStore
@@ -298,6 +299,9 @@ def _audit(root: Path) -> list[Read]:
     audit(linear_model(), images, out=out, settings=settings, cache_dir=cache)
     (cell,) = (out / "cells").glob("attack-FewStep-evasion-*.json")
 
+    shard = root / "shard.json"
+    make_shard(shard, PhotoPictures(find_photos(images), 32), linear_model())
+
     def rows() -> None:
         assert len(Cell(out, cell.stem.rpartition("-")[0], cell.stem.rpartition("-")[2], 2).rows) <= 2
 
@@ -308,6 +312,7 @@ def _audit(root: Path) -> list[Read]:
         ),
         Read("audit/cells/*.json", cell, rows),
         Read("audit/labels.csv", table, lambda: read_labels(find_photos(images), str(table))),
+        Read("shards/*.json", shard, lambda: Shard.read(shard, 3, 2)),
     ]
 
 

@@ -184,6 +184,11 @@ def verbs(root: Path) -> dict[str, Verb]:
             {**model, **out, "--images": (str(root),), "--image-size": ("32",)},
             (("--budget", "rms:{}"), ("--budget", "{}")),
         ),
+        "encode": (
+            ("encode",),
+            {**model, **out, "--images": (str(root),), "--image-size": ("32",)},
+            (("--model", "phash,hash_size={}"),),
+        ),
         "report": (("report",), {"directory": (str(run),)}, ()),
         "list": (("list",), {"kind": ("attacks",)}, ()),
         "data list": (("data", "list"), {}, ()),

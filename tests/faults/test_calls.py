@@ -74,6 +74,7 @@ VERBS = (
         "evaluate",
         "transfer",
         "audit",
+        "encode",
         "report",
         "list",
     ),

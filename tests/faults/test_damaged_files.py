@@ -32,6 +32,7 @@ NAMES = (
     "audit/operating_points.jsonl",
     "audit/cells/*.json",
     "audit/labels.csv",
+    "shards/*.json",
     "lists/database_img.txt",
     "lists/database_label.txt",
     "lists/test_img.txt",

@@ -268,3 +268,66 @@ def test_ids_are_worked_on_in_blocks(path: Path, monkeypatch: pytest.MonkeyPatch
     tracemalloc.stop()
     assert peak < 10 * block * 1000
     assert retrieval.open_code_store(path).ids(range(5000)) == ids
+
+
+def parts_of(ids: list[str] | None, labels: bool) -> list[retrieval.CodePart]:
+    cuts = [slice(0, 20), slice(20, 20), slice(20, 50)]
+    return [retrieval.CodePart(CODES[cut], LABELS[cut] if labels else None, ids and ids[cut]) for cut in cuts]
+
+
+@pytest.mark.parametrize("ids", [None, [f"bild_ä{row}.jpg" for row in range(50)]])
+def test_a_store_in_parts_has_the_bytes_of_a_whole_one(ids: list[str] | None, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    retrieval.write_code_store(whole, CODES, LABELS, bits=12, model="abc", ids=ids)
+    retrieval.write_code_store_in_parts(parts, lambda: parts_of(ids, True), bits=12, model="abc")
+    assert parts.read_bytes() == whole.read_bytes()
+    retrieval.write_code_store_in_parts(parts, lambda: parts_of(ids, False), bits=12, model="abc")
+    assert not retrieval.open_code_store(parts).labels.unpack().any()
+
+
+def test_of_parts_one_is_held_at_a_time(tmp_path: Path) -> None:
+    def parts() -> Any:
+        for number in range(40):
+            codes = np.full((1000, 8), number, dtype=np.uint8)
+            yield retrieval.CodePart(codes, None, [f"{number:04d}-{row:04d}" for row in range(1000)])
+
+    tracemalloc.start()
+    retrieval.write_code_store_in_parts(tmp_path / "large", parts, bits=64, model="abc")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    store = retrieval.open_code_store(tmp_path / "large")
+    store.verify()
+    assert len(store) == 40_000
+    assert store.ids([39_999, 1000]) == ["0039-0999", "0001-0000"]
+    assert peak < 400_000, "40,000 codes and their ids take 3 MB"
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (lambda: [], "there is no code to write"),
+        (lambda: [retrieval.CodePart(CODES[:, :1])], "codes must be packed uint8"),
+        (lambda: [retrieval.CodePart(CODES, LABELS[:3])], "a part has 50 codes but 3 labels"),
+        (
+            lambda: [retrieval.CodePart(CODES), retrieval.CodePart(CODES, LABELS)],
+            "a part has labels of 9 classes",
+        ),
+        (lambda: [retrieval.CodePart(CODES, None, list(range(50)))], "ids of parts must be texts"),
+        (lambda: [retrieval.CodePart(CODES, None, ["x"])], "ids has 1 entries but there are 50 codes"),
+    ],
+)
+def test_parts_that_do_not_fit_are_one_sentence(parts: Any, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(HashprobeError, match=sentence):
+        retrieval.write_code_store_in_parts(tmp_path / "store", parts, bits=12, model="abc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_that_change_are_not_written(tmp_path: Path) -> None:
+    calls = iter([50, 50, 40, 40])
+
+    def parts() -> Any:
+        count = next(calls)
+        return [retrieval.CodePart(CODES[:count], LABELS[:count])]
+
+    with pytest.raises(HashprobeError, match="codes, labels and ids are of different numbers of items"):
+        retrieval.write_code_store_in_parts(tmp_path / "store", parts, bits=12, model="abc")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from hashprobe.auditing.photos import Photos
-from hashprobe.auditing.stored import answering
+from hashprobe.auditing.shards import answering
 from hashprobe.data.images.decoding import UnusableImage, check_image_size, decode_image
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.own_size import Picture, Pipeline

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from hashprobe.auditing.edits import EDITS
 from hashprobe.auditing.kept import Cell, Measured
 from hashprobe.auditing.plan import Planned
+from hashprobe.auditing.shards import answering
 from hashprobe.auditing.similarity import ssim
-from hashprobe.auditing.stored import answering
 from hashprobe.auditing.work import Audit, distances
 from hashprobe.evaluation.own_size import Picture, as_file, in_eight_bits
 from hashprobe.files import replacing

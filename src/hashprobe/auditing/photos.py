@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hashprobe.bounds import check_readable, read_bytes
-from hashprobe.data.images.decoding import EXTENSIONS, FORMATS, UnusableImage
+from hashprobe.data.images.decoding import EXTENSIONS, FORMATS, UnusableImage, decode_image
 from hashprobe.data.images.image_files import ImageFiles
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import sha256_of, user_path
@@ -73,22 +74,57 @@ def find_photos(folder: str | Path) -> Photos:
     place = user_path(folder)
     if not place.is_dir():
         raise HashprobeError(f"{place} is no folder; give --images a folder with photographs.")
-    names = []
-    for here, folders, files in os.walk(place):
-        folders[:] = [own for own in folders if not own.startswith(".")]
-        inside = Path(here).relative_to(place)
-        names += [
-            (inside / own).as_posix()
-            for own in files
-            if own.lower().endswith(EXTENSIONS) and not own.startswith(".")
-        ]
-    for name in names:
-        _check_name(name)
+    names = tuple(walk(place))
     if not names:
         raise HashprobeError(
             f"{place} holds no photograph; expected files that end in {', '.join(EXTENSIONS)}, there or in folders within."
         )
-    return Photos(place, tuple(sorted(names)))
+    return Photos(place, names)
+
+
+def walk(place: Path, inside: str = "") -> Iterator[str]:
+    """Yield the paths of a folder's photographs within it, sorted, of which only those of one folder are held at a time.
+
+    Raises:
+        HashprobeError: a name that is not UTF-8.
+    """
+    try:
+        with os.scandir(place / inside) as entries:
+            # With its slash a folder is sorted as the paths in it are.
+            found = sorted(
+                (f"{own.name}/" if _is_folder(own) else own.name, own.is_symlink()) for own in entries
+            )
+    except OSError:  # what cannot be looked into holds nothing for us
+        return
+    for name, is_link in found:
+        if name.startswith("."):
+            continue
+        if not name.endswith("/"):
+            if name.lower().endswith(EXTENSIONS):
+                _check_name(inside + name)
+                yield inside + name
+        elif not is_link:
+            yield from walk(place, inside + name)
+
+
+def listing_sha256(place: Path, names: Iterable[str]) -> str:
+    """Return a hash of the names, sizes and times of change of photographs; no file is read for it, and no list is held."""
+    digest = hashlib.sha256()
+    for name in names:
+        try:
+            status = os.stat(place / name)
+            said = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        except OSError:
+            said = "cannot be read"
+        digest.update(f"{name}\0{said}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # of a link to where nobody may look
+        return False
 
 
 def _check_name(name: str) -> None:
@@ -96,6 +132,32 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise HashprobeError(f"{shortened(name)} is a file whose name is not UTF-8; rename it.") from None
+
+
+@dataclass(frozen=True)
+class PhotoPictures:
+    """Photographs as a model gets them.
+
+    Attributes:
+        photos: The photographs.
+        size: Height and width of the square that is cut out of them; their own size where it is ``None``.
+    """
+
+    photos: Photos
+    size: int | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of each photograph."""
+        return self.photos.names
+
+    def picture(self, row: int) -> npt.NDArray[np.uint8]:
+        """Return a photograph, uint8 ``(3, height, width)``.
+
+        Raises:
+            UnusableImage: it cannot be used.
+        """
+        return decode_image(self.photos.read(row), self.size, still=True)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hashprobe.auditing.photos import find_photos, read_labels
 from hashprobe.auditing.plan import plan
 from hashprobe.auditing.rates import curve, largest_allowed, pair_curve
 from hashprobe.auditing.settings import AuditSettings
-from hashprobe.auditing.stored import cache_key, encode
+from hashprobe.auditing.stored import cache_key, encode, open_encoded
 from hashprobe.auditing.work import Audit
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
@@ -39,6 +39,7 @@ def audit(
     *,
     out: str | Path,
     labels: str | None = None,
+    codes: str | Path | None = None,
     settings: AuditSettings | None = None,
     name: str = "the model",
     command: str = "",
@@ -53,6 +54,7 @@ def audit(
         images: Folder of the photographs that the search stores.
         out: Folder of the results: new, empty, or of the same audit, which goes on; other attacks and budgets may be added to it.
         labels: A CSV file with what the photographs show, or ``"folders"``; without it what is relevant are own copies.
+        codes: Folder that ``hashprobe encode`` wrote of the same photographs: its codes are taken.
         settings: What is measured.
         name: Of the model, for the report.
         command: That was given, for the report.
@@ -91,7 +93,11 @@ def audit(
     }
     folder = Path(out)
     with recording(folder, fingerprint("audit", own, settings.seed, settings.queries), facts, "audit"):
-        stored = encode(photos, pipeline, key=key, cache_dir=cache_dir, progress=progress)
+        stored = (
+            encode(photos, pipeline, key=key, cache_dir=cache_dir, progress=progress)
+            if codes is None
+            else open_encoded(photos, pipeline, codes)
+        )
         for left, why in stored.left_out[:3]:
             say(f"left out: {left} {why}")
         if len(stored.left_out) > 3:

@@ -1,38 +1,30 @@
-"""The stored pictures: the codes of all photographs, made in shards that are kept between calls."""
+"""The stored pictures: the codes of all photographs, kept between calls, or encoded beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hashprobe.auditing.photos import Photos
-from hashprobe.data.images.decoding import UnusableImage
-from hashprobe.data.images.parallel import in_order
+from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256
+from hashprobe.auditing.shards import Shard, answering, make_shard, shard_size
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
-from hashprobe.evaluation.kept_codes import made_by
-from hashprobe.evaluation.own_size import Picture, Pipeline
-from hashprobe.files import read_json, write_json
+from hashprobe.evaluation.kept_codes import CODE_STORE, made_by
+from hashprobe.evaluation.own_size import Pipeline
+from hashprobe.files import read_json, user_path
+from hashprobe.folders import EXPERIMENT_FILE
+from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
-from hashprobe.progress import Advance, progress_bar
+from hashprobe.progress import progress_bar
 from hashprobe.targets import Codes
 
-SHARD = 1024
-"""Photographs of one file of kept codes."""
 CHECKED = 4
-PIXEL_BYTES = 8
-AT_ONCE = 64
-PIXELS_AT_ONCE = 8_000_000
-"""Of pictures of one size that the model is asked about together."""
-FAILURES = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, OSError)
-"""What a network of somebody else's raises on pictures that it cannot take."""
+SHARDS = "shards"
+"""The folder of shards, within that of encoded photographs."""
 
 
 @dataclass(frozen=True)
@@ -50,37 +42,6 @@ class Stored:
     codes: Codes
     left_out: tuple[tuple[str, str], ...]
     copies: int
-
-
-class _Shard(BaseModel):
-    """A file of kept codes.
-
-    Attributes:
-        codes: In hexadecimal; empty where the photograph cannot be used.
-        pixels: Of each a fingerprint of what the model sees of it.
-        left_out: Why one cannot be used, by its place in the shard.
-    """
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    codes: list[str]
-    pixels: list[str]
-    left_out: dict[str, str]
-
-
-@contextmanager
-def answering(what: str) -> Iterator[None]:
-    """Make a sentence of whatever a model raises that is somebody else's."""
-    try:
-        yield
-    except HashprobeError:
-        raise
-    except FAILURES as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
-        raise HashprobeError(
-            f"the model failed on {what} ({reason}); does it take pictures of this size (--image-size)? "
-            "What was measured before is kept, and the same command goes on from there."
-        ) from error
 
 
 def encode(
@@ -102,27 +63,66 @@ def encode(
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
     folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
-    width, left_out, changed = -(-pipeline.model.bits // 8), list[tuple[str, str]](), False
-    found: list[tuple[npt.NDArray[np.intp], Codes, npt.NDArray[np.uint64]]] = []
+    size, width, changed = shard_size(pipeline.model), -(-pipeline.model.bits // 8), False
+    shards = list[Shard]()
     with progress_bar("codes", len(photos.names), show=progress) as advance:
-        for number, start in enumerate(range(0, len(photos.names), SHARD)):
-            rows = range(start, min(start + SHARD, len(photos.names)))
-            path = folder / f"{number:05d}.json"
-            shard = None if changed else _read(path, len(rows), width)
-            if number == 0 and shard is not None:
-                changed = not _still(photos, pipeline, shard)
+        for number, start in enumerate(range(0, len(photos.names), size)):
+            part, path = Photos(photos.folder, photos.names[start : start + size]), shard_path(folder, number)
+            shard = None if changed else _kept(path, len(part.names), width)
+            if number == 0 and shard is not None and shard.usable:
+                changed = not _still(part, pipeline, shard)
             if shard is None or changed:
-                shard = _encode_shard(photos, rows, pipeline, advance)
-                write_json(path, shard.model_dump())
+                path.unlink(missing_ok=True)
+            if shard is None or changed or shard.missing:
+                shard = make_shard(path, PhotoPictures(part, pipeline.size), pipeline.model, advance)
             else:
-                advance(len(rows))
-            usable = [row for row, code in enumerate(shard.codes) if code]
-            packed = np.frombuffer(bytes.fromhex("".join(shard.codes)), dtype=np.uint8)
-            pixels = np.array([int(shard.pixels[row], 16) for row in usable], dtype=np.uint64)
-            found.append((start + np.array(usable, dtype=np.intp), packed.reshape(-1, width), pixels))
-            left_out += [(photos.names[start + int(row)], why) for row, why in shard.left_out.items()]
-    rows_of, codes, pixels_of = (np.concatenate(own) for own in zip(*found, strict=True))
-    return _once(photos, rows_of, codes, pixels_of, left_out)
+                advance(len(part.names))
+            shards.append(shard)
+    return _once(photos, shards, width)
+
+
+def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stored:
+    """Return the codes of photographs that ``hashprobe encode`` left in a folder; the first few are compared with the model's.
+
+    Args:
+        photos: The photographs.
+        pipeline: How they are brought to a code.
+        folder: That ``hashprobe encode`` wrote.
+
+    Raises:
+        HashprobeError: the folder holds none, not all, damaged ones, or those of other photographs or another model.
+    """
+    place, size = user_path(folder), shard_size(pipeline.model)
+    if not (place / CODE_STORE).is_file():
+        raise HashprobeError(
+            f"{place} holds no codes that are finished; write them with hashprobe encode, which goes on where it was stopped."
+        )
+    said, model = read_json(place / EXPERIMENT_FILE), pipeline.model
+    listing = listing_sha256(photos.folder, photos.names)
+    if not isinstance(said, dict) or said.get("identity") != encoded_identity(model, pipeline.size, listing):
+        raise HashprobeError(
+            f"{place} was encoded from other photographs than {photos.folder} holds now, by another model, version or plugin, or "
+            "at another --image-size; encode them again into another folder."
+        )
+    shards, width = list[Shard](), -(-model.bits // 8)
+    for number, start in enumerate(range(0, len(photos.names), size)):
+        count = len(photos.names[start : start + size])
+        shards.append(Shard.read(shard_path(place / SHARDS, number), count, width))
+    if not _still(photos, pipeline, shards[0]):
+        raise HashprobeError(
+            f"the model no longer gives the codes that {place} holds; encode the photographs again into another folder."
+        )
+    return _once(photos, shards, width)
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Return the file of a shard."""
+    return folder / f"{number:05d}.json"
+
+
+def encoded_identity(model: HashModel, size: int | None, listing: str) -> str:
+    """Return what photographs that were encoded are known by: model, preprocessing, names and times of the files, versions."""
+    return fingerprint("encoded 1", model.sha256(), size, listing, made_by())
 
 
 def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
@@ -130,78 +130,36 @@ def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
     return fingerprint("photo codes 1", pipeline.model.sha256(), pipeline.size, photos.identity(), *facts)
 
 
-def _once(
-    photos: Photos,
-    rows: npt.NDArray[np.intp],
-    codes: Codes,
-    pixels: npt.NDArray[np.uint64],
-    left_out: list[tuple[str, str]],
-) -> Stored:
-    first = np.sort(np.unique(pixels, return_index=True)[1])
+def _once(photos: Photos, shards: Iterable[Shard], width: int) -> Stored:
+    """Put shards together; of photographs that show the model the same pixels the first is taken."""
+    rows, pixels, codes, left_out = list[int](), list[int](), list[Codes](), list[tuple[str, str]]()
+    start = 0
+    for shard in shards:
+        rows += [start + row for row in shard.usable]
+        pixels += [int(shard.pixels[row], 16) for row in shard.usable]
+        codes.append(shard.packed(width))
+        left_out += [(photos.names[start + int(row)], why) for row, why in shard.left_out.items()]
+        start += len(shard.codes)
+    first = np.sort(np.unique(np.array(pixels, dtype=np.uint64), return_index=True)[1])
     if len(first) < 2:
         why = f" ({left_out[0][0]} {left_out[0][1]})" if left_out else ""
         raise HashprobeError(
             f"{photos.folder} holds {len(first)} photograph that can be used{why}; an audit needs two at least, better hundreds."
         )
-    return Stored(rows[first], codes[first], tuple(left_out), len(rows) - len(first))
+    taken = np.array(rows, dtype=np.intp)[first]
+    return Stored(taken, np.concatenate(codes)[first], tuple(left_out), len(rows) - len(first))
 
 
-def _read(path: Path, count: int, width: int) -> _Shard | None:
-    """Return a shard that is whole and fits, or ``None``; a cache that is damaged is made anew."""
+def _kept(path: Path, count: int, width: int) -> Shard | None:
+    """Return a shard of the cache, or ``None`` where there is none; one that is damaged is made anew."""
     try:
-        shard = _Shard.model_validate(read_json(path))
-    except (HashprobeError, ValidationError):
+        return Shard.read(path, count, width)
+    except HashprobeError:
         return None
-    unusable = {str(row) for row, code in enumerate(shard.codes) if not code}
-    fits = len(shard.codes) == len(shard.pixels) == count and unusable == set(shard.left_out)
-    try:
-        lengths = {
-            (len(bytes.fromhex(code)), len(bytes.fromhex(own)))
-            for code, own in zip(shard.codes, shard.pixels, strict=True)
-        }
-    except ValueError:
-        return None
-    return shard if fits and lengths <= {(0, 0), (width, PIXEL_BYTES)} else None
 
 
-def _still(photos: Photos, pipeline: Pipeline, shard: _Shard) -> bool:
+def _still(photos: Photos, pipeline: Pipeline, shard: Shard) -> bool:
     """Say whether the model still gives the first codes of the first shard."""
-    rows = [row for row, code in enumerate(shard.codes) if code][:CHECKED]
+    rows = shard.usable[:CHECKED]
     with answering(photos.names[rows[0]] if rows else "a photograph"):
         return all(pipeline.code(photos.read(row)).tobytes().hex() == shard.codes[row] for row in rows)
-
-
-def _encode_shard(photos: Photos, rows: Iterable[int], pipeline: Pipeline, advance: Advance) -> _Shard:
-    def decode(row: int) -> Picture | UnusableImage:
-        try:
-            return pipeline.decode(photos.read(row))
-        except UnusableImage as error:
-            return error
-
-    numbers = list(rows)
-    shard = _Shard(codes=[""] * len(numbers), pixels=[""] * len(numbers), left_out={})
-    waiting: list[tuple[int, Picture]] = []
-
-    def flush() -> None:
-        if waiting:
-            first = photos.names[numbers[waiting[0][0]]]
-            with answering(first):
-                made = pipeline.model.codes(np.stack([picture for _, picture in waiting]))
-            for (place, picture), code in zip(waiting, made, strict=True):
-                shard.codes[place] = code.tobytes().hex()
-                shard.pixels[place] = blake2b(
-                    bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=PIXEL_BYTES
-                ).hexdigest()
-            waiting.clear()
-
-    for place, found in enumerate(in_order(decode, numbers)):
-        if isinstance(found, UnusableImage):
-            shard.left_out[str(place)] = str(found)
-        else:
-            many = len(waiting) * found[0].size >= PIXELS_AT_ONCE or len(waiting) == AT_ONCE
-            if waiting and (many or waiting[0][1].shape != found.shape):
-                flush()
-            waiting.append((place, found))
-        advance(1)
-    flush()
-    return shard

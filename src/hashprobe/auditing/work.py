@@ -14,7 +14,8 @@ from hashprobe import retrieval
 from hashprobe.auditing.kept import Cell
 from hashprobe.auditing.photos import Labels, Photos
 from hashprobe.auditing.settings import AuditSettings
-from hashprobe.auditing.stored import Stored, answering
+from hashprobe.auditing.shards import answering
+from hashprobe.auditing.stored import Stored
 from hashprobe.data.images.decoding import decode_image
 from hashprobe.evaluation.own_size import Picture, Pipeline
 from hashprobe.files import sha256_of

@@ -14,6 +14,7 @@ from hashprobe.cli.options import (
     Data,
     DataOption,
     Device,
+    EncodedCodes,
     ImageSize,
     Index,
     Model,
@@ -52,6 +53,7 @@ def attack(
     trained: TrainedFolders = None,
     transfer: AsTransfer = False,
     index: Index = "scan",
+    codes: EncodedCodes = None,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
     out: Out = Path("runs/attack"),
@@ -75,6 +77,7 @@ def attack(
         Pipeline,
         attack_pictures,
         check_cells,
+        encoded_codes,
         kept_codes,
         picture_goal,
         target_label,
@@ -106,9 +109,13 @@ def attack(
         check_trained(one, {model: attacked.sha256()}, loaded, transfer=transfer)
     search = read_search(index, None)
     search.check(attacked.bits)
-    codes = kept_codes(attacked, loaded.database, progress=True)
+    database = (
+        kept_codes(attacked, loaded.database, progress=True)
+        if codes is None
+        else encoded_codes(attacked, loaded.database, codes)
+    )
     evaluator = Evaluator(
-        attacked, loaded, seed=seed, trained=given, search=search, database_codes=codes, progress=True
+        attacked, loaded, seed=seed, trained=given, search=search, database_codes=database, progress=True
     )
     check_cells([spec], evaluator.trained, evaluator.model_sha256, gradients=attacked.gradients)
     first = Pipeline(attacked, image_size).at_own_size.codes(images[0][None])
@@ -146,6 +153,7 @@ def evaluate(
     transfer: AsTransfer = False,
     index: Index = "scan",
     top_k: TopK = None,
+    codes: EncodedCodes = None,
     gallery: Annotated[int, typer.Option(help="Queries in the report's gallery.", min=0)] = 12,
     image_size: ImageSize = 64,
     data_option: DataOption = None,
@@ -172,6 +180,7 @@ def evaluate(
         trained=load_trained_folders(trained),
         search=read_search(index, top_k),
         transfer=transfer,
+        codes=codes,
         gallery=gallery,
         seed=seed,
         command=said(),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hashprobe.cli.options import MODEL_HELP, Device, Out, Seed, open_models
+from hashprobe.cli.options import MODEL_HELP, Device, EncodedCodes, Out, Seed, open_models
 from hashprobe.cli.printing import said, say
 
 
@@ -21,6 +21,7 @@ def audit(
             "items are its own copies and edits."
         ),
     ] = None,
+    codes: EncodedCodes = None,
     threshold: Annotated[
         int | None,
         typer.Option(
@@ -110,6 +111,7 @@ def audit(
         images,
         out=out,
         labels=labels,
+        codes=codes,
         settings=settings,
         name=name,
         command=said(),

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from hashprobe._version import __version__
-from hashprobe.cli import attack, audit, bench, data, report, reproduce, train
+from hashprobe.cli import attack, audit, bench, data, encode, report, reproduce, train
 from hashprobe.cli.list import list_kind
 from hashprobe.cli.verb import Plugins, add_verb, use_plugins
 from hashprobe.errors import HashprobeError, shortened
@@ -78,6 +78,7 @@ add_verb(app, "attack", attack.attack)
 add_verb(app, "evaluate", attack.evaluate)
 add_verb(app, "transfer", attack.transfer_attacks)
 add_verb(app, "audit", audit.audit)
+add_verb(app, "encode", encode.encode)
 add_verb(app, "report", report.report)
 add_verb(app, "list", list_kind)
 app.add_typer(data.app, name="data")

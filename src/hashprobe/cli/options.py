@@ -77,6 +77,12 @@ TopK = Annotated[
     int | None,
     typer.Option(help="How many of the first items count: MAP@k. All for scan, 100 otherwise.", min=1),
 ]
+EncodedCodes = Annotated[
+    Path | None,
+    typer.Option(
+        "--codes", help="Folder that hashprobe encode wrote: its codes are taken, and none is made anew."
+    ),
+]
 Protocols = Annotated[
     list[str],
     typer.Option("--protocol", help="Target label protocol: paper, disjoint or single; may be repeated."),

@@ -7,7 +7,7 @@ from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells, 
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
-from hashprobe.evaluation.kept_codes import kept_codes
+from hashprobe.evaluation.kept_codes import encoded_codes, kept_codes
 from hashprobe.evaluation.own_size import Pipeline
 from hashprobe.evaluation.pictures import AttackedPicture, attack_pictures, picture_goal, target_label
 from hashprobe.evaluation.ranking import Ranking, SearchSettings
@@ -30,6 +30,7 @@ __all__ = [
     "cells_under",
     "check_cells",
     "choose_queries",
+    "encoded_codes",
     "gallery_entries",
     "kept_codes",
     "measure",

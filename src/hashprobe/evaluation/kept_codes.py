@@ -1,4 +1,4 @@
-"""The codes of a database, kept between calls in the cache, beside its decoded images."""
+"""The codes of a database that are there already: kept between calls in the cache, or encoded beforehand."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from safetensors.numpy import load_file, save_file
 from hashprobe.data import Split
 from hashprobe.data.images.store import StoredImages, cache_folder
 from hashprobe.devices import versions
-from hashprobe.files import replacing, sha256_of
+from hashprobe.errors import HashprobeError
+from hashprobe.files import replacing, sha256_of, user_path
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.main_process import is_main
 from hashprobe.plugins import loaded_plugins
 from hashprobe.processes import processes
+from hashprobe.retrieval import open_code_store
 from hashprobe.targets import Codes
 
+CODE_STORE = "codes.store"
+"""The file of the codes, in the folder that ``hashprobe encode`` writes."""
+IDS_AT_ONCE = 1 << 16
 CHECKED = 8
 """Images that are encoded anew to see whether the codes that are kept are still what the model gives."""
 
@@ -59,6 +64,43 @@ def kept_codes(
     if is_main():
         with replacing(path) as temporary:
             save_file({"codes": codes}, temporary)
+    return codes
+
+
+def encoded_codes(model: HashModel, split: Split, folder: str | Path) -> Codes:
+    """Return the packed codes of a split's images from the folder that ``hashprobe encode`` wrote, memory-mapped where it can be.
+
+    Images are found by their names. A few codes are compared with those that the model gives of the images now.
+
+    Args:
+        model: The hash model.
+        split: Whose images are meant.
+        folder: With the code store; it may hold more images.
+
+    Raises:
+        HashprobeError: no code store, one of another model, without one of the images, or of images of another content or size.
+    """
+    store = open_code_store(user_path(folder) / CODE_STORE, bits=model.bits, model=model.sha256())
+    places = {name: row for row, name in enumerate(split.names)}
+    rows = np.full(len(split), -1, dtype=np.intp)
+    for start in range(0, len(store), IDS_AT_ONCE):
+        there = range(start, min(start + IDS_AT_ONCE, len(store)))
+        for row, name in zip(there, store.ids(there), strict=True):
+            if (place := places.get(name)) is not None:
+                rows[place] = row
+    if (rows < 0).any():
+        name = split.names[int((rows < 0).argmax())]
+        raise HashprobeError(
+            f"{store.path} holds no code of {name}, of the database ({int((rows < 0).sum()):,} are missing); encode it "
+            "with hashprobe encode --data, or leave --codes out."
+        )
+    whole = len(store) == len(split) and np.array_equal(rows, np.arange(len(rows)))
+    codes: Codes = store.codes if whole else np.ascontiguousarray(store.codes[rows])
+    if not _still(model, split, codes):
+        raise HashprobeError(
+            f"{store.path} holds other codes than the model gives of the database's images; were they encoded at another "
+            "--image-size, or changed since? Encode them again into another folder."
+        )
     return codes
 
 

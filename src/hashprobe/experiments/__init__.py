@@ -1,5 +1,6 @@
 """Experiments: the engine that runs tasks, named recipes, the paper's exhibits, and one call from a model to a report."""
 
+from hashprobe.experiments.encoding import Encoded, encode
 from hashprobe.experiments.evaluate import check_trained, evaluate
 from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.models import AttackedModel, train_model_into
@@ -12,11 +13,13 @@ __all__ = [
     "RECIPES",
     "SCALES",
     "AttackedModel",
+    "Encoded",
     "Experiment",
     "Grid",
     "Run",
     "Scale",
     "check_trained",
+    "encode",
     "evaluate",
     "find_recipe",
     "how_made",

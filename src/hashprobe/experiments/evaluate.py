@@ -14,6 +14,7 @@ from hashprobe.evaluation import (
     ResultRow,
     SearchSettings,
     check_cells,
+    encoded_codes,
     measure_table,
     over_training_seeds,
 )
@@ -40,6 +41,7 @@ def evaluate(
     trained: Iterable[Trained] = (),
     search: SearchSettings | str | None = None,
     transfer: bool = False,
+    codes: Path | str | None = None,
     gallery: int = 12,
     seed: int = 0,
     command: str = "",
@@ -59,6 +61,7 @@ def evaluate(
             training seeds: each has a row, and tables show them as one line.
         search: How the database is searched: settings, or a name of ``INDEXES``; exactly if not given.
         transfer: Whether a trained attack may be one of another model; its rows then say so.
+        codes: Folder that :func:`encode` wrote, whose codes of the database are taken; of one model alone.
         gallery: Queries in the report's gallery.
         seed: Of target labels, target codes and attacks.
         command: The command that repeats it, for the report.
@@ -90,8 +93,19 @@ def evaluate(
     specs = specs if several else over_training_seeds(specs, seeds_of(given))
     for one in given:
         check_trained(one, fingerprints, data, transfer=transfer)
+    if codes is not None and several:
+        raise HashprobeError("codes are those of one model; leave them out where several are attacked.")
+    database = None if codes is None else encoded_codes(models["model"], data.database, codes)
     evaluators = {
-        name: Evaluator(each, data, seed=seed, trained=own[name], search=found, progress=progress)
+        name: Evaluator(
+            each,
+            data,
+            seed=seed,
+            trained=own[name],
+            search=found,
+            database_codes=database,
+            progress=progress,
+        )
         for name, each in models.items()
     }
     for name, evaluator in evaluators.items():

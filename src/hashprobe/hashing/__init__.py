@@ -21,6 +21,8 @@ from hashprobe.hashing.models import (
     open_model,
     open_service,
     perceptual_hash,
+    service_of,
+    share_service,
 )
 from hashprobe.hashing.training import Batch, BatchHook, HashTrainingSettings, train_hash_model
 
@@ -57,5 +59,7 @@ __all__ = [
     "open_model",
     "open_service",
     "perceptual_hash",
+    "service_of",
+    "share_service",
     "train_hash_model",
 ]

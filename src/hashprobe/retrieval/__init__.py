@@ -30,9 +30,11 @@ from hashprobe.retrieval.metrics.neighbours import average_precision_from_neighb
 from hashprobe.retrieval.metrics.order import OrderedLevelCounts, count_levels_in_order
 from hashprobe.retrieval.search import Neighbours, top_k
 from hashprobe.retrieval.store.code_store import CodeStore, open_code_store, write_code_store
+from hashprobe.retrieval.store.parts import CodePart, write_code_store_in_parts
 
 __all__ = [
     "INDEXES",
+    "CodePart",
     "CodeStore",
     "FaissCodes",
     "HammingMeanAveragePrecision",
@@ -64,6 +66,7 @@ __all__ = [
     "top_k",
     "unpack",
     "write_code_store",
+    "write_code_store_in_parts",
 ]
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numba
 import torch
@@ -88,7 +89,7 @@ def processes(workers: int) -> Iterator[Engine]:
             ProcessPoolExecutor(
                 workers,
                 get_context("spawn"),
-                initializer=_prepare,
+                initializer=_prepare_process,
                 initargs=(_share(workers), loaded_plugins()),
             )
         )
@@ -117,11 +118,16 @@ def on_ray(workers: int) -> Iterator[Engine]:
         import ray
     except ImportError:
         raise HashprobeError("the engine 'ray' needs the extra ray: pip install 'hashprobe[ray]'.") from None
-    if not os.environ.get("RAY_ADDRESS"):
-        # A cluster of its own, whatever an earlier one on this machine has left.
-        ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
-    else:
-        ray.init(log_to_driver=False)
+    # A cluster of its own, whatever an earlier one on this machine has left.
+    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    try:
+        ray.init(**({} if os.environ.get("RAY_ADDRESS") else own), log_to_driver=False)
+    except (
+        Exception
+    ) as error:  # of whatever kind: what is missing or slow in a cluster, Ray says in many ways
+        ray.shutdown()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+        raise HashprobeError(f"Ray cannot be started here ({reason}); give --engine processes.") from error
     remote = ray.remote(_make_prepared)
     prepared = _share(workers), loaded_plugins()
     try:
@@ -139,6 +145,19 @@ def _make_prepared(pickled: bytes, threads: int, plugins: Sequence[Path]) -> Non
     _prepare(threads, plugins)
     task: Task = pickle.loads(pickled)
     task.make()
+
+
+def _prepare_process(threads: int, plugins: Sequence[Path]) -> None:
+    """Prepare a process of a pool, which is to end with the one that started it, though that be killed."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    _prepare(threads, plugins)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(threads: int, plugins: Sequence[Path]) -> None:

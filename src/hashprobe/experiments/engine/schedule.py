@@ -69,7 +69,8 @@ def run_tasks(
             if failed := [needed for needed in needs[key] if needed in outcome.failed]:
                 outcome.failed[key] = f"needs {ordered[failed[0]].title}, which failed"
                 say(f"{waiting.pop(key).title}: not done, {outcome.failed[key]}")
-        ready = [key for key in waiting if outcome.finished.issuperset(needs[key])]
+        finished = outcome.finished
+        ready = [key for key in waiting if finished.issuperset(needs[key])]
         for task in [waiting.pop(key) for key in ready[: engine.workers - len(running)]]:
             started = time.perf_counter()
             running[engine.submit(task)] = (task, started)
@@ -82,7 +83,7 @@ def run_tasks(
                 waiting = {task.key: task, **waiting}
                 continue
             if error is not None and stop_at_failure:
-                raise error
+                raise _own(error)
             took = time.perf_counter() - started
             count = f"[{total - len(waiting) - len(running)}/{total}]"
             if error is None:
@@ -95,10 +96,14 @@ def run_tasks(
     return outcome
 
 
+def _own(error: BaseException) -> BaseException:
+    """Return what a task raised; Ray wraps it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, HashprobeError) else error
+
+
 def _reason(error: BaseException) -> str:
+    error = _own(error)
     if isinstance(error, HashprobeError):
         return str(error)
-    cause = getattr(error, "cause", None)  # Ray wraps what a task raised
-    if isinstance(cause, HashprobeError):
-        return str(cause)
     return f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__

@@ -15,6 +15,8 @@ from hashprobe.hashing.models.outside import (
     open_file,
     open_service,
     perceptual_hash,
+    service_of,
+    share_service,
 )
 from hashprobe.hashing.models.spec import HashModelSpec
 
@@ -37,4 +39,6 @@ __all__ = [
     "open_model",
     "open_service",
     "perceptual_hash",
+    "service_of",
+    "share_service",
 ]

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 
 from hashprobe.checkpoint import Checkpoint
-from hashprobe.data import RetrievalData
+from hashprobe.data import RetrievalData, Split
 from hashprobe.described import described
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.hashing.losses import HASH_LOSSES, ScaledHashLoss, scale_at
+from hashprobe.hashing.losses import HASH_LOSSES, HashLoss, ScaledHashLoss, scale_at
 from hashprobe.hashing.models import HashModel
 from hashprobe.hashing.training.augmentation import mirror_and_shift
 from hashprobe.hashing.training.bank import fill_bank
@@ -32,7 +33,7 @@ from hashprobe.identity import fingerprint, version_of
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
-from hashprobe.progress import progress_bar
+from hashprobe.progress import Advance, progress_bar
 from hashprobe.seeds import derived_seed, numpy_generator, torch_generator
 from hashprobe.weights import check_finite
 
@@ -77,11 +78,9 @@ def train_hash_model(
         HashprobeError: settings that the network cannot follow, or a loss or weights that are not finite any more; the
             checkpoint of the last whole epoch stays.
     """
-    train = data.train
-    together = processes(model.device)
+    train, together = data.train, processes(model.device)
     accelerator = Accelerator(cpu=model.device.type == "cpu")
     together.broadcast_from_main(model.network)
-    labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
     loss = HASH_LOSSES.make(settings.loss, settings.loss_settings)
     identity = sha256_of(
         fingerprint(settings, version_of(type(loss))),
@@ -101,82 +100,114 @@ def train_hash_model(
     model.scale = float(facts.get("scale", 1.0)) if facts else scale_at(loss, 0)
     if facts is None:
         fill_bank(model, train, bank, settings, seed, together)
-    steps_an_epoch = math.ceil(len(train) / settings.batch_size)
-    units = settings.epochs * len(train)
+    units, done = settings.epochs * len(train), len(records) * len(train)
     with (
         _own_randomness(model),
         no_gradient_of_a_still_backbone(model.network, settings),
         _batch_norm(model, together),
-        progress_bar("hash model", units, show=progress, done=len(records) * len(train)) as advance,
+        progress_bar("hash model", units, show=progress, done=done) as advance,
     ):
         accelerator.prepare_model(model, evaluation_mode=True)  # not wrapped; see above
-        prepared_optimizer = accelerator.prepare_optimizer(optimizer)
+        steps = _Steps(model, train, settings, seed, hook, loss, bank, optimizer, accelerator, together)
         for epoch in range(len(records), settings.epochs):
-            model.train()
-            # Dropout draws from the global generator.
-            torch.manual_seed(derived_seed(seed, "dropout", epoch) + together.index)
-            order = numpy_generator(seed, "batches", epoch).permutation(len(train))
-            total = 0.0
-            for step, start in enumerate(range(0, len(train), settings.batch_size)):
-                rows = np.sort(order[start : start + settings.batch_size])
-                if len(rows) < 2:  # batch normalisation has no variance for one image
-                    continue
-                done = (epoch + step / steps_an_epoch) / settings.epochs
-                rate = set_learning_rate(optimizer, settings, done)
-                images = as_images(train.images[rows], device=model.device)
-                if settings.augment:
-                    images = mirror_and_shift(images, torch_generator(seed, "augmentation", epoch, step))
-                number = epoch * steps_an_epoch + step
-                model.scale = scale_at(loss, number)
-                share = together.share(len(rows), least=2)
-                batch = Batch(
-                    model=model,
-                    images=images[share.rows],
-                    share=share,
-                    rows=rows,
-                    labels=labels[rows],
-                    similarity=_similarity(labels[rows], labels),
-                    bank=bank,
-                    progress=done,
-                    step=number,
-                    generator=torch_generator(seed, "defence", number),
-                    processes=together,
-                )
-                relaxed, added = (batch.relaxed(batch.images), None) if hook is None else hook(batch)
-                bank[rows] = relaxed.detach()
-                value = loss(relaxed, bank, batch.similarity, done)
-                if added is not None:
-                    value = value + added
-                lost = float(value.detach())
-                if not math.isfinite(lost):
-                    raise HashprobeError(
-                        f"the loss is {lost} at step {number + 1}, in epoch {epoch + 1}; "
-                        f"try a lower learning_rate than {settings.learning_rate:g}."
-                    )
-                prepared_optimizer.zero_grad(set_to_none=True)
-                accelerator.backward(value)
-                together.sum_gradients(model)
-                prepared_optimizer.step()
-                total += lost * len(rows)
-                advance(len(rows))
-            together.broadcast_from_main(model.network)
-            check_finite(
-                model.network.state_dict(),
-                f"epoch {epoch + 1} left no usable model (try a lower learning_rate than {settings.learning_rate:g})",
-            )
-            record = {
-                "epoch": epoch + 1,
-                "step": (epoch + 1) * steps_an_epoch,
-                "loss": total / len(train),
-                "learning_rate": rate,
-            }
-            records.append(record | ({"scale": model.scale} if isinstance(loss, ScaledHashLoss) else {}))
+            records.append(steps.epoch(epoch, advance))
             if checkpoint:
                 state.save({"records": records, "scale": model.scale})
             if log and is_main():
                 write_json_lines(log, records)
     model.eval()
     return records
+
+
+class _Steps:
+    """The steps of a training, an epoch at a time; see :func:`train_hash_model`."""
+
+    def __init__(
+        self,
+        model: HashModel,
+        train: Split,
+        settings: HashTrainingSettings,
+        seed: int,
+        hook: BatchHook | None,
+        loss: HashLoss,
+        bank: torch.Tensor,
+        optimizer: torch.optim.Optimizer,
+        accelerator: Accelerator,
+        together: Processes,
+    ) -> None:
+        self.model, self.train, self.settings, self.seed, self.hook = model, train, settings, seed, hook
+        self.loss, self.bank, self.together, self.accelerator = loss, bank, together, accelerator
+        self.optimizer, self.prepared = optimizer, accelerator.prepare_optimizer(optimizer)
+        self.labels = torch.from_numpy(train.labels.astype(np.float32)).to(model.device)
+        self.steps_an_epoch = math.ceil(len(train) / settings.batch_size)
+        self.rate = settings.learning_rate
+
+    def epoch(self, epoch: int, advance: Advance) -> dict[str, Any]:
+        """Take the steps of an epoch, and return its record."""
+        self.model.train()
+        # Dropout draws from the global generator.
+        torch.manual_seed(derived_seed(self.seed, "dropout", epoch) + self.together.index)
+        size, count, total = self.settings.batch_size, len(self.train), 0.0
+        order = numpy_generator(self.seed, "batches", epoch).permutation(count)
+        for step, start in enumerate(range(0, count, size)):
+            rows = np.sort(order[start : start + size])
+            if len(rows) < 2:  # batch normalisation has no variance for one image
+                continue
+            total += self.step(self.batch(rows, epoch, step), epoch) * len(rows)
+            advance(len(rows))
+        self.together.broadcast_from_main(self.model.network)
+        advice = f"try a lower learning_rate than {self.settings.learning_rate:g}"
+        check_finite(self.model.network.state_dict(), f"epoch {epoch + 1} left no usable model ({advice})")
+        record = {
+            "epoch": epoch + 1,
+            "step": (epoch + 1) * self.steps_an_epoch,
+            "loss": total / count,
+            "learning_rate": self.rate,
+        }
+        return record | ({"scale": self.model.scale} if isinstance(self.loss, ScaledHashLoss) else {})
+
+    def batch(self, rows: npt.NDArray[np.int64], epoch: int, step: int) -> Batch:
+        """Return the batch of some rows, and set the learning rate and the scale that hold at its step."""
+        done = (epoch + step / self.steps_an_epoch) / self.settings.epochs
+        self.rate = set_learning_rate(self.optimizer, self.settings, done)
+        images = as_images(self.train.images[rows], device=self.model.device)
+        if self.settings.augment:
+            images = mirror_and_shift(images, torch_generator(self.seed, "augmentation", epoch, step))
+        number = epoch * self.steps_an_epoch + step
+        self.model.scale = scale_at(self.loss, number)
+        share = self.together.share(len(rows), least=2)
+        return Batch(
+            model=self.model,
+            images=images[share.rows],
+            share=share,
+            rows=rows,
+            labels=self.labels[rows],
+            similarity=_similarity(self.labels[rows], self.labels),
+            bank=self.bank,
+            progress=done,
+            step=number,
+            generator=torch_generator(self.seed, "defence", number),
+            processes=self.together,
+        )
+
+    def step(self, batch: Batch, epoch: int) -> float:
+        """Take a step along the gradient of a batch, and return its loss."""
+        relaxed, added = (batch.relaxed(batch.images), None) if self.hook is None else self.hook(batch)
+        self.bank[batch.rows] = relaxed.detach()
+        value = self.loss(relaxed, self.bank, batch.similarity, batch.progress)
+        if added is not None:
+            value = value + added
+        lost = float(value.detach())
+        if not math.isfinite(lost):
+            raise HashprobeError(
+                f"the loss is {lost} at step {batch.step + 1}, in epoch {epoch + 1}; "
+                f"try a lower learning_rate than {self.settings.learning_rate:g}."
+            )
+        self.prepared.zero_grad(set_to_none=True)
+        self.accelerator.backward(value)
+        self.together.sum_gradients(self.model)
+        self.prepared.step()
+        return lost
 
 
 def _own_randomness(model: HashModel) -> AbstractContextManager[None]:

@@ -197,28 +197,10 @@ def write_code_store(
         raise HashprobeError(
             f"codes has {len(rows)} rows but labels has {len(source)}; each code needs its labels."
         )
-    if not isinstance(model, str) or not 1 <= len(model) <= 200:
-        raise HashprobeError(
-            f"model must be the model's hash, a text of 1 to 200 characters; found {model!r}."
-        )
+    check_model_name(model)
     sections = {"codes": _code_blocks(rows, bits), "labels": _label_blocks(source)}
     sections |= id_blocks(ids, len(rows))
-    with replacing(user_path(path)) as temporary, temporary.open("r+b") as file:
-        file.write(b"\0" * HEADER_BYTES)
-        lengths, digest = _write_sections(file, sections)
-        header = _Header(
-            bits=int(bits),
-            classes=int(class_count(source)),
-            items=len(rows),
-            model=model,
-            ids="numbers" if "ids" in lengths else "texts" if "id_text" in lengths else "rows",
-            text_bytes=lengths.get("id_text", 0),
-            sha256=digest,
-        )
-        head = _FIXED.pack(MAGIC, VERSION) + json.dumps(asdict(header)).encode()
-        head = head.ljust(HEADER_BYTES - DIGEST_BYTES, b"\0")
-        file.seek(0)
-        file.write(head + hashlib.sha256(head).digest())
+    write_sections(path, sections, bits=int(bits), classes=int(class_count(source)), model=model)
 
 
 @checked
@@ -260,6 +242,55 @@ def open_code_store(path: str | Path, *, bits: int | None = None, model: str | N
         arrays.get("id_ends"),
         arrays.get("id_text"),
     )
+
+
+def check_model_name(model: str) -> None:
+    """Say that a model's hash is none that a header holds."""
+    if not isinstance(model, str) or not 1 <= len(model) <= 200:
+        raise HashprobeError(
+            f"model must be the model's hash, a text of 1 to 200 characters; found {model!r}."
+        )
+
+
+def write_sections(
+    path: str | Path, sections: dict[str, Iterator[npt.NDArray[Any]]], *, bits: int, classes: int, model: str
+) -> None:
+    """Write a code store from its sections, each block by block, whole or not at all.
+
+    Args:
+        path: The file.
+        sections: Blocks of ``codes`` and ``labels``, and of ``ids``, or of ``id_ends`` and ``id_text``, in this order.
+        bits: K.
+        classes: C.
+        model: Hash of the model.
+
+    Raises:
+        HashprobeError: sections that do not fit each other, or the operating system refused to write.
+    """
+    with replacing(user_path(path)) as temporary, temporary.open("r+b") as file:
+        file.write(b"\0" * HEADER_BYTES)
+        lengths, digest = _write_sections(file, sections)
+        header = _Header(
+            bits=bits,
+            classes=classes,
+            items=lengths["codes"] // -(-bits // 8),
+            model=model,
+            ids="numbers" if "ids" in lengths else "texts" if "id_text" in lengths else "rows",
+            text_bytes=lengths.get("id_text", 0),
+            sha256=digest,
+        )
+        shapes = {
+            name: math.prod(shape) * int(dtype[-1])
+            for name, (_, dtype, shape) in header.sections()[0].items()
+        }
+        if lengths != shapes:
+            raise HashprobeError(
+                f"{path} is not written: codes, labels and ids are of different numbers of items."
+            )
+        head = _FIXED.pack(MAGIC, VERSION) + json.dumps(asdict(header)).encode()
+        head = head.ljust(HEADER_BYTES - DIGEST_BYTES, b"\0")
+        file.seek(0)
+        file.write(head + hashlib.sha256(head).digest())
 
 
 def _read_header(path: Path) -> tuple[_Header, dict[str, Section]]:

@@ -5,7 +5,7 @@ from hashprobe.hashing.models.outside.files import check_deterministic, has_grad
 from hashprobe.hashing.models.outside.network import Hyperplanes
 from hashprobe.hashing.models.outside.perceptual import PerceptualSettings, perceptual_hash
 from hashprobe.hashing.models.outside.ranked import RankedService
-from hashprobe.hashing.models.outside.services import open_service
+from hashprobe.hashing.models.outside.services import open_service, service_of, share_service
 from hashprobe.hashing.models.outside.settings import FileSettings
 
 __all__ = [
@@ -20,4 +20,6 @@ __all__ = [
     "open_file",
     "open_service",
     "perceptual_hash",
+    "service_of",
+    "share_service",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,34 @@ def open_service(text: str, *, names: Sequence[str] = ()) -> HashModel | RankedS
     model.source = what
     check_deterministic(model, noise)
     return model
+
+
+def service_of(model: HashModel) -> Service | None:
+    """Return the service that a model asks, or ``None``."""
+    return model.network.service if isinstance(model.network, ServiceNetwork) else None
+
+
+def share_service(model: HashModel, workers: int, asked: int) -> None:
+    """Let a model ask only as much as one of several processes may, so that all together keep to its rate and questions.
+
+    Args:
+        model: Any model, just opened; one that is no service is left alone.
+        workers: How many processes ask.
+        asked: Questions that another process has asked already.
+
+    Raises:
+        HashprobeError: there are not enough questions for all.
+    """
+    service = service_of(model)
+    if service is None:
+        return
+    rate, most = service.settings.per_second, service.settings.questions
+    each = None if most is None else max(0, most - asked) // workers
+    if each is not None and each <= service.asked:
+        raise HashprobeError(
+            f"questions={most} is too little for {workers} processes, each of which asks {service.asked} to begin with; "
+            "raise it, or give fewer --workers."
+        )
+    service.settings = replace(
+        service.settings, per_second=None if rate is None else rate / workers, questions=each
+    )
