@@ -73,7 +73,7 @@ class SquareSearch(Attack):
                     window = (slice(None), slice(top, top + side[0]), slice(edge, edge + side[1]))
                     shape = (3, 1, 1)
                 signs = torch.from_numpy(draws[row].choice((-1.0, 1.0), size=shape)).to(images)
-                changed = (place, *window)
+                changed: tuple[int | slice, ...] = (place, *window)
                 before.append((changed, tried[changed].clone()))
                 tried[changed] = (images[(row, *window)] + epsilon * signs).clamp(0, 1)
             found = score(tried, rows)

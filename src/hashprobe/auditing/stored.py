@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hashprobe.auditing.photos import Photos
-from hashprobe.data.images.decoding import UnusableImage
+from hashprobe.data.images.decoding import UnusableImage, decode_image
 from hashprobe.data.images.parallel import in_order
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
@@ -125,6 +125,33 @@ def encode(
     return _once(photos, rows_of, codes, pixels_of, left_out)
 
 
+def usable(photos: Photos, *, progress: bool = False) -> Stored:
+    """Return which photographs can be used, each once, for a search that gives no codes: there are zero bytes of each.
+
+    Raises:
+        HashprobeError: fewer than two can be used.
+    """
+    rows, pixels, left_out = list[int](), list[int](), list[tuple[str, str]]()
+    with progress_bar("photographs", len(photos.names), show=progress) as advance:
+        for number in range(len(photos.names)):
+            try:
+                picture = decode_image(photos.read(number), None, still=True)
+            except UnusableImage as error:
+                left_out.append((photos.names[number], str(error)))
+            else:
+                rows.append(number)
+                pixels.append(int(_pixels(picture), 16))
+            advance(1)
+    none = np.zeros((len(rows), 0), dtype=np.uint8)
+    return _once(photos, np.array(rows, dtype=np.intp), none, np.array(pixels, dtype=np.uint64), left_out)
+
+
+def _pixels(picture: Picture) -> str:
+    return blake2b(
+        bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=PIXEL_BYTES
+    ).hexdigest()
+
+
 def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
     """Return the fingerprint under which codes are kept; facts are what else they hang on, as a plugin's bytes."""
     return fingerprint("photo codes 1", pipeline.model.sha256(), pipeline.size, photos.identity(), *facts)
@@ -189,9 +216,7 @@ def _encode_shard(photos: Photos, rows: Iterable[int], pipeline: Pipeline, advan
                 made = pipeline.model.codes(np.stack([picture for _, picture in waiting]))
             for (place, picture), code in zip(waiting, made, strict=True):
                 shard.codes[place] = code.tobytes().hex()
-                shard.pixels[place] = blake2b(
-                    bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=PIXEL_BYTES
-                ).hexdigest()
+                shard.pixels[place] = _pixels(picture)
             waiting.clear()
 
     for place, found in enumerate(in_order(decode, numbers)):
