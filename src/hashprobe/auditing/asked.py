@@ -83,6 +83,7 @@ class AskedForLists(Asked):
             raise HashprobeError("--index: the service gives no codes, and searches an index of its own.")
         self.service, self.photos = service, photos
         self.length = (search and search.top_k) or LISTED
+        self._check_length(len(photos.names))
         check_lists(service, photos, self.length)
         self.facts = {"service": service.service.name, "listed": self.length}
 
@@ -95,9 +96,12 @@ class AskedForLists(Asked):
     ) -> AuditedSearch:
         """Decode the photographs, of which it stores those that can be used."""
         stored = usable(self.photos, progress=progress)
-        if self.length >= len(stored.rows):
+        self._check_length(len(stored.rows))
+        return ListSearch(self.service, self.photos, stored, self.length)
+
+    def _check_length(self, count: int) -> None:
+        if self.length >= count:
             raise HashprobeError(
-                f"--top-k: of {len(stored.rows)} stored photographs every one is among the first {self.length}; give fewer, or "
+                f"--top-k: of {count} stored photographs every one is among the first {self.length}; give fewer, or "
                 "more photographs."
             )
-        return ListSearch(self.service, self.photos, stored, self.length)

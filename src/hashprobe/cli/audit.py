@@ -116,7 +116,9 @@ def audit(
         threshold=threshold,
         false_positives=false_positives,
         image_size=image_size,
-        search=None if index is None and top_k is None else read_search(index or "scan", top_k),
+        search=None
+        if index is None and top_k is None
+        else read_search("scan" if index is None else index, top_k),
         jpeg=jpeg,
         steps=steps,
         seed=seed,
