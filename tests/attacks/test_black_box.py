@@ -131,6 +131,15 @@ class TestSquare:
         torch.testing.assert_close(moved.abs(), torch.full_like(moved, EPSILON))
         assert not torch.equal(moved[0], moved[1])
 
+    def test_an_image_that_has_reached_its_goal_stays_while_others_go_on(self) -> None:
+        model, codes = banded_model(), np.array([[0b10000000], [255]], dtype=np.uint8)
+        attack = Square(epsilon=EPSILON, questions=600)
+        result = attack.run(model, IMAGES, Goal(codes=codes))
+        alone = attack.run(model, IMAGES[:1], Goal(codes=codes[:1]))
+        assert result.cost.questions[0] == alone.cost.questions[0] < result.cost.questions[1] == 600
+        assert torch.equal(result.images[0], alone.images[0])
+        assert model.codes(result.images)[0] == codes[0]
+
 
 class TestRayS:
     @pytest.mark.parametrize("objective", ["targeted", "untargeted"])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loopback import hexed, serving
 from photographs import photograph, photographs
 
 from hashprobe import hashing
@@ -29,6 +28,7 @@ from hashprobe.hashing import HashModel, open_model, service_of, share_service
 from hashprobe.plugins import load_plugins
 from hashprobe.retrieval import open_code_store
 from helpers import SIZE
+from loopback import hexed, serving
 
 PLUGIN = '''
 import time
@@ -189,7 +189,7 @@ def test_an_audit_takes_what_was_encoded(
     without = audit(
         open_model("mine"), images, out=tmp_path / "a", settings=settings, cache_dir=tmp_path / "cache"
     )
-    monkeypatch.setattr("hashprobe.auditing.run.encode", None)
+    monkeypatch.setattr("hashprobe.auditing.asked.encode", None)
     given = {"out": tmp_path / "b", "codes": tmp_path / "codes"}
     found = audit(open_model("mine"), images, settings=settings, **given)  # type: ignore[arg-type]
     assert found == without

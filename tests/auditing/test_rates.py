@@ -87,6 +87,7 @@ def test_the_hardest_threshold_is_found_by_trying_all(
 def test_nothing_has_no_rate() -> None:
     with pytest.raises(HashprobeError, match="no rate of evasion"):
         curve("evasion", [], BITS)
-    with pytest.raises(HashprobeError, match="lie in 0 to 9; found 10"):
-        curve("evasion", [10], BITS)
+    with pytest.raises(HashprobeError, match="lie in 0 to 9; found 11"):
+        curve("evasion", [11], BITS)
+    assert curve("evasion", [10, 3], BITS).counts.tolist() == [2] * 3 + [1] * 7, "found at no threshold"
     assert hardest(np.zeros(3), [], 0.5) is None

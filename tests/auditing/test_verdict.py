@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hashprobe.auditing.findings import AttackRow, BestThreshold, EditRow, Findings, LeftOut, Rate
+from hashprobe.auditing.findings import Findings
 from hashprobe.auditing.rates import wilson
+from hashprobe.auditing.rows import AttackRow, BestThreshold, EditRow, LeftOut, Rate
 from hashprobe.auditing.text import audit_lines
 from hashprobe.auditing.verdict import next_steps, not_tested, percent, threshold_sentence, verdict
 from hashprobe.errors import HashprobeError
@@ -84,7 +85,7 @@ NOISE = attack("Noise", "evasion", 1, "nothing")
     [
         (
             (WHITE, NOISE),
-            "This search is easily evaded: at the threshold of 10 bits, with changes of at most 8/255",
+            "This search is easily evaded: at the threshold of 10 bits, with changes of at most 8/255 a value, an attacker",
         ),
         (
             (WHITE, attack("FewStep", "collision", 80, "gradients")),
@@ -100,14 +101,51 @@ def test_the_verdict_follows_the_intervals(attacks: tuple[AttackRow, ...], begin
     said = verdict(findings(*attacks))
     assert said.startswith(begins)
     weak = any(row.is_attack and row.rate.count <= 2 for row in attacks)
-    assert ("stored pictures (no more than noise)" in said) == weak
+    assert ("no attack hides more stored pictures than noise does (Square: 2 of 100" in said) == weak
     assert "and the worst (mirrored) 10 of 100 (5.5 to 17\u00a0%)" in said
 
 
-def test_the_smallest_budget_is_spoken_of_where_the_usual_was_not_measured() -> None:
-    other = attack("FewStep", "evasion", 97, "gradients", "16/255")
-    assert "of at most 16/255 a value" in verdict(findings(other))
-    assert "within RMS 0.01" in verdict(findings(attack("PGD", "evasion", 97, "gradients", "RMS 0.01")))
+def test_the_verdict_names_the_smallest_budget_at_which_something_works_and_what_was_not_tried() -> None:
+    tried = [
+        attack(name, aim, count, access, budget)
+        for name, aim, access, counts in (
+            ("Square", "evasion", "codes", (60, 3, 0)),
+            ("Square", "collision", "codes", (0, 0, 0)),
+            ("Noise", "evasion", "nothing", (0, 0, 0)),
+        )
+        for budget, count in zip(("16/255", "8/255", "4/255"), counts, strict=True)
+    ]
+    found = findings(*tried)
+    assert (found.budgets, found.headline) == (["4/255", "8/255", "16/255"], "16/255")
+    said = verdict(found)
+    assert said.startswith(
+        "This search is easily evaded: at the threshold of 10 bits, with changes of at most 16/255 a value, one"
+    )
+    assert (
+        "hides 60 of 100 (50 to 69\u00a0%) stored pictures, and within 8/255 no more than noise does; "
+        in said
+    )
+    assert "no attack passes off more as a chosen other than chance does (Square: 0 of 100" in said
+    assert said.endswith(
+        "Not tried: changes beyond 16/255, more than 1,000 questions a picture and attackers who have the network."
+    )
+    found = findings(*tried, attack("FewStep", "evasion", 20, "gradients", "4/255"), WHITE)
+    assert found.headline == "4/255"
+    said = verdict(found)
+    assert (
+        "an attacker who has the network (FewStep) hides 20 of 100 (13 to 29\u00a0%) stored pictures; 97 of 100"
+        in said
+    )
+    assert said.endswith("Not tried: changes beyond 16/255 and more than 1,000 questions a picture.")
+
+
+def test_budgets_of_another_norm_are_spoken_of_where_there_are_no_others() -> None:
+    rows = [attack("PGD", "evasion", 97, "gradients", budget) for budget in ("RMS 0.02", "RMS 0.01")]
+    assert findings(*rows).budgets == ["RMS 0.01", "RMS 0.02"]
+    said = verdict(findings(*rows))
+    assert "with changes within RMS 0.01, an attacker" in said
+    assert said.endswith("Not tried: changes beyond RMS 0.02 and attackers without the network.")
+    assert findings(*rows, WHITE).budgets == ["8/255"]
 
 
 def test_what_to_do_follows_from_what_was_found() -> None:

@@ -53,26 +53,36 @@ class SquareSearch(Attack):
         """
         draws, epsilon = draws_of(generator, len(images)), 1.0 if self.epsilon is None else self.epsilon
         count, (height, width) = len(images), images.shape[2:]
-        best = images.clone()
-        reached = score(images, np.arange(count))
+        best, rows = images.clone(), np.arange(count)
+        reached, tried = score(images, rows), images.clone()
         for question in range(1, self.questions):
-            rows = np.flatnonzero(reached < REACHED)
+            left = rows[reached[rows] < REACHED]
+            if len(left) < len(rows):
+                best[rows] = tried
+                rows, tried = left, best[left]
             if len(rows) == 0:
                 break
-            tried = best[rows]
+            # Windows are changed in place, and put back where they are not kept: a copy of all pictures a question costs more.
+            before = list[tuple[tuple[int | slice, ...], torch.Tensor]]()
             for place, row in enumerate(rows):
                 if question == 1:
                     window, shape = (slice(None),) * 3, (3, 1, width)
                 else:
                     side = side_of(self.square, question / self.questions, height, width)
-                    top, left = draws[row].integers((height - side[0] + 1, width - side[1] + 1))
-                    window = (slice(None), slice(top, top + side[0]), slice(left, left + side[1]))
+                    top, edge = draws[row].integers((height - side[0] + 1, width - side[1] + 1))
+                    window = (slice(None), slice(top, top + side[0]), slice(edge, edge + side[1]))
                     shape = (3, 1, 1)
                 signs = torch.from_numpy(draws[row].choice((-1.0, 1.0), size=shape)).to(images)
-                tried[(place, *window)] = (images[(row, *window)] + epsilon * signs).clamp(0, 1)
+                changed: tuple[int | slice, ...] = (place, *window)
+                before.append((changed, tried[changed].clone()))
+                tried[changed] = (images[(row, *window)] + epsilon * signs).clamp(0, 1)
             found = score(tried, rows)
             kept = found >= reached[rows]
-            best[rows[kept]], reached[rows[kept]] = tried[kept], found[kept]
+            for (changed, own), keep in zip(before, kept, strict=True):
+                if not keep:
+                    tried[changed] = own
+            reached[rows[kept]] = found[kept]
+        best[rows] = tried
         return best
 
 

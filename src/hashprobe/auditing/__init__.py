@@ -3,6 +3,7 @@
 from hashprobe.auditing.edits import EDITS, Edit
 from hashprobe.auditing.findings import Findings
 from hashprobe.auditing.page import write_audit_report
+from hashprobe.auditing.photos import find_photos
 from hashprobe.auditing.run import audit
 from hashprobe.auditing.settings import AuditSettings, Budget
 from hashprobe.auditing.text import audit_lines
@@ -15,5 +16,6 @@ __all__ = [
     "Findings",
     "audit",
     "audit_lines",
+    "find_photos",
     "write_audit_report",
 ]

@@ -55,19 +55,22 @@ def lines_of(found: Findings, points: Sequence[Mapping[str, Any]]) -> list[Line]
             about = {"measure": aim, "attack": row.name, "budget": row.budget, "questions": row.questions}
             wanted.append((f"{aim}: {row.name}{asked}", kind, {**about, "jpeg": None}))
     edit = found.worst_edit
-    wanted.append(("false positives: unrelated pairs that match", "pairs", {"measure": "false positive"}))
+    if found.pairs is not None:
+        wanted.append(("false positives: unrelated pairs that match", "pairs", {"measure": "false positive"}))
     wanted.append((f"missed: {edit.title}", "benign", {"measure": "miss", "edit": edit.name}))
     return [_line(title, kind, points, about) for title, kind, about in wanted]
 
 
 def _line(title: str, kind: str, points: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Line:
+    about = {**about, "index": None}  # lines are of exact distances
     own = [point for point in points if all(point.get(name) == value for name, value in about.items())]
     rates, low, high = ([float(point[name]) for point in own] for name in ("rate", "low", "high"))
     return Line(title, kind, rates, low, high)
 
 
-def draw(lines: Sequence[Line], threshold: int, bits: int) -> Markup:
-    """Return a drawing of rates over the threshold, with a line at the one that is spoken of."""
+def draw(lines: Sequence[Line], threshold: int, bits: int, *, lists: bool = False) -> Markup:
+    """Return a drawing of rates over the threshold, or over places in a list, with a line at the one that is spoken of."""
+    axis, here = ("places before it", f"{threshold}") if lists else ("threshold, bits", f"{threshold} bits")
     last = max(threshold + 1, min(bits, _settled(lines)))
 
     def at(place: float, share: float) -> tuple[float, float]:
@@ -84,7 +87,7 @@ def draw(lines: Sequence[Line], threshold: int, bits: int) -> Markup:
         across, down = at(place, 0)
         parts.append(f'<text x="{across}" y="{down + 17}" text-anchor="middle">{place}</text>')
     across, down = at(last / 2, 0)
-    parts.append(f'<text x="{across}" y="{down + 34}" text-anchor="middle">threshold, bits</text>')
+    parts.append(f'<text x="{across}" y="{down + 34}" text-anchor="middle">{axis}</text>')
     for line in lines:
         ends = [at(place, share) for place, share in enumerate(line.high[: last + 1])]
         ends += [at(place, share) for place, share in reversed(list(enumerate(line.low[: last + 1])))]
@@ -96,7 +99,7 @@ def draw(lines: Sequence[Line], threshold: int, bits: int) -> Markup:
         )
     (across, top), (_, down) = at(threshold, 1), at(threshold, 0)
     parts.append(f'<line class="here" x1="{across}" y1="{top}" x2="{across}" y2="{down}"/>')
-    parts.append(f'<text class="here" x="{across + 5}" y="{top + 11}">{threshold} bits</text>')
+    parts.append(f'<text class="here" x="{across + 5}" y="{top + 11}">{here}</text>')
     said = escape(", ".join(line.title for line in lines))
     return Markup(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Rates over the threshold: {said}">{"".join(parts)}</svg>'

@@ -9,7 +9,7 @@ from hashprobe.auditing.shards import answering
 from hashprobe.data.images.decoding import UnusableImage, check_image_size, decode_image
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.own_size import Picture, Pipeline
-from hashprobe.hashing import HashModel, check_deterministic, frozen
+from hashprobe.hashing import HashModel, RankedService, check_deterministic, frozen
 from hashprobe.images import as_images
 
 USUAL_SIZE = 64
@@ -38,23 +38,50 @@ def check_answers(pipeline: Pipeline, photos: Photos) -> str | None:
     Raises:
         HashprobeError: no photograph can be used, the model fails, or its second answer is another one.
     """
-    found: list[tuple[str, Picture, bytes]] = []
-    first_reason = ""
+    found = _first_usable(photos, pipeline.size)
+    for number, picture in found:
+        with answering(photos.names[number]):
+            check_deterministic(pipeline.model, as_images(picture[None], pipeline.model.device))
+    number, _ = found[0]
+    own_size = decode_image(photos.read(number), None, still=True)
+    return _why_no_gradients(pipeline.at_own_size, own_size, photos.names[number])
+
+
+def check_lists(service: RankedService, photos: Photos, length: int) -> None:
+    """Ask a service that answers with lists twice about a few photographs.
+
+    Raises:
+        HashprobeError: no photograph can be used, the service fails, its second list is another one, or it lists none of them.
+    """
+    listed = False
+    for number, picture in _first_usable(photos, None):
+        first, second = (service.ranked(picture[None], length)[0] for _ in range(2))
+        if (first != second).any():
+            raise HashprobeError(
+                f"the service {service.service.name} lists other items for {photos.names[number]} when it is asked again; "
+                "nothing can be measured on it."
+            )
+        listed |= number in first
+    if not listed:
+        raise HashprobeError(
+            f"the service {service.service.name} lists none of the photographs that it was asked about; its ids must be their "
+            f"names, as {photos.names[0]!r}, or their numbers in the order of the names, from 0."
+        )
+
+
+def _first_usable(photos: Photos, size: int | None) -> list[tuple[int, Picture]]:
+    """Return the first few photographs that can be used, as a model gets them, by their numbers."""
+    found, reason = list[tuple[int, Picture]](), ""
     for number, name in enumerate(photos.names):
         try:
-            data = photos.read(number)
-            found.append((name, pipeline.decode(data), data))
+            found.append((number, decode_image(photos.read(number), size, still=True)))
         except UnusableImage as error:
-            first_reason = first_reason or f" ({name} {error})"
+            reason = reason or f" ({name} {error})"
         if len(found) == ASKED_TWICE:
             break
     if not found:
-        raise HashprobeError(f"{photos.folder} holds no photograph that can be used{first_reason}.")
-    for name, picture, _ in found:
-        with answering(name):
-            check_deterministic(pipeline.model, as_images(picture[None], pipeline.model.device))
-    name, _, data = found[0]
-    return _why_no_gradients(pipeline.at_own_size, decode_image(data, None, still=True), name)
+        raise HashprobeError(f"{photos.folder} holds no photograph that can be used{reason}.")
+    return found
 
 
 def _why_no_gradients(model: HashModel, photograph: Picture, name: str) -> str | None:

@@ -2,182 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
-from hashprobe.auditing.kept import Measured
-from hashprobe.auditing.rates import Curve
+from hashprobe.auditing.rows import (
+    AttackRow,
+    BestThreshold,
+    Checked,
+    EditRow,
+    IndexRow,
+    LeftOut,
+    PictureRow,
+    Rate,
+)
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json
+from hashprobe.settings_text import read_value
 
 FINDINGS_FILE = "findings.json"
 MOST_LEFT_OUT = 20
 """Photographs that cannot be used and are named one by one."""
 
 
-PictureFile = Annotated[str, Field(pattern=r"^pictures/[A-Za-z0-9-]+\.png$")]
-"""A file that the audit wrote; a page shows no other."""
-
-
-class _Checked(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class Rate(_Checked):
-    """A share with its 95 % interval.
-
-    Attributes:
-        rate: ``count / of``.
-        low: Lower end.
-        high: Upper end.
-        count: How often.
-        of: Out of how many.
-    """
-
-    rate: float
-    low: float
-    high: float
-    count: int
-    of: int
-
-    @classmethod
-    def at(cls, curve: Curve, threshold: int) -> Rate:
-        """Return the rate of a curve at a threshold."""
-        ends = (float(own[threshold]) for own in (curve.rates, curve.low, curve.high))
-        rate, low, high = (round(end, 9) for end in ends)
-        return cls(rate=rate, low=low, high=high, count=int(curve.counts[threshold]), of=curve.of)
-
-
-class AttackRow(_Checked):
-    """An attack at the threshold.
-
-    Attributes:
-        name: Of the attack.
-        title: What it does.
-        access: What it sees.
-        aim: ``evasion`` or ``collision``.
-        budget: As it was given.
-        questions: How many it may ask for a picture.
-        rate: How often it succeeds.
-        jpeg: The same after pictures were stored as JPEG.
-        bits: Median of the distances after it, and before.
-        asked: Mean of the questions that were asked.
-        linf: Largest change of a value, over all pictures.
-        l2: Mean length of the change.
-        rms: Mean of the roots of the mean squared changes.
-        ssim: Mean structural similarity.
-        first: How often a picture's own stored copy is listed first.
-        precision: Mean average precision.
-    """
-
-    name: str
-    title: str
-    access: str
-    aim: str
-    budget: str
-    questions: int | None
-    rate: Rate
-    jpeg: Rate | None
-    bits: tuple[float, float]
-    asked: float | None
-    linf: float
-    l2: float
-    rms: float
-    ssim: float
-    first: float
-    precision: float
-
-    @property
-    def is_attack(self) -> bool:
-        """Whether it is more than noise."""
-        return self.access != "nothing"
-
-    @property
-    def white_box(self) -> bool:
-        """Whether it sees the network."""
-        return self.access == "gradients"
-
-
-class EditRow(_Checked):
-    """A benign edit at the threshold.
-
-    Attributes:
-        name: Of the edit.
-        title: What it does.
-        rate: How often an edited copy is missed.
-        bits: Median of the distances.
-        first: How often a picture's own stored copy is listed first.
-        precision: Mean average precision.
-    """
-
-    name: str
-    title: str
-    rate: Rate
-    bits: float
-    first: float
-    precision: float
-
-
-class BestThreshold(_Checked):
-    """The threshold that costs the attacker most, for one budget.
-
-    Attributes:
-        budget: As it was given.
-        threshold: In bits; ``None`` where none keeps to the false positives.
-        rate: The share of pictures that the best attack there succeeds on.
-        missed: The share of benign copies that are missed there, the mean over edits.
-    """
-
-    budget: str
-    threshold: int | None
-    rate: float | None
-    missed: float | None
-
-
-class PictureRow(_Checked):
-    """One of the weakest pictures.
-
-    Attributes:
-        file: Of the attacked picture, within the folder.
-        photograph: Name of the photograph.
-        photograph_file: Its copy, likewise, so that the folder can be moved.
-        other: Name of the one that it is to be taken for.
-        other_file: Its copy.
-        attack: Which attack.
-        aim: Of the attack.
-        budget: As it was given.
-        distance: Bits after it.
-        before: Bits before.
-        rms: Of the change.
-        ssim: To the photograph.
-    """
-
-    file: PictureFile
-    photograph: str
-    photograph_file: PictureFile
-    other: str | None
-    other_file: PictureFile | None
-    attack: str
-    aim: str
-    budget: str
-    distance: int
-    before: int
-    rms: float
-    ssim: float
-
-
-class LeftOut(_Checked):
-    """What was not measured, and why."""
-
-    name: str
-    why: str
-
-
-class Findings(_Checked):
+class Findings(Checked):
     """What an audit found.
 
     Attributes:
@@ -192,15 +41,18 @@ class Findings(_Checked):
         queries: How many were attacked and edited.
         classes: Names of the classes; empty under the instance protocol.
         size: Side of the square that the model is given; ``None`` where it resizes by itself.
+        listed: How many of the first items of a list count as found, of a search that answers with lists alone; ``None`` of one
+            that gives codes. Distances are places in the list then, from 0.
         jpeg: Quality of the JPEG that attacked pictures were stored as as well.
         threshold: A picture is found at so many bits or fewer.
         given: Whether the threshold was given.
         limit: The share of false positives that may be.
-        pairs: How often pairs of unrelated pictures match.
-        strangers: How often a picture finds some unrelated one.
+        pairs: How often pairs of unrelated pictures match; ``None`` where the search tells no distances.
+        strangers: How often a picture finds some unrelated one, likewise.
         chance_precision: Average precision of a random order, where there are labels.
         attacks: At the threshold.
         edits: At the threshold.
+        index: The search index, where one was audited.
         best: The threshold that costs the attacker most, for each budget.
         skipped: Attacks that were not made.
         pictures: The weakest.
@@ -217,15 +69,17 @@ class Findings(_Checked):
     queries: int
     classes: list[str]
     size: int | None
+    listed: int | None = None
     jpeg: int | None
     threshold: int
     given: bool
     limit: float
-    pairs: Rate
-    strangers: Rate
+    pairs: Rate | None
+    strangers: Rate | None
     chance_precision: float | None
     attacks: list[AttackRow]
     edits: list[EditRow]
+    index: IndexRow | None = None
     best: list[BestThreshold]
     skipped: list[LeftOut]
     pictures: list[PictureRow]
@@ -272,11 +126,43 @@ class Findings(_Checked):
         ]
         return max(rows, key=lambda row: row.rate.rate, default=None)
 
+    def works(self, row: AttackRow) -> bool:
+        """Say whether an attack does more than noise of its size, or than chance: its interval lies above theirs."""
+        if row.aim == "collision":
+            return row.rate.low > self.chance
+        noise = [own.rate.high for own in self.attacks if not own.is_attack and own.budget == row.budget]
+        return row.rate.low > max(noise, default=0.0)
+
+    @property
+    def chance(self) -> float:
+        """How often an unrelated picture is found at most: the upper end for pairs, or a list's share of all pictures."""
+        if self.pairs is not None:
+            return max(self.pairs.high, self.pairs.rate)
+        return (self.listed or 0) / self.stored
+
+    @property
+    def where(self) -> str:
+        """The threshold that sentences speak of, in words."""
+        if self.listed is not None:
+            return f"among the first {self.listed} that the search lists"
+        return f"at the threshold of {self.threshold} bits"
+
+    @property
+    def budgets(self) -> list[str]:
+        """The budgets of the attacks, the smallest first: largest changes of a value, or, without any, those of another norm."""
+        given = list(dict.fromkeys(row.budget for row in self.attacks if row.is_attack))
+        return sorted([own for own in given if " " not in own] or given, key=_amount)
+
+    def first(self, aim: str, *, white_box: bool | None = None) -> AttackRow | None:
+        """Return the strongest attack of an aim within the smallest budget at which any works; ``None`` where none does."""
+        rows = (self.strongest(aim, own, white_box=white_box) for own in self.budgets)
+        return next((row for row in rows if row is not None and self.works(row)), None)
+
     @property
     def headline(self) -> str:
-        """The budget that sentences speak of: 8/255, or else the first that was measured."""
-        budgets = [row.budget for row in self.attacks if row.is_attack]
-        return "8/255" if "8/255" in budgets or not budgets else budgets[0]
+        """The budget that sentences speak of: the smallest at which an attack works, or else the largest that was tried."""
+        firsts = [row.budget for aim in ("evasion", "collision") if (row := self.first(aim)) is not None]
+        return min(firsts, key=_amount) if firsts else ([*self.budgets] or ["8/255"])[-1]
 
     @property
     def missed(self) -> float:
@@ -289,6 +175,7 @@ class Findings(_Checked):
         return max(self.edits, key=lambda row: row.rate.rate)
 
 
-def means(rows: Sequence[Measured], field: str) -> float:
-    """Return the mean of a number over pictures."""
-    return float(np.mean([getattr(row, field) for row in rows]))
+def _amount(budget: str) -> float:
+    """Return the size of a budget as its text says it: ``8/255``, ``RMS 0.01``."""
+    amount = read_value(budget.rpartition(" ")[2])
+    return float(amount) if isinstance(amount, int | float) else 0.0

@@ -3,73 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from hashprobe import retrieval
 from hashprobe.auditing.edits import EDITS
-from hashprobe.auditing.findings import (
-    MOST_LEFT_OUT,
+from hashprobe.auditing.findings import MOST_LEFT_OUT, Findings
+from hashprobe.auditing.kept import Measured
+from hashprobe.auditing.made import Made, MadeAttack, MadeEdit, far_of
+from hashprobe.auditing.plan import AUDITED, Planned
+from hashprobe.auditing.rates import Curve, hardest
+from hashprobe.auditing.rows import (
     AttackRow,
     BestThreshold,
     EditRow,
-    Findings,
+    IndexRow,
     LeftOut,
     PictureRow,
     Rate,
     means,
 )
-from hashprobe.auditing.kept import Measured
-from hashprobe.auditing.plan import AUDITED, Planned, Skipped
-from hashprobe.auditing.rates import Curve, hardest
 from hashprobe.auditing.work import Audit
 from hashprobe.evaluation.own_size import as_file
 from hashprobe.files import replacing
-
-
-@dataclass(frozen=True)
-class MadeAttack:
-    """An attack that was made.
-
-    Attributes:
-        planned: What it is.
-        rows: What was measured on each picture.
-        curve: How often it succeeds at each threshold.
-        jpeg: The same after pictures were stored as JPEG.
-    """
-
-    planned: Planned
-    rows: list[Measured]
-    curve: Curve
-    jpeg: Curve | None
-
-
-@dataclass(frozen=True)
-class Made:
-    """What was measured.
-
-    Attributes:
-        threshold: That sentences speak of.
-        pairs: False positives.
-        strangers: How often a picture finds some unrelated one.
-        edits: Of each benign edit its name, what was measured on each picture, and how often it is missed.
-        attacks: The attacks.
-        skipped: Those that were not made.
-    """
-
-    threshold: int
-    pairs: Curve
-    strangers: Curve
-    edits: list[tuple[str, list[Measured], Curve]]
-    attacks: list[MadeAttack]
-    skipped: list[Skipped]
-
-    @property
-    def curves(self) -> list[Curve]:
-        """All of them."""
-        attacks = [own for each in self.attacks for own in (each.curve, each.jpeg) if own is not None]
-        return [self.pairs, self.strangers, *(own for *_, own in self.edits), *attacks]
 
 
 def gather(work: Audit, made: Made, name: str) -> Findings:
@@ -92,17 +48,19 @@ def gather(work: Audit, made: Made, name: str) -> Findings:
         left_out=[LeftOut(name=own, why=why) for own, why in stored.left_out[:MOST_LEFT_OUT]],
         queries=len(work.queries),
         classes=list(work.labels.class_names) if work.labels else [],
-        size=work.pipeline.size,
+        size=work.search.size,
+        listed=None if made.pairs else made.threshold + 1,
         jpeg=settings.jpeg,
         threshold=made.threshold,
         given=settings.threshold is not None,
         limit=settings.false_positives,
-        pairs=Rate.at(made.pairs, made.threshold),
-        strangers=Rate.at(made.strangers, made.threshold),
+        pairs=_at(made.pairs, made.threshold),
+        strangers=_at(made.strangers, made.threshold),
         chance_precision=_chance(work),
         attacks=[_attack_row(own, made.threshold) for own in made.attacks],
-        edits=[_edit_row(*own, made.threshold) for own in made.edits],
-        best=_best(made, settings.false_positives),
+        edits=[_edit_row(own, made.threshold) for own in made.edits],
+        index=_index_row(work, made),
+        best=_best(made, made.pairs, settings.false_positives) if made.pairs else [],
         skipped=[LeftOut(name=own.name, why=own.why) for own in made.skipped],
         pictures=[],
     )
@@ -116,14 +74,32 @@ def _chance(work: Audit) -> float | None:
     return float(retrieval.chance_level(labels[work.queries], labels).mean())
 
 
-def _edit_row(name: str, rows: Sequence[Measured], missed: Curve, threshold: int) -> EditRow:
+def _at(curve: Curve | None, threshold: int) -> Rate | None:
+    return None if curve is None else Rate.at(curve, threshold)
+
+
+def _edit_row(made: MadeEdit, threshold: int) -> EditRow:
     return EditRow(
-        name=name,
-        title=EDITS[name].title,
-        rate=Rate.at(missed, threshold),
-        bits=float(np.median([row.distance for row in rows])),
-        first=means(rows, "first"),
-        precision=means(rows, "precision"),
+        name=made.name,
+        title=EDITS[made.name].title,
+        rate=Rate.at(made.curve, threshold),
+        indexed=_at(made.indexed, threshold),
+        bits=float(np.median(far_of(made.rows))),
+        first=means(made.rows, "first"),
+        precision=means(made.rows, "precision"),
+    )
+
+
+def _index_row(work: Audit, made: Made) -> IndexRow | None:
+    if made.index is None or work.settings.search is None:
+        return None
+    settings = work.settings.search.wherever()["settings"]
+    return IndexRow(
+        name=made.index.name,
+        settings={name: str(value) for name, value in settings.items()},
+        top_k=made.index.top_k,
+        recall=made.index.recall,
+        lost=Rate.at(made.index.lost, made.threshold),
     )
 
 
@@ -137,9 +113,10 @@ def _attack_row(made: MadeAttack, threshold: int) -> AttackRow:
         budget=planned.budget.text,
         questions=planned.questions,
         rate=Rate.at(made.curve, threshold),
-        jpeg=None if made.jpeg is None else Rate.at(made.jpeg, threshold),
+        jpeg=_at(made.jpeg, threshold),
+        indexed=_at(made.indexed, threshold),
         bits=(
-            float(np.median([row.distance for row in rows])),
+            float(np.median(far_of(rows))),
             float(np.median([row.before for row in rows])),
         ),
         asked=None if planned.questions is None else means(rows, "questions"),
@@ -152,13 +129,13 @@ def _attack_row(made: MadeAttack, threshold: int) -> AttackRow:
     )
 
 
-def _best(made: Made, limit: float) -> list[BestThreshold]:
+def _best(made: Made, pairs: Curve, limit: float) -> list[BestThreshold]:
     """Return the threshold that costs the attacker most, for each budget."""
-    missed = np.mean([own.rates for *_, own in made.edits], axis=0)
+    missed = np.mean([own.curve.rates for own in made.edits], axis=0)
     attacks, found = [own for own in made.attacks if own.planned.name != "Noise"], []
     for budget in dict.fromkeys(own.planned.budget.text for own in attacks):
         rates = [own.curve.rates for own in attacks if own.planned.budget.text == budget]
-        threshold, rate = hardest(made.pairs.rates, rates, limit) or (None, None)
+        threshold, rate = hardest(pairs.rates, rates, limit) or (None, None)
         lost = None if threshold is None else round(float(missed[threshold]), 9)
         found.append(BestThreshold(budget=budget, threshold=threshold, rate=rate, missed=lost))
     return found

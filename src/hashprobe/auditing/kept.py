@@ -29,6 +29,7 @@ class Measured(BaseModel):
         rms: Root of the mean squared change.
         ssim: Structural similarity to the photograph.
         questions: What was asked for it.
+        code: Its packed code in hexadecimal, where the search gives codes.
         picture: File of the attacked picture, of the few that are kept.
     """
 
@@ -45,6 +46,7 @@ class Measured(BaseModel):
     rms: float | None = Field(None, ge=0)
     ssim: float | None = None
     questions: int | None = Field(None, ge=0)
+    code: str | None = Field(None, pattern=r"^([0-9a-f]{2})+$")
     picture: str | None = None
 
 
@@ -64,12 +66,13 @@ class Cell:
         name: Of the cell, as a file may be named.
         key: Fingerprint of everything that it depends on.
         of: How many pictures it is to hold.
+        with_codes: Whether rows must have their codes; what was kept without them is measured again.
 
     Raises:
         HashprobeError: the file is damaged.
     """
 
-    def __init__(self, folder: Path, name: str, key: str, of: int) -> None:
+    def __init__(self, folder: Path, name: str, key: str, of: int, *, with_codes: bool = False) -> None:
         self.path, self.of = folder / "cells" / f"{name}-{key[:12]}.json", of
         self.rows: list[Measured] = []
         if self.path.exists():
@@ -80,7 +83,8 @@ class Cell:
                 read = None
             if read is None or read.of != of or len(read.rows) > of:
                 raise HashprobeError(f"{self.path} is damaged; delete it, and the cell is measured again.")
-            self.rows = read.rows
+            if not with_codes or all(row.code for row in read.rows):
+                self.rows = read.rows
 
     @property
     def done(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +11,15 @@ import numpy.typing as npt
 from hashprobe.auditing.edits import EDITS
 from hashprobe.auditing.kept import Cell, Measured
 from hashprobe.auditing.plan import Planned
+from hashprobe.auditing.searches import Answers
 from hashprobe.auditing.shards import answering
 from hashprobe.auditing.similarity import ssim
-from hashprobe.auditing.work import Audit, distances
+from hashprobe.auditing.work import Audit
 from hashprobe.evaluation.own_size import Picture, as_file, in_eight_bits
 from hashprobe.files import replacing
 from hashprobe.identity import version_of
 from hashprobe.progress import progress_bar
 from hashprobe.seeds import torch_generator
-from hashprobe.targets import Goal
 
 KEPT_PICTURES = 4
 """Of an attack: those that it succeeded on best."""
@@ -33,17 +34,14 @@ def measure_edit(audit: Audit, name: str, place: str = "") -> list[Measured]:
     ) as advance:
         for block in audit.blocks[_block_of(audit, len(cell.rows)) :]:
             edited = [as_file(edit(audit.photograph(query))) for query in block]
-            codes = audit.codes(edited, f"{audit.name(block[0])}, {edit.title}")
-            far = distances(codes, audit.stored.codes[audit.queries[list(block)]])
-            first, precision = audit.ranks(codes, block)
+            own = audit.queries[list(block)]
+            found = audit.search.answers(edited, own, own, f"{audit.name(block[0])}, {edit.title}")
             cell.add(
                 [
                     Measured(
                         query=query,
-                        distance=int(far[place]),
                         before=0,
-                        first=float(first[place]),
-                        precision=float(precision[place]),
+                        **_answered(found, place),
                     )
                     for place, query in enumerate(block)
                 ]
@@ -103,25 +101,20 @@ def _attacked(
     attack = planned.build(clean[0].size, audit.settings, threshold)
     own = audit.queries[queries]
     evades = planned.aim == "evasion"
-    aimed = audit.stored.codes[own if evades else audit.others[queries]]
+    counting = own if evades else audit.others[queries]
     generator = torch_generator(
         audit.settings.seed, "audit", attack.described(), planned.aim, audit.name(queries[0])
     )
     with answering(audit.name(queries[0])):
-        result = attack.run(
-            audit.pipeline.at_own_size,
-            clean,
-            Goal(objective="untargeted" if evades else "targeted", codes=aimed),
-            generator=generator,
-        )
+        before = audit.search.before(clean, own, counting)
+        goal, told = audit.search.goal(planned.aim, counting)
+        result = attack.run(audit.search.victim, clean, goal, generator=generator, **told)
     pictures = in_eight_bits(result.images, clean, attack.epsilon, attack.norm)
-    codes = audit.codes([as_file(one) for one in pictures], audit.name(queries[0]))
-    far, before = distances(codes, aimed), distances(audit.stored.codes[own], aimed)
-    stored = None
+    files, name, stored = [as_file(one) for one in pictures], audit.name(queries[0]), None
+    found = audit.search.answers(files, own, counting, name)
     if audit.settings.jpeg is not None:
         again = [as_file(one, audit.settings.jpeg) for one in pictures]
-        stored = distances(audit.codes(again, audit.name(queries[0])), aimed)
-    first, precision = audit.ranks(codes, queries)
+        stored = audit.search.answers(again, own, counting, name).far
     change = (pictures.astype(np.float64) - clean) / 255
     return [
         (
@@ -129,11 +122,9 @@ def _attacked(
             pictures[place],
             Measured(
                 query=query,
-                distance=int(far[place]),
                 before=int(before[place]),
                 jpeg=None if stored is None else int(stored[place]),
-                first=float(first[place]),
-                precision=float(precision[place]),
+                **_answered(found, place),
                 linf=float(np.abs(change[place]).max()),
                 l2=float(np.linalg.norm(change[place])),
                 rms=float(np.sqrt(np.square(change[place]).mean())),
@@ -143,6 +134,16 @@ def _attacked(
         )
         for place, query in enumerate(queries)
     ]
+
+
+def _answered(found: Answers, place: int) -> dict[str, Any]:
+    """Return what the search said of a picture as fields of :class:`Measured`."""
+    return {
+        "distance": int(found.far[place]),
+        "first": float(found.first[place]),
+        "precision": float(found.precision[place]),
+        "code": None if found.codes is None else found.codes[place].tobytes().hex(),
+    }
 
 
 def _keep_pictures(

@@ -13,8 +13,10 @@ from PIL import Image
 
 from hashprobe._version import __version__
 from hashprobe.auditing.chart import draw, lines_of
-from hashprobe.auditing.findings import Findings, PictureRow
+from hashprobe.auditing.findings import Findings
+from hashprobe.auditing.rows import PictureRow
 from hashprobe.auditing.verdict import (
+    index_sentences,
     interval,
     next_steps,
     not_tested,
@@ -90,7 +92,7 @@ def render(folder: Path) -> str:
     style = templates.source("audit.css")
     try:
         lines = lines_of(found, points)
-        chart = draw(lines, found.threshold, found.bits)
+        chart = draw(lines, found.threshold, found.bits, lists=found.listed is not None)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise HashprobeError(
             f"{folder / 'operating_points.jsonl'} is damaged; give the command of the audit again, which writes it anew."
@@ -108,7 +110,7 @@ def render(folder: Path) -> str:
         style=Markup(style),
         policy=_policy(style),
         verdict=verdict(found),
-        threshold=threshold_sentence(found),
+        threshold=" ".join([threshold_sentence(found), *index_sentences(found)]),
         steps=next_steps(found),
         gaps=not_tested(found),
         chart=chart,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hashprobe.attacks import NES, PGD, Access, Attack, FewStep, Noise, RayS, Square
+from hashprobe.attacks import NES, PGD, Access, Attack, FewStep, Noise, RandomSearch, RayS, Square
 from hashprobe.auditing.settings import AuditSettings, Budget
 from hashprobe.errors import HashprobeError, unknown_name
 
@@ -80,6 +80,15 @@ AUDITED = {
         ("evasion",),
         "black box: by found or not found alone",
     ),
+    "RandomSearch": Audited(
+        lambda epsilon, questions, steps, threshold: RandomSearch(
+            epsilon=epsilon, questions=questions, length=threshold + 1
+        ),
+        Access.RANKING,
+        ("linf",),
+        BOTH,
+        "black box: random squares, by the ranked list alone",
+    ),
     "Noise": Audited(
         lambda epsilon, questions, steps, threshold: Noise(epsilon=epsilon),
         Access.NOTHING,
@@ -90,7 +99,8 @@ AUDITED = {
 }
 """By name: of what is cheap, the strongest, as measured in docs/results; NES is made where it is named."""
 
-USUAL = ("FewStep", "PGD", "Square", "RayS", "Noise")
+USUAL = ("FewStep", "PGD", "Square", "RayS", "RandomSearch", "Noise")
+LISTS_ALONE = "the service answers with ranked lists alone"
 
 
 @dataclass(frozen=True)
@@ -129,23 +139,26 @@ class Skipped:
 
 
 def plan(
-    settings: AuditSettings, no_gradients: str | None, *, collisions: bool = True
+    settings: AuditSettings, no_gradients: str | None, *, lists: bool = False, collisions: bool = True
 ) -> tuple[list[Planned], list[Skipped]]:
     """Return the attacks that are made, and those that are not.
 
     Args:
         settings: What is asked for.
         no_gradients: Why the model gives none; ``None`` where it does.
+        lists: Whether the search answers with ranked lists and no codes.
         collisions: Whether there are unrelated pictures to be taken for.
 
     Raises:
-        HashprobeError: an unknown attack.
+        HashprobeError: an unknown attack, or an access that the search does not give.
     """
     for name in settings.attacks:
         if name not in AUDITED:
             raise unknown_name("audited attack", name, AUDITED)
     wanted = settings.attacks or USUAL
-    sees = Access(settings.access or ("codes" if no_gradients else "gradients"))
+    sees = Access(settings.access or ("ranking" if lists else "codes" if no_gradients else "gradients"))
+    if lists and sees is not Access.RANKING:
+        raise HashprobeError(f"--access {sees.value}: {LISTS_ALONE}; leave it out.")
     if no_gradients and sees is Access.GRADIENTS:
         raise HashprobeError(
             f"--access gradients: the model gives none ({no_gradients}); leave it out, or give codes."
@@ -154,8 +167,14 @@ def plan(
     planned, skipped = list[Planned](), list[Skipped]()
     for name, attack in AUDITED.items():
         why = None
-        if name not in wanted:
+        if attack.access is Access.RANKING and not lists:
+            if name not in settings.attacks:
+                continue
+            why = "it reads ranked lists, and this search gives codes, of which Square sees more"
+        elif name not in wanted:
             why = f"it was not asked for (--attack {name})"
+        elif lists and not sees.allows(attack.access):
+            why = f"it needs {attack.access.value}, and {LISTS_ALONE}"
         elif attack.access is Access.GRADIENTS and no_gradients:
             why = f"it needs gradients, and {no_gradients}"
         elif not sees.allows(attack.access):
@@ -168,7 +187,7 @@ def plan(
         if why:
             skipped.append(Skipped(name, why))
             continue
-        asks = attack.access in (Access.CODES, Access.FOUND)
+        asks = attack.access in (Access.CODES, Access.FOUND, Access.RANKING)
         planned += [
             Planned(name, aim, budget, questions)
             for budget in budgets

@@ -97,7 +97,8 @@ def curve(
     Args:
         measure: Of ``evasion`` and ``miss`` those beyond r count, of the others those within.
         distances: Of each picture: from its own stored code, from the chosen other's, or from the nearest unrelated one's.
-        bits: K.
+            ``bits + 1`` is found at no threshold.
+        bits: The largest threshold.
         about: What else is known of it.
 
     Raises:
@@ -105,7 +106,8 @@ def curve(
     """
     if not len(distances):
         raise HashprobeError(f"no picture was measured, so there is no rate of {measure}.")
-    counts, of = within(distances, bits), len(distances)
+    far, of = np.asarray(distances, dtype=np.int64), len(distances)
+    counts = within(far[far != bits + 1], bits)
     if measure in ("evasion", "miss"):
         counts = of - counts
     return Curve(measure, counts, of, *wilson(counts, of), about)

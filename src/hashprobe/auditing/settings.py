@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hashprobe.attacks import Access, Norm
 from hashprobe.errors import HashprobeError, shortened, unknown_name
+from hashprobe.evaluation import SearchSettings
 from hashprobe.settings_text import read_value
 
 FALSE_POSITIVES = 0.001
@@ -72,6 +73,8 @@ class AuditSettings(BaseModel):
         false_positives: The share of pairs of unrelated pictures that may match.
         image_size: The square that photographs are cropped and resized to for the model; if not given 64, or their own size where
             the model resizes by itself.
+        search: The index through which codes are searched as well, and how many items it is asked for; of a service that answers
+            with lists, how many of these count.
         jpeg: Quality of the JPEG that attacked pictures are stored as as well, or ``None``.
         steps: Gradient steps of a white-box attack.
         seed: Of everything random.
@@ -87,6 +90,7 @@ class AuditSettings(BaseModel):
     threshold: int | None = Field(None, ge=0)
     false_positives: float = Field(FALSE_POSITIVES, ge=0, le=1, allow_inf_nan=False)
     image_size: int | None = None
+    search: SearchSettings | None = None
     jpeg: int | None = Field(None, ge=1, le=95)
     steps: int = Field(20, ge=1, le=10_000)
     seed: int = 0

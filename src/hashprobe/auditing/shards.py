@@ -128,6 +128,12 @@ def answering(what: str) -> Iterator[None]:
         ) from error
 
 
+def fingerprint_of(picture: Picture) -> str:
+    """Return a fingerprint of what a model sees of a picture, in hexadecimal."""
+    shape = bytes(str(picture.shape), "ascii")
+    return blake2b(shape + picture.tobytes(), digest_size=PIXEL_BYTES).hexdigest()
+
+
 def shard_size(model: HashModel) -> int:
     """Return how many pictures a file of the codes of a model holds."""
     return SHARD if service_of(model) is None else SHARD_OF_A_SERVICE
@@ -179,9 +185,7 @@ def _encode(shard: Shard, pictures: Pictures, model: HashModel, advance: Callabl
             made = model.codes(np.stack([picture for _, picture in waiting]))
         for (row, picture), code in zip(waiting, made, strict=True):
             shard.codes[row] = code.tobytes().hex()
-            shard.pixels[row] = blake2b(
-                bytes(str(picture.shape), "ascii") + picture.tobytes(), digest_size=PIXEL_BYTES
-            ).hexdigest()
+            shard.pixels[row] = fingerprint_of(picture)
         advance(len(waiting))
         waiting.clear()
 

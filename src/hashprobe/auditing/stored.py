@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256
-from hashprobe.auditing.shards import Shard, answering, make_shard, shard_size
+from hashprobe.auditing.shards import Shard, answering, fingerprint_of, make_shard, shard_size
+from hashprobe.data.images.decoding import UnusableImage, decode_image
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation.kept_codes import CODE_STORE, made_by
@@ -78,7 +79,7 @@ def encode(
             else:
                 advance(len(part.names))
             shards.append(shard)
-    return _once(photos, shards, width)
+    return _together(photos, shards, width)
 
 
 def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stored:
@@ -112,7 +113,7 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
         raise HashprobeError(
             f"the model no longer gives the codes that {place} holds; encode the photographs again into another folder."
         )
-    return _once(photos, shards, width)
+    return _together(photos, shards, width)
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -125,13 +126,34 @@ def encoded_identity(model: HashModel, size: int | None, listing: str) -> str:
     return fingerprint("encoded 1", model.sha256(), size, listing, made_by())
 
 
+def usable(photos: Photos, *, progress: bool = False) -> Stored:
+    """Return which photographs can be used, each once, for a search that gives no codes: there are zero bytes of each.
+
+    Raises:
+        HashprobeError: fewer than two can be used.
+    """
+    rows, pixels, left_out = list[int](), list[int](), list[tuple[str, str]]()
+    with progress_bar("photographs", len(photos.names), show=progress) as advance:
+        for number in range(len(photos.names)):
+            try:
+                picture = decode_image(photos.read(number), None, still=True)
+            except UnusableImage as error:
+                left_out.append((photos.names[number], str(error)))
+            else:
+                rows.append(number)
+                pixels.append(int(fingerprint_of(picture), 16))
+            advance(1)
+    none = np.zeros((len(rows), 0), dtype=np.uint8)
+    return _once(photos, rows, pixels, none, left_out)
+
+
 def cache_key(photos: Photos, pipeline: Pipeline, *facts: str) -> str:
     """Return the fingerprint under which codes are kept; facts are what else they hang on, as a plugin's bytes."""
     return fingerprint("photo codes 1", pipeline.model.sha256(), pipeline.size, photos.identity(), *facts)
 
 
-def _once(photos: Photos, shards: Iterable[Shard], width: int) -> Stored:
-    """Put shards together; of photographs that show the model the same pixels the first is taken."""
+def _together(photos: Photos, shards: Iterable[Shard], width: int) -> Stored:
+    """Put shards together; see :func:`_once`."""
     rows, pixels, codes, left_out = list[int](), list[int](), list[Codes](), list[tuple[str, str]]()
     start = 0
     for shard in shards:
@@ -140,6 +162,13 @@ def _once(photos: Photos, shards: Iterable[Shard], width: int) -> Stored:
         codes.append(shard.packed(width))
         left_out += [(photos.names[start + int(row)], why) for row, why in shard.left_out.items()]
         start += len(shard.codes)
+    return _once(photos, rows, pixels, np.concatenate(codes), left_out)
+
+
+def _once(
+    photos: Photos, rows: list[int], pixels: list[int], codes: Codes, left_out: list[tuple[str, str]]
+) -> Stored:
+    """Return the usable photographs; of those that show the model the same pixels the first is taken."""
     first = np.sort(np.unique(np.array(pixels, dtype=np.uint64), return_index=True)[1])
     if len(first) < 2:
         why = f" ({left_out[0][0]} {left_out[0][1]})" if left_out else ""
@@ -147,7 +176,7 @@ def _once(photos: Photos, shards: Iterable[Shard], width: int) -> Stored:
             f"{photos.folder} holds {len(first)} photograph that can be used{why}; an audit needs two at least, better hundreds."
         )
     taken = np.array(rows, dtype=np.intp)[first]
-    return Stored(taken, np.concatenate(codes)[first], tuple(left_out), len(rows) - len(first))
+    return Stored(taken, codes[first], tuple(left_out), len(rows) - len(first))
 
 
 def _kept(path: Path, count: int, width: int) -> Shard | None:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from hashprobe.auditing.findings import AttackRow, BestThreshold, Findings, Rate
+from hashprobe.auditing.findings import Findings
+from hashprobe.auditing.rows import AttackRow, BestThreshold, Rate
 
 OFTEN = 0.5
 """From this share on, with its whole interval, an attack works."""
+
+
+class _Aim(NamedTuple):
+    """Words for what an attack is after: what was done to the search, what the attacker does, to what, and what else does it."""
+
+    name: str
+    verb: str
+    what: str
+    alone: str
+
+
+AIMS = {
+    "evasion": _Aim("evaded", "hides", "stored pictures", "noise"),
+    "collision": _Aim("deceived", "passes off", "as a chosen other", "chance"),
+}
 
 
 def percent(share: float) -> str:
@@ -31,59 +49,66 @@ def _counted(rate: Rate) -> str:
 
 
 def verdict(found: Findings) -> str:
-    """Say in a sentence or two how bad it is, beside what benign edits do."""
-    evades, collides = (found.strongest(aim, found.headline) for aim in ("evasion", "collision"))
-    tried = [row for row in (evades, collides) if row is not None]
+    """Say in a few sentences how bad it is, from which budget on, beside what benign edits do, and what nobody tried."""
     edit = found.worst_edit
     usual = float(np.median([own.rate.rate for own in found.edits]))
     half = f"{percent(usual)} or less" if usual else "none"
     benign = f"of the benign edits half lose {half}, and the worst ({edit.title}) {_counted(edit.rate)}"
-    where = f"at the threshold of {found.threshold} bits"
-    if not tried:
-        return f"No attack was made, so nothing is known of attackers; {where} {benign}."
-    within = f"with changes {_within(found.headline)}"
-    said = []
-    if evades is not None:
-        said.append(
-            f"{_called(evades)} hides {_counted(evades.rate)} stored pictures{_no_more(found, evades)}"
+    aims = [aim for aim in AIMS if any(found.strongest(aim, own) for own in found.budgets)]
+    if not aims:
+        return f"No attack was made, so nothing is known of attackers; {found.where}, {benign}."
+    said = "; ".join(_of_aim(found, aim) for aim in aims)
+    return f"{_lead(found)}: {found.where}, {said}; {benign}. {_beyond(found)}"
+
+
+def _of_aim(found: Findings, aim: str) -> str:
+    """Say from which budget on an aim is reached, and for what share; the most that was reached where that is more."""
+    does = AIMS[aim]
+    first, tried = found.first(aim), [row for own in found.budgets if (row := found.strongest(aim, own))]
+    best = max(tried, key=lambda row: row.rate.rate)
+    if first is None:
+        return (
+            f"with changes {_within(tried[-1].budget)}, no attack {does.verb} more {does.what} than {does.alone} does "
+            f"({best.name}: {_counted(best.rate)})"
         )
-    if collides is not None:
-        same = evades is not None and _called(evades) == _called(collides)
-        who = "" if same else f"{_called(collides)} "
-        said.append(f"{who}passes off {_counted(collides.rate)} as a chosen other{_no_more(found, collides)}")
-    return f"{_lead(found, tried)}: {where}, {within}, {' and '.join(said)}; {benign}."
+    said = f"with changes {_within(first.budget)}, {_called(first)} {does.verb} {_counted(first.rate)} {does.what}"
+    if first is not tried[0]:
+        said += f", and within {tried[tried.index(first) - 1].budget} no more than {does.alone} does"
+    return (
+        said if best.rate.rate <= first.rate.rate else f"{said}; {_counted(best.rate)} within {best.budget}"
+    )
+
+
+def _beyond(found: Findings) -> str:
+    """Say what nobody tried, in a few words; :func:`not_tested` says it in full."""
+    asked = [row.questions for row in found.attacks if row.questions]
+    beyond = [f"changes beyond {found.budgets[-1]}"]
+    beyond += (
+        [f"more than {max(asked):,} questions a picture"] if asked else ["attackers without the network"]
+    )
+    beyond += [] if any(row.white_box for row in found.attacks) else ["attackers who have the network"]
+    return f"Not tried: {_listing(beyond)}."
 
 
 def _called(row: AttackRow) -> str:
     if row.white_box:
         return f"an attacker who has the network ({row.name})"
-    return f"one who sees {'codes' if row.access == 'codes' else 'answers'} alone ({row.name}, {row.questions or 0:,} questions)"
+    sees = {"codes": "codes", "ranking": "ranked lists"}.get(row.access, "answers")
+    return f"one who sees {sees} alone ({row.name}, {row.questions or 0:,} questions)"
 
 
 def _within(budget: str) -> str:
     return f"of at most {budget} a value" if "/" in budget or budget[0].isdigit() else f"within {budget}"
 
 
-def _no_more(found: Findings, row: AttackRow) -> str:
-    return "" if works(found, row) else f" (no more than {'noise' if row.aim == 'evasion' else 'chance'})"
-
-
-def works(found: Findings, row: AttackRow) -> bool:
-    """Say whether an attack does more than noise of its size, or than chance: its interval lies above theirs."""
-    if row.aim == "collision":
-        return row.rate.low > max(found.pairs.high, found.pairs.rate)
-    noise = [other.rate.high for other in found.attacks if not other.is_attack and other.budget == row.budget]
-    return row.rate.low > max(noise, default=0.0)
-
-
-def _lead(found: Findings, tried: list[AttackRow]) -> str:
-    names = {"evasion": "evaded", "collision": "deceived"}
-    often = [names[row.aim] for row in tried if row.rate.low >= OFTEN]
-    some = [names[row.aim] for row in tried if works(found, row)]
+def _lead(found: Findings) -> str:
+    firsts = [row for aim in AIMS if (row := found.first(aim)) is not None]
+    often = [AIMS[row.aim].name for row in firsts if row.rate.low >= OFTEN]
     if often:
         return f"This search is easily {' and '.join(often)}"
-    if some:
-        return f"This search can be {' and '.join(some)}"
+    if firsts:
+        return f"This search can be {' and '.join(AIMS[row.aim].name for row in firsts)}"
+    tried = [row for aim in AIMS for own in found.budgets if (row := found.strongest(aim, own))]
     most = max(row.rate.high for row in tried)
     return f"No attack that was made works more often than noise or chance (at most {percent(most)} at the intervals' ends)"
 
@@ -91,29 +116,31 @@ def _lead(found: Findings, tried: list[AttackRow]) -> str:
 def next_steps(found: Findings) -> list[str]:
     """Say what to do, one sentence each, the most useful first."""
     steps = []
-    best = next((own for own in found.best if own.budget == found.headline), None)
-    evades, collides = (found.strongest(aim, found.headline) for aim in ("evasion", "collision"))
-    worst = max((row.rate.rate for row in (evades, collides) if row is not None), default=0.0)
-    if not found.given and found.pairs.rate > found.limit:
+    at_headline = next((own for own in found.best if own.budget == found.headline), None)
+    tried = [row for aim in AIMS if (row := found.strongest(aim, found.headline)) is not None]
+    worst = max((row.rate.rate for row in tried), default=0.0)
+    if not found.given and found.pairs is not None and found.pairs.rate > found.limit:
         steps.append(
             f"No threshold keeps to {percent(found.limit)} of unrelated pairs; allow more (--false-positives), or longer codes."
         )
-    steps += _of_threshold(found, best, worst)
-    blind = found.strongest("evasion", found.headline, white_box=False)
-    if evades is not None and evades.white_box and works(found, evades):
-        if blind is not None and not works(found, blind):
+    steps += _of_threshold(found, at_headline, worst)
+    evades, blind = found.first("evasion"), found.first("evasion", white_box=False)
+    guesses = [row for own in found.budgets if (row := found.strongest("evasion", own, white_box=False))]
+    if evades is not None and evades.white_box:
+        if guesses and blind is None:
+            best = max(guesses, key=lambda row: row.rate.rate)
             steps.append(
-                f"Keep the network to yourself: without it {blind.name} hid {_counted(blind.rate)} with "
-                f"{blind.questions:,} questions a picture, no more than noise does."
+                f"Keep the network to yourself: without it {best.name} hid {_counted(best.rate)} with "
+                f"{best.questions or 0:,} questions a picture, no more than noise does."
             )
         else:
             steps.append(
                 "Harden the model (hashprobe train-hash --defence) and audit it again: whoever has the network evades it."
             )
-    if blind is not None and works(found, blind):
+    if blind is not None:
         steps.append(
-            f"Count questions: {blind.name} needs no network, and {blind.asked or 0:,.0f} questions a picture on average; "
-            "refuse or slow down long series of nearly equal pictures."
+            f"Count questions: {blind.name} needs no network, and {blind.asked or 0:,.0f} questions a picture on average within "
+            f"{blind.budget}; refuse or slow down long series of nearly equal pictures."
         )
     mirrored = next((own for own in found.edits if own.name == "mirror"), None)
     if mirrored is not None and mirrored.rate.rate > OFTEN:
@@ -123,7 +150,8 @@ def next_steps(found: Findings) -> list[str]:
     lost = [own.title for own in found.edits if own.rate.rate > OFTEN and own.name != "mirror"]
     if lost:
         steps.append(
-            f"Mind ordinary copies before attackers: more than half are missed after {_listed(lost)}."
+            "Mind ordinary copies before attackers: more than half are missed after "
+            f"{_listing([f'‘{title}’' for title in lost])}."
         )
     if found.queries < 100:
         steps.append(
@@ -156,9 +184,8 @@ def _of_threshold(found: Findings, best: BestThreshold | None, worst: float) -> 
     return []
 
 
-def _listed(titles: list[str]) -> str:
-    quoted = [f"‘{title}’" for title in titles]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+def _listing(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def not_tested(found: Findings) -> list[str]:
@@ -168,8 +195,15 @@ def not_tested(found: Findings) -> list[str]:
         f"Only {found.queries} of {found.stored} stored pictures were attacked; 0 means below the end of its interval.",
         "Attackers who adapt: more steps or questions, a network of their own that resembles this one (transfer), or a change of "
         "another kind than a small one everywhere (patches, rotation, a photograph of a screen).",
-        "The search's index: distances are exact here, and an approximate index finds less.",
     ]
+    if found.listed is not None:
+        gaps.append(
+            "Distances, thresholds and false positives: the search tells none of them, and nothing that needs a code was made."
+        )
+    elif found.index is None:
+        gaps.append(
+            "The search's index: distances are exact here, and an approximate index finds less (--index faiss-hnsw)."
+        )
     if not any(row.white_box for row in found.attacks):
         gaps.append(
             "An attacker who knows how codes are computed: no gradients were taken, and who has the program, or trains a network "
@@ -190,8 +224,14 @@ def not_tested(found: Findings) -> list[str]:
 
 
 def threshold_sentence(found: Findings) -> str:
-    """Say which threshold is spoken of, and what it costs in false positives."""
-    pairs = found.pairs
+    """Say which threshold is spoken of, and what it costs in false positives; of a list, how much of it counts."""
+    pairs, strangers = found.pairs, found.strangers
+    if pairs is None or strangers is None:
+        asked = max((row.questions for row in found.attacks if row.questions), default=0)
+        return (
+            f"A picture counts as found when its own stored copy is among the first {found.listed} that the search lists. It "
+            f"answers with ranked ids alone, so attackers were allowed these lists, {asked:,} questions a picture, and no more."
+        )
     chosen = (
         "which was given"
         if found.given
@@ -201,6 +241,29 @@ def threshold_sentence(found: Findings) -> str:
     )
     return (
         f"A picture counts as found at {found.threshold} of {found.bits} bits or fewer, {chosen}; {pairs.count:,} of "
-        f"{pairs.of:,} pairs of unrelated pictures match there ({interval(pairs)}), and {_counted(found.strangers)} pictures "
+        f"{pairs.of:,} pairs of unrelated pictures match there ({interval(pairs)}), and {_counted(strangers)} pictures "
         "find some unrelated one."
     )
+
+
+def index_sentences(found: Findings) -> list[str]:
+    """Say what the index loses, and what of an attack's success it adds or takes: within the budget that sentences speak of."""
+    index = found.index
+    if index is None:
+        return []
+    share = "" if index.recall is None else f", and returns {percent(index.recall)} of the nearest"
+    settings = ",".join(f"{name}={value}" for name, value in index.settings.items())
+    said = [
+        f"Through the index {index.name}{settings and ':' + settings}, which is asked for {index.top_k:,} items{share}, "
+        f"{_counted(index.lost)} pictures that nobody touched are not found."
+    ]
+    for aim in AIMS:
+        row = found.strongest(aim, found.headline)
+        if row is not None and row.indexed is not None:
+            more = row.indexed.count - row.rate.count
+            does = f"{abs(more)} {'more' if more > 0 else 'fewer'}" if more else "as many"
+            said.append(
+                f"{row.name} {AIMS[aim].verb} {_counted(row.indexed)} by what it returns, and {row.rate.count} by exact "
+                f"distances: {does}."
+            )
+    return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +12,14 @@ import numpy.typing as npt
 from hashprobe import retrieval
 from hashprobe.auditing.kept import Cell
 from hashprobe.auditing.photos import Labels, Photos
+from hashprobe.auditing.searches import AuditedSearch, CodeSearch, as_picture
 from hashprobe.auditing.settings import AuditSettings
-from hashprobe.auditing.shards import answering
 from hashprobe.auditing.stored import Stored
-from hashprobe.data.images.decoding import decode_image
-from hashprobe.evaluation.own_size import Picture, Pipeline
-from hashprobe.files import sha256_of
+from hashprobe.evaluation import Ranking
+from hashprobe.evaluation.own_size import Picture
 from hashprobe.identity import fingerprint
 from hashprobe.seeds import numpy_generator
-from hashprobe.targets import Codes
 
-AT_ONCE, ONE_BY_ONE = 32, 4
-"""Photographs that are attacked together, and kept together; of a model that answers one by one, fewer."""
 PIXELS_AT_ONCE = 4_000_000
 PAIR_QUERIES = 1000
 """Photographs that are compared with all others, at most, to count false positives."""
@@ -36,9 +31,8 @@ class Audit:
 
     Attributes:
         folder: Of the results.
-        pipeline: The audited search's way from a file to a code.
+        search: The audited search.
         photos: The photographs.
-        stored: The codes of those that can be used.
         labels: What they show, of all photographs, where somebody says so.
         settings: What is measured.
         key: Fingerprint of model, photographs and labels.
@@ -46,9 +40,8 @@ class Audit:
     """
 
     folder: Path
-    pipeline: Pipeline
+    search: AuditedSearch
     photos: Photos
-    stored: Stored
     labels: Labels | None
     settings: AuditSettings
     key: str
@@ -56,8 +49,13 @@ class Audit:
 
     @property
     def bits(self) -> int:
-        """K."""
-        return self.pipeline.model.bits
+        """The largest threshold."""
+        return self.search.bits
+
+    @property
+    def stored(self) -> Stored:
+        """What the search holds."""
+        return self.search.stored
 
     @cached_property
     def queries(self) -> npt.NDArray[np.intp]:
@@ -86,7 +84,7 @@ class Audit:
     @cached_property
     def blocks(self) -> list[range]:
         """Runs of queries that are attacked together: of one size as their files say, and few where they are large."""
-        most = AT_ONCE if self.pipeline.model.gradients else ONE_BY_ONE
+        most = self.search.at_once
         runs, start, sizes = list[range](), 0, [self.size(query) for query in range(len(self.queries))]
         for end in range(1, len(sizes) + 1):
             height, width = sizes[start]
@@ -106,7 +104,7 @@ class Audit:
 
     def picture(self, own: int) -> Picture:
         """Return a stored picture at its own size, upright."""
-        return decode_image(self.photos.read(int(self.stored.rows[own])), None, still=True)
+        return as_picture(self.photos.read(int(self.stored.rows[own])))
 
     def name(self, query: int) -> str:
         """Return the name of a query's file."""
@@ -138,52 +136,30 @@ class Audit:
     @cached_property
     def stored_labels(self) -> npt.NDArray[np.uint8]:
         """Labels of the stored pictures ``(N, C)``; one empty column where nothing is known."""
-        if self.labels is None:
-            return np.zeros((len(self.stored.rows), 1), dtype=np.uint8)
-        return self.labels.labels[self.stored.rows]
+        return labels_of(self.stored, self.labels)
 
     @cached_property
-    def codes_sha256(self) -> str:
-        """Fingerprint of the stored codes: a service may have changed without a word."""
-        return sha256_of(self.stored.codes.tobytes())
+    def index(self) -> Ranking | None:
+        """The stored codes as a search index holds them; ``None`` where no index is audited."""
+        search = self.settings.search
+        if search is None or search.places is None or not isinstance(self.search, CodeSearch):
+            return None
+        return Ranking(search, self.stored.codes, self.stored_labels, self.bits)
 
     def cell(self, name: str, *depends: object) -> Cell:
         """Return the cell of a name, with what is kept of it."""
         key = fingerprint(
             self.key,
-            self.codes_sha256,
+            self.search.identity,
             self.settings.seed,
             self.settings.queries,
             self.settings.jpeg,
             name,
             *depends,
         )
-        return Cell(self.folder, name, key, len(self.queries))
-
-    def codes(self, files: Sequence[bytes], what: str) -> Codes:
-        """Return the codes of files, each brought to the model as a photograph is."""
-        with answering(what):
-            return np.stack([self.pipeline.code(data) for data in files])
-
-    def ranks(
-        self, codes: Codes, queries: Sequence[int]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the chance that each query's own copy comes first, and its average precision; see :class:`Measured`."""
-        rows = self.queries[list(queries)]
-        labels, own = self.stored_labels, distances(codes, self.stored.codes[rows])
-        counts = retrieval.count_levels(codes, self.stored.codes, labels[rows], labels, bits=self.bits)
-        places = np.arange(len(rows))
-        ties = counts.items[places, own]
-        nearer = np.cumsum(counts.items, axis=1)[places, own] - ties
-        first = (nearer == 0) / ties
-        if self.labels is not None:
-            return first, retrieval.average_precision_from_counts(counts)
-        # Of one relevant item the average precision is the mean of 1 / rank over the places that its ties may give it.
-        ranks = [1 / np.arange(low + 1, low + tied + 1) for low, tied in zip(nearer, ties, strict=True)]
-        return first, np.array([own.mean() for own in ranks])
+        return Cell(self.folder, name, key, len(self.queries), with_codes=self.index is not None)
 
 
-def distances(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
-    """Return the Hamming distances of two lists of packed codes, row by row, int64 ``(n,)``."""
-    differing: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
-    return differing
+def labels_of(stored: Stored, labels: Labels | None) -> npt.NDArray[np.uint8]:
+    """Return the labels of stored pictures; see :attr:`Audit.stored_labels`."""
+    return np.zeros((len(stored.rows), 1), dtype=np.uint8) if labels is None else labels.labels[stored.rows]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hashprobe.cli.options import MODEL_HELP, Device, EncodedCodes, Out, Seed, open_models
+from hashprobe.cli.options import MODEL_HELP, Device, EncodedCodes, Out, Seed, open_search, read_search
 from hashprobe.cli.printing import said, say
 
 
@@ -48,13 +48,14 @@ def audit(
         list[str] | None,
         typer.Option(
             "--attack",
-            help="FewStep, PGD, Square, NES, RayS or Noise; may be repeated. By default all that the model allows but NES.",
+            help="FewStep, PGD, Square, NES, RayS, RandomSearch or Noise; may be repeated. By default all that the model allows "
+            "but NES.",
         ),
     ] = None,
     access: Annotated[
         str | None,
         typer.Option(
-            help="What the attacker sees: gradients, codes or found; by default all that the model gives."
+            help="What the attacker sees: gradients, codes or found; by default all that the search gives."
         ),
     ] = None,
     queries: Annotated[
@@ -65,6 +66,21 @@ def audit(
         typer.Option(
             help="Square that photographs are cropped and resized to for the model; by default 64, or their own size where the "
             "model resizes by itself."
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            help="Index through which codes are searched as well: a name of 'list indexes', with settings after a colon, as "
+            "faiss-hnsw:search_width=8. The report says what it loses or adds of an attack's success."
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            help="How many items the index is asked for (100 by default); of a service that lists ids, how many of the first "
+            "count as found (10).",
+            min=1,
         ),
     ] = None,
     jpeg: Annotated[
@@ -101,11 +117,14 @@ def audit(
         threshold=threshold,
         false_positives=false_positives,
         image_size=image_size,
+        search=None
+        if index is None and top_k is None
+        else read_search("scan" if index is None else index, top_k),
         jpeg=jpeg,
         steps=steps,
         seed=seed,
     )
-    ((name, opened),) = open_models([model], device).items()
+    name, opened = open_search(model, images, device)
     found = audit_search(
         opened,
         images,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hashprobe.data import RetrievalData
     from hashprobe.evaluation import SearchSettings
-    from hashprobe.hashing import HashModel
+    from hashprobe.hashing import HashModel, RankedService
     from hashprobe.trained import Trained
 
 Settings = TypeVar("Settings", bound="BaseModel")
@@ -173,6 +173,22 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
     if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
+
+
+def open_search(name: str, images: Path, device: str) -> tuple[str, HashModel | RankedService]:
+    """Return a model by its name as :func:`open_models` does, or a service, which may list the photographs of a folder alone.
+
+    Raises:
+        HashprobeError: it cannot be opened.
+    """
+    from hashprobe.auditing import find_photos
+    from hashprobe.hashing import open_service
+    from hashprobe.hashing.models.outside.services import SERVICES
+
+    if name.startswith(SERVICES):
+        return _as_a_name(name), open_service(name, names=find_photos(images).names)
+    ((short, model),) = open_models([name], device).items()
+    return short, model
 
 
 def _as_a_name(model: str) -> str:

@@ -55,8 +55,8 @@ def _opened(given: str | Path, bits: int | None) -> HashModel:
         service = open_service(text)
         if isinstance(service, RankedService):
             raise HashprobeError(
-                f"{shortened(text)} returns ranked ids, and no codes to measure; attack it from Python with hashprobe.hashing."
-                "open_service and an attack that sees lists alone (RandomSearch, RankNES)."
+                f"{shortened(text)} returns ranked ids, and no codes to measure; audit it (hashprobe audit), or attack it from "
+                "Python with hashprobe.hashing.open_service and an attack that sees lists alone (RandomSearch, RankNES)."
             )
         return service
     if text is not None and (name := _hash_name(text)) is not None:

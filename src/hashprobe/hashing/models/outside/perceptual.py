@@ -62,9 +62,18 @@ class PerceptualHash(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return ±1, ``(n, K)``, for images in [0, 1]."""
-        arrays = to_uint8(images).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        # One by one: an image stays in the processor's caches on its way to its bits, a batch does not.
+        arrays = (to_uint8(image).permute(1, 2, 0).contiguous().cpu().numpy() for image in images)
         rows = [np.where(self._bits(image), 1.0, -1.0) for image in arrays]
         return torch.from_numpy(np.array(rows, dtype=np.float32)).to(images.device)
+
+
+class _AsGiven(HashModel):
+    """A model whose network takes images in [0, 1] as they are: nothing is normalised, which would cost as much as a hash."""
+
+    def preprocess(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images."""
+        return images
 
 
 @checked
@@ -92,7 +101,7 @@ def perceptual_hash(name: str, settings: PerceptualSettings | None = None) -> Ha
         imagehash = _package(name, "imagehash")
         package, bits = "ImageHash", size * size
         function = partial(_image_hash, getattr(imagehash, IMAGE_HASHES[name]), size)
-    model = HashModel.wrap(PerceptualHash(function), bits=bits, gradients=False)
+    model = _AsGiven.wrap(PerceptualHash(function), bits=bits, gradients=False)
     model.source = f"{name} of {package} {version(package)}"
     return model.eval()
 
