@@ -68,12 +68,13 @@ def _of_aim(found: Findings, aim: str) -> str:
     best = max(tried, key=lambda row: row.rate.rate)
     if first is None:
         return (
-            f"with changes {_within(tried[-1].budget)}, no attack {does.verb} more {does.what} than {does.alone} does "
+            f"with changes {_within(tried[-1].budget)}, no attack {does.verb} more {does.what} than {does.alone} may "
             f"({best.name}: {_counted(best.rate)})"
         )
     said = f"with changes {_within(first.budget)}, {_called(first)} {does.verb} {_counted(first.rate)} {does.what}"
     if first is not tried[0]:
-        said += f", and within {tried[tried.index(first) - 1].budget} no more than {does.alone} does"
+        smaller = tried[tried.index(first) - 1]
+        said += f", and within {smaller.budget} {_counted(smaller.rate)}, which {does.alone} may do as well"
     return (
         said if best.rate.rate <= first.rate.rate else f"{said}; {_counted(best.rate)} within {best.budget}"
     )
