@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numba
 import torch
@@ -119,7 +120,7 @@ def on_ray(workers: int) -> Iterator[Engine]:
     except ImportError:
         raise HashprobeError("the engine 'ray' needs the extra ray: pip install 'hashprobe[ray]'.") from None
     # A cluster of its own, whatever an earlier one on this machine has left.
-    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    own: dict[str, Any] = {"address": "local", "num_cpus": workers, "include_dashboard": False}
     try:
         ray.init(**({} if os.environ.get("RAY_ADDRESS") else own), log_to_driver=False)
     except (
