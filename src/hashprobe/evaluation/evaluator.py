@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -286,9 +287,8 @@ class Evaluator:
             own_labels: Whether MAP against the queries' own labels means anything for these codes.
             goal: What the attack was to reach on this model.
         """
-        own = self.data.query.labels
-        targets = self.target_labels(protocol) if protocol else None
-        scored = own if targets is None else targets
+        own, targeted = self.data.query.labels, protocol is not None
+        scored = self.target_labels(protocol) if protocol else own
         sets = {"scored": (codes, scored)}
         if own_labels:
             sets["own"] = (codes, own)
@@ -298,59 +298,55 @@ class Evaluator:
         means = {name: float(measured.precision.mean()) for name, measured in found.items()}
         result = score(found["scored"].counts, found["scored"].precision, seed=self.seed)
         interval = (result.low, result.high)
-        if targets is not None and own_labels:
+        if targeted and own_labels:
             interval = retrieval.bootstrap_interval(found["own"].precision, seed=self.seed)
-        targeted = targets is not None
-        cost = attacked.cost if attacked else Cost.none(1)
         row = ResultRow(
             row=name,
-            data=self.data.name,
-            split_sha256=self.data.split_sha256,
-            model=self.model_sha256,
-            bits=self.model.bits,
             attack=attack,
             attack_settings=by.described() if by else "",
             goal=kind.objective,
             code=code,
             protocol=protocol,
-            seed=self.seed,
             queries=len(codes),
             epsilon=by.epsilon if by else None,
             map=means.get("own"),
             map_low=interval[0] if own_labels else None,
             map_high=interval[1] if own_labels else None,
-            map_benign=self.map_benign,
-            map_chance=self.map_chance,
             t_map=result.mean if targeted else None,
             t_map_low=result.low if targeted else None,
             t_map_high=result.high if targeted else None,
-            chance=self.chance(protocol) if protocol else None,
-            linf=attacked.linf if attacked else None,
-            l2=attacked.l2 if attacked else None,
-            won=attacked.won if attacked else None,
-            restart_bits=attacked.restart_bits if attacked else None,
-            rms=attacked.rms if attacked else None,
             map_png=None if targeted else means.get("uint8"),
             t_map_png=means.get("uint8") if targeted else None,
-            seconds_per_image=attacked.seconds / len(codes) if attacked else None,
-            forward_passes=float(cost.forward.mean()),
-            backward_passes=float(cost.backward.mean()),
-            questions=float(cost.questions.mean()),
-            index=self.search.index,
-            index_recall=self.index_recall,
-            top_k=self.ranking.top_k,
-            device=str(self.model.device),
-            threads=torch.get_num_threads(),
-            versions=versions(),
             attacked_model=attacked_model,
-            mean_logit=self.mean_logit,
-            tanh_scale=self.model.scale,
-            target_shared=self.target_shared(protocol) if protocol else None,
-            duplicates=self.duplicates,
+            **self._facts(protocol),
+            **facts.of_images(attacked, len(codes)),
             **facts.of_attack(by, self.seed),
             **(facts.of_codes(codes, self.query_codes, goal, self.model.bits) if attacked else {}),
         )
         return row, result
+
+    def _facts(self, protocol: str | None) -> dict[str, Any]:
+        """Return the fields of a row that all rows of a protocol share."""
+        return {
+            "data": self.data.name,
+            "split_sha256": self.data.split_sha256,
+            "model": self.model_sha256,
+            "bits": self.model.bits,
+            "seed": self.seed,
+            "map_benign": self.map_benign,
+            "map_chance": self.map_chance,
+            "chance": self.chance(protocol) if protocol else None,
+            "target_shared": self.target_shared(protocol) if protocol else None,
+            "duplicates": self.duplicates,
+            "mean_logit": self.mean_logit,
+            "tanh_scale": self.model.scale,
+            "index": self.search.index,
+            "index_recall": self.index_recall,
+            "top_k": self.ranking.top_k,
+            "device": str(self.model.device),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+        }
 
     def query_scores(self, row: str, scored: Score, protocol: str | None) -> QueryScores:
         """Return what each query of a row scored, with what tells whether another row is paired with it.

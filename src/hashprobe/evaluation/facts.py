@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hashprobe.attacks import Attack
+from hashprobe.attacks import Attack, Cost
 from hashprobe.data import RetrievalData, Split
 from hashprobe.data.audit.duplicates import pixel_hash
+from hashprobe.evaluation.attacked import Attacked
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import as_images
 from hashprobe.targets import Codes, Goal
@@ -46,6 +47,26 @@ def mean_logit(model: HashModel, images: Any) -> float | None:
 def tanh_alpha(attack: Attack) -> float | None:
     """Return the smallest scale α of the ``tanh(α z)`` that a gradient attack differentiates; ``None`` for other objectives."""
     return SMALLEST_ALPHA.get(getattr(attack, "objective", ""))
+
+
+def of_images(attacked: Attacked | None, queries: int) -> dict[str, Any]:
+    """Return the fields of a row that say how far an attack changed its images, and what that took."""
+    cost = attacked.cost if attacked else Cost.none(1)
+    passes: dict[str, Any] = {
+        "forward_passes": float(cost.forward.mean()),
+        "backward_passes": float(cost.backward.mean()),
+        "questions": float(cost.questions.mean()),
+    }
+    if attacked is None:
+        return passes
+    return passes | {
+        "linf": attacked.linf,
+        "l2": attacked.l2,
+        "rms": attacked.rms,
+        "won": attacked.won,
+        "restart_bits": attacked.restart_bits,
+        "seconds_per_image": attacked.seconds / queries,
+    }
 
 
 def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:

@@ -117,31 +117,21 @@ def evaluate(
         for protocol in protocols:
             if any(spec.goal_kind.objective == "targeted" for spec in specs):
                 evaluator.target_labels(protocol)
-    folder, first = Path(out), next(iter(models.values()))
     settings: dict[str, Any] = {
         "attacks": [spec.model_dump(exclude_defaults=True) for spec in specs],
         "protocols": list(protocols),
         "gallery": gallery,
         "search": found.model_dump(),
     }
-    facts = {
-        name: {
-            "bits": each.bits,
-            "sha256": fingerprints[name],
-            **({"source": each.source} if each.source else {}),
-        }
-        for name, each in models.items()
-    }
+    facts = {name: _facts(each, fingerprints[name]) for name, each in models.items()}
     described = {
-        "title": f"Transfer between {len(models)} models on {data.name}."
-        if several
-        else f"Attacks on a {first.bits}-bit model on {data.name}.",
+        "title": _title(models, data, several),
         "command": command,
         "settings": settings,
         **({"models": facts} if several else {"model": facts["model"]}),
         "data": data.summary(),
         "trained": {_known_by(one, given): one.sha256() for one in given},
-        **how_made(seed, first.device),
+        **how_made(seed, next(iter(models.values())).device),
     }
     identity = fingerprint(
         settings | {"search": found.wherever()},
@@ -152,6 +142,7 @@ def evaluate(
         data.image_size,
         seed,
     )
+    folder = Path(out)
     with recording(folder, identity, described, "attacks"):
         cells = measure_table(
             folder, evaluators, specs, protocols, pictures=gallery, transfer=transfer, say=say
@@ -159,6 +150,17 @@ def evaluate(
         if report:
             write_report(folder, progress=progress)
     return [row for cell in cells for row in cell.rows]
+
+
+def _title(models: Mapping[str, HashModel], data: RetrievalData, several: bool) -> str:
+    if several:
+        return f"Transfer between {len(models)} models on {data.name}."
+    return f"Attacks on a {models['model'].bits}-bit model on {data.name}."
+
+
+def _facts(model: HashModel, sha256: str) -> dict[str, Any]:
+    """Return what a description says of a model."""
+    return {"bits": model.bits, "sha256": sha256, **({"source": model.source} if model.source else {})}
 
 
 def _known_by(one: Trained, given: Sequence[Trained]) -> str:
