@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ import torch
 from pydantic import ValidationError
 
 from hashprobe.attacks import ProSGAN
-from hashprobe.attacks.prosgan import Discriminator, Generator, ProSGANSettings, train_generator, training
+from hashprobe.attacks.prosgan import (
+    Discriminator,
+    Generator,
+    ProSGANSettings,
+    published,
+    train_generator,
+    training,
+)
 from hashprobe.attacks.prosgan.losses import (
     discriminator_loss,
     discriminator_target,
@@ -232,6 +240,28 @@ class TestTraining:
         assert [record["step"] for record in records] == [2, 4, 6, 8]
         again, _ = train_generator(model, data, prototypes, settings, seed=1, checkpoint=tmp_path / "state")
         assert same_tensors(whole, again)
+
+    def test_a_discriminator_that_is_not_heard_is_not_trained_and_is_not_missed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = (
+            conv_model(BITS),
+            tiny_data(train=14),
+            networks()[1],
+            SMALL.model_copy(update={"adversarial": 0.0}),
+        )
+        found, _ = train_generator(*given, seed=1)
+        judged = Discriminator(32, outputs=4, width=2)
+        before, teach = judged.state_dict()["0.bias"].clone(), published.teach
+
+        def with_one(pupil: training.Pupil, *own: Any, **more: Any) -> Any:
+            assert pupil.discriminator is None
+            return teach(dataclasses.replace(pupil, discriminator=judged), *own, **more)
+
+        monkeypatch.setattr(published, "teach", with_one)
+        again, _ = train_generator(*given, seed=1)
+        assert not torch.equal(judged.state_dict()["0.bias"], before)
+        assert same_tensors(found, again)
 
     def test_learns_to_turn_bits_and_leaves_model_and_prototypes(self) -> None:
         model, data, prototypes = conv_model(BITS), tiny_data(train=8), networks()[1]

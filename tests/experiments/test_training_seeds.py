@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, ResultRow
-from hashprobe.experiments import RECIPES, evaluate, find_recipe
+from hashprobe.experiments import RECIPES, Run, evaluate, find_recipe
 from hashprobe.report import text_report
 from hashprobe.report.run import RunRecord
 from hashprobe.trained import Trained, TrainingRun, by_name, load_trained, train_with_required
@@ -77,6 +77,12 @@ def test_a_recipe_s_seeds_have_a_row_each_and_one_line_and_the_run_s_own_trains_
         patch.setattr(RECIPES, "_things", {"small": small.SMALL.model_copy(update={"attacks": attacks})})
         seeded = find_recipe(str(file))
     assert (seeded.name, seeded.training_seeds, seeded.codes) == ("seeded", (3, 1), small.SMALL.codes)
+    titles = [
+        cell.title for cell in Run(seeded, tmp_path, device="cpu").cells if cell.spec.attack == "ProS-GAN"
+    ]
+    assert [
+        title.startswith(f"ProS-GAN (seed {seed}) on") for title, seed in zip(titles, (3, 1), strict=True)
+    ] == [True] * 2
     folder = tmp_path / "out"
     rows = small.run(folder, seeded)
     found = [(row.attack, row.training_seed) for row in rows if row.code != "none" or row.trained]

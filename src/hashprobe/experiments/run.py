@@ -80,6 +80,7 @@ class Run:
                 protocol=protocol,
                 trained=scale.settings_of(spec.needs),
                 pictures=experiment.gallery if spec.gallery else 0,
+                variant="" if spec.training_seed is None else f"seed {spec.training_seed}",
             )
             for spec, protocol in cells_under(attacks, experiment.protocols, experiment.codes)
         ]

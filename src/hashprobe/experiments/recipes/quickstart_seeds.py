@@ -12,6 +12,10 @@ QUICKSTART_SEEDS = RECIPES.register("quickstart-seeds")(
             "title": "The quickstart's trained attacks, trained with three seeds against one hash model.",
             "training_seeds": (0, 1, 2),
             "attacks": tuple(spec for spec in QUICKSTART.attacks if spec.needs),
+            "expected_minutes": {
+                part: minutes * (1 if part in ("data", "hash model", "attacks") else 3)
+                for part, minutes in QUICKSTART.expected_minutes.items()
+            },
         }
     )
 )
