@@ -15,7 +15,6 @@ from socket import create_server
 import numpy as np
 import pytest
 import torch
-from loopback import BITS, Reply, Server, code_of, hexed, serving
 from PIL import Image
 
 from hashprobe.attacks import NES, PGD, RandomSearch, RankNES, Square
@@ -26,6 +25,7 @@ from hashprobe.hashing.models.outside.asking import MOST_ANSWER
 from hashprobe.images import to_uint8
 from hashprobe.targets import Goal
 from helpers import random_codes, random_images, tiny_data
+from loopback import BITS, Reply, Server, code_of, hexed, serving
 
 SIZE = 16
 QUICK = ",back_off=0"
