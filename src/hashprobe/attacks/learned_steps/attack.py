@@ -36,7 +36,7 @@ class LearnedSteps(Attack, Trained):
     A sign step keeps one bit of each entry of a gradient. Here a network, trained against the attacked model, sees the gradient,
     the feature maps of the pass that it was taken from, the image and what was changed so far, and draws the next change; the
     loss is that after each step. It is bounded by construction. Each step is a forward and a backward pass of the attacked
-    model, and a pass of its own, which is counted as a forward pass, as is the pattern's.
+    model, and a pass of its own, which is counted as a forward pass; the pattern, two linear layers, is not.
 
     Attributes:
         network: The trained network.
@@ -77,7 +77,7 @@ class LearnedSteps(Attack, Trained):
             return images
         epsilon = self.settings.epsilon if self.epsilon is None else self.epsilon
         clean, signs = images.float(), wanted.float()
-        with torch.no_grad(), victim.counting(own.pattern):
+        with torch.no_grad():
             pattern = own.pattern(signs)
         for step in range(self.steps):
             current = changed(clean, pattern, epsilon).to(images.dtype)
