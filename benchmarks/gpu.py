@@ -26,7 +26,7 @@ from safetensors import safe_open
 from hashprobe import retrieval
 from hashprobe.attacks import ATTACKS
 from hashprobe.attacks.prosgan import Discriminator, Generator, ProSGANSettings
-from hashprobe.attacks.prosgan.training import Pupil, teach
+from hashprobe.attacks.teaching import Pupil, teach
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.devices import resolve_device, versions
 from hashprobe.files import read_json, read_json_lines, replacing, write_json

@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hashprobe.attacks import IFGSM, Noise
-from hashprobe.attacks.prosgan import ProSGANSettings, train_generator, training
+from hashprobe.attacks.prosgan import ProSGANSettings, train_generator
+from hashprobe.attacks.teaching import loop
 from hashprobe.evaluation import Attacked, CellSpec, Evaluator, attack_pictures
 from hashprobe.files import write_json
 from hashprobe.hashing import Batch, HashModel, HashTrainingSettings, frozen, train_hash_model
@@ -110,8 +111,8 @@ def write_trainings(folder: Path) -> None:
 def kill_trainings(folder: Path) -> None:
     """Train until an optimizer's step raises; what is left are checkpoints."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-        patch.setattr(training, "LOG_EVERY", 2)
+        patch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        patch.setattr(loop, "LOG_EVERY", 2)
         interrupt_after(patch, torch.optim.SGD, STEPS_BEFORE_A_KILL["hash"])
         interrupt_after(patch, torch.optim.Adam, STEPS_BEFORE_A_KILL["generator"])
         with pytest.raises(Interrupted):

@@ -15,7 +15,7 @@ from hashprobe.attacks import CodeGeneratorAttack
 from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.networks import MapSize, Seen
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.prosgan import training
+from hashprobe.attacks.teaching import loop
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import feature_maps, frozen
@@ -69,7 +69,7 @@ def attack_of(own: CodeGenerator, **numbers: Any) -> CodeGeneratorAttack:
         "image_size": SIZE,
         "maps": (),
     }
-    return CodeGeneratorAttack(generator=own.eval(), classes=3, **given, **numbers)
+    return CodeGeneratorAttack(network=own.eval(), classes=3, **given, **numbers)
 
 
 class TestNetwork:
@@ -216,8 +216,8 @@ class TestTraining:
     def test_goes_on_after_a_kill_as_if_it_had_not_stopped(
         self, sees: str, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-        monkeypatch.setattr(training, "LOG_EVERY", 2)
+        monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        monkeypatch.setattr(loop, "LOG_EVERY", 2)
         settings = SMALL.model_copy(update={"sees": sees, "average": average})
         given = (settings, run_of(logs=tmp_path))
         whole: Any = train_into("CodeGenerator", *given, tmp_path / "whole")
@@ -227,7 +227,7 @@ class TestTraining:
             with pytest.raises(Interrupted):
                 train_into("CodeGenerator", *given, tmp_path / "killed")
         resumed: Any = train_into("CodeGenerator", *given, tmp_path / "killed")
-        assert same_tensors(whole.generator, resumed.generator)
+        assert same_tensors(whole.network, resumed.network)
         assert read_json_lines(tmp_path / "codegenerator.jsonl") == expected
         assert (tmp_path / "killed" / "pattern" / "trained.json").exists() == (sees != "code")
         assert [record["step"] for record in expected] == [2, 4, 6, 8]
@@ -243,29 +243,29 @@ class TestTraining:
         given = run_of(trained={"CodeGenerator": first})
         still = SMALL.model_copy(update={"epochs": 1, "learning_rate": 1e-12, "average": 0.0})
         own: Any = CodeGeneratorAttack.train(still, given)
-        torch.testing.assert_close(own.generator.pattern.state_dict(), first.generator.pattern.state_dict())
+        torch.testing.assert_close(own.network.pattern.state_dict(), first.network.pattern.state_dict())
         with pytest.raises(HashprobeError, match="give hidden= the same number"):
             CodeGeneratorAttack.train(still.model_copy(update={"hidden": 4}), given)
 
     def test_the_mean_of_the_weights_is_what_is_trained(self) -> None:
-        last, mean = (trained_to("code", average=average).generator for average in (0.0, 0.9))
+        last, mean = (trained_to("code", average=average).network for average in (0.0, 0.9))
         assert not same_tensors(last, mean)
         ones, average = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
         torch.nn.init.ones_(ones.weight)
         torch.nn.init.zeros_(average.weight)
-        training._follow(average, ones, 0.9)
+        loop._follow(average, ones, 0.9)
         assert average.weight.item() == pytest.approx(0.1)
 
     def test_parts_learn_at_rates_of_their_own(self) -> None:
-        still = trained_to("features", decoder_rate=1e-12, pattern_rate=0.0, average=0.0).generator
-        alone = trained_to("code", epochs=1, average=0.0).generator
+        still = trained_to("features", decoder_rate=1e-12, pattern_rate=0.0, average=0.0).network
+        alone = trained_to("code", epochs=1, average=0.0).network
         assert same_tensors(still.pattern, alone.pattern)
-        moved = trained_to("features", decoder_rate=1.0, pattern_rate=0.0, average=0.0).generator
+        moved = trained_to("features", decoder_rate=1.0, pattern_rate=0.0, average=0.0).network
         assert same_tensors(moved.pattern, alone.pattern)
         assert not same_tensors(moved.decoder, still.decoder)
 
     def test_mirrored_images_are_other_images(self) -> None:
-        assert not same_tensors(trained_to("code").generator, trained_to("code", mirror=False).generator)
+        assert not same_tensors(trained_to("code").network, trained_to("code", mirror=False).network)
 
     def test_a_code_that_must_be_trained_is_refused(self) -> None:
         with pytest.raises(HashprobeError, match="prototype has to be trained itself"):
@@ -279,7 +279,7 @@ class TestTraining:
 class TestDraws:
     def test_disjoint_targets_are_drawn_evenly_among_those_allowed(self) -> None:
         targets, labels = torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]])
-        drawn = np.stack([training._draw_targets(targets, labels, 0, step, 3) for step in range(600)])
+        drawn = np.stack([loop._draw_targets(targets, labels, 0, step, 3) for step in range(600)])
         assert np.bincount(drawn[:, 0], minlength=4)[1:].min() > 150
         assert 0 not in drawn[:, 0]
         assert set(drawn[:, 1]) == {3}
@@ -290,7 +290,7 @@ class TestDraws:
         optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
         rates = []
         for step in range(20):
-            training._set_learning_rate({"generator": optimizer}, settings, step, 20)
+            loop._set_learning_rate({"generator": optimizer}, settings, step, 20)
             rates.append(optimizer.param_groups[0]["lr"])
         assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
         assert rates[10] == 1.0

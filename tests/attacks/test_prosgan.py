@@ -19,9 +19,9 @@ from hashprobe.attacks.prosgan import (
     ProSGANSettings,
     published,
     train_generator,
-    training,
 )
-from hashprobe.attacks.prosgan.losses import (
+from hashprobe.attacks.teaching import loop
+from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
     hamming_loss,
@@ -150,9 +150,9 @@ class TestLosses:
 
     def test_the_tolerance_falls_until_the_middle(self) -> None:
         settings = ProSGANSettings(tolerance=0.1, first_tolerance=0.3)
-        found = [training.tolerance(settings, step, 8) for step in range(8)]
+        found = [loop.tolerance(settings, step, 8) for step in range(8)]
         assert found == pytest.approx([0.3, 0.25, 0.2, 0.15, 0.1, 0.1, 0.1, 0.1])
-        assert training.tolerance(ProSGANSettings(tolerance=0.1), 0, 8) == 0.1
+        assert loop.tolerance(ProSGANSettings(tolerance=0.1), 0, 8) == 0.1
 
     def test_the_hamming_term_rewards_no_shrinking_that_ignores_the_target(self) -> None:
         """Over a goal and its opposite the loss is 1 whatever the outputs are: only knowing the target lowers it."""
@@ -199,8 +199,8 @@ SMALL = ProSGANSettings(
 class TestTraining:
     @pytest.fixture(autouse=True)
     def _often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-        monkeypatch.setattr(training, "LOG_EVERY", 2)
+        monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        monkeypatch.setattr(loop, "LOG_EVERY", 2)
 
     @pytest.mark.parametrize(
         "changes",
@@ -254,7 +254,7 @@ class TestTraining:
         judged = Discriminator(32, outputs=4, width=2)
         before, teach = judged.state_dict()["0.bias"].clone(), published.teach
 
-        def with_one(pupil: training.Pupil, *own: Any, **more: Any) -> Any:
+        def with_one(pupil: loop.Pupil, *own: Any, **more: Any) -> Any:
             assert pupil.discriminator is None
             return teach(dataclasses.replace(pupil, discriminator=judged), *own, **more)
 
@@ -353,8 +353,8 @@ class TestAttack:
 def test_a_killed_training_goes_on_in_its_folder_and_its_prototype_is_not_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
     settings = {**tiny_settings("ProS-GAN"), "ProS-GAN": SMALL}  # 2 epochs of 4 batches
     run = TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0)
     whole = train_with_required("ProS-GAN", settings, run, tmp_path / "whole")

@@ -17,7 +17,7 @@ from PIL import Image
 from small import SMALL, run, without_times
 
 import hashprobe as hp
-from hashprobe.attacks.prosgan import training
+from hashprobe.attacks.teaching import loop
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, ResultRow
 from hashprobe.experiments import RECIPES, SCALES, Run
@@ -96,8 +96,8 @@ CALLS: dict[str, tuple[type, str, int]] = {
 
 def kill_in(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the work end in the middle of a part."""
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     if part in STEPS:
         interrupt_after(monkeypatch, *STEPS[part])
         return

@@ -15,6 +15,7 @@ from hashprobe import retrieval
 from hashprobe.auditing.photos import Photos
 from hashprobe.auditing.shards import answering
 from hashprobe.auditing.stored import Stored
+from hashprobe.data.images.decoding import decode_image
 from hashprobe.evaluation.own_size import Picture, Pipeline
 from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel, RankedService
@@ -205,6 +206,4 @@ def distances(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
 
 def as_picture(data: bytes) -> Picture:
     """Return the bytes of a file as a picture at its own size, upright."""
-    from hashprobe.data.images.decoding import decode_image
-
     return decode_image(data, None, still=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import BaseModel
-from torch import nn
 
-from hashprobe.attacks.access import Access, Victim
-from hashprobe.attacks.base import ATTACKS, Attack, project
+from hashprobe.attacks.access import Victim
+from hashprobe.attacks.base import ATTACKS, project
+from hashprobe.attacks.code_generator.base import PatternAttack
 from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
 from hashprobe.attacks.code_generator.seeing import seen
 from hashprobe.attacks.code_generator.settings import PRESETS, CodeGeneratorSettings
@@ -20,59 +20,46 @@ from hashprobe.attacks.code_generator.training import new_code_generator, train_
 from hashprobe.attacks.gradients import Gradients, GradientSettings
 from hashprobe.attacks.loop import descend
 from hashprobe.attacks.objectives import OBJECTIVES, towards
-from hashprobe.errors import HashprobeError, check_whole_number, shortened
+from hashprobe.errors import HashprobeError, shortened
 from hashprobe.identity import optional
 from hashprobe.targets import Goal
-from hashprobe.trained import TRAINED, Trained, TrainingRun
+from hashprobe.trained import TRAINED, TrainingRun
 
 
 @TRAINED.register("CodeGenerator")
 @ATTACKS.register("CodeGenerator")
 @dataclass(frozen=True, kw_only=True)
-class CodeGeneratorAttack(Attack, Trained):
+class CodeGeneratorAttack(PatternAttack):
     """A generator of our own beside ProS-GAN's: bounded by construction, for any target *code*, by what the network computes.
 
     It sees, as it was trained, the code alone (one pattern for all images, which costs no pass of the attacked network) or the
-    feature maps of the attacked network as well (a forward pass). Its own pass is counted as a forward pass. It serves codes of
-    any kind, also untargeted.
+    feature maps of the attacked network as well (a forward pass). Its own pass is counted as a forward pass. Of the attributes
+    see :class:`PatternAttack` as well.
 
     Attributes:
-        generator: The trained network.
-        settings: How it was trained.
-        image_size: Side of the images that it takes.
-        maps: The feature maps that it sees.
-        classes: Of the data that it was trained on.
-        epsilon: L∞ budget that its change is scaled to; that of the training if not given.
         steps: Sign steps from its image on; 0 for its image itself.
         step_size: Of the first of them, L∞ in [0, 1] units; the sizes fall evenly, as FewStep's.
         last_step_size: Of the last.
         objective: What the steps descend, a name of ``OBJECTIVES``.
         momentum: Share of the last step's direction that is kept.
-        attacked_model: Fingerprint of the model that it was trained against.
     """
 
     name: ClassVar[str] = "CodeGenerator"
-    code: ClassVar[str | None] = "ap-search"
-    access: ClassVar[Access] = Access.GRADIENTS
+    file: ClassVar[str] = "generator"
     Settings = CodeGeneratorSettings
     presets: ClassVar[Mapping[str, BaseModel]] = PRESETS
 
-    generator: CodeGenerator = field(repr=False)
+    network: CodeGenerator = field(repr=False)
     settings: CodeGeneratorSettings
-    image_size: int
-    maps: tuple[MapSize, ...]
-    classes: int
     steps: int = 0
     step_size: float = 4 / 255
     last_step_size: float = 1 / 255
     objective: str = "scaled"
     momentum: float = optional(0.0)
-    attacked_model: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         OBJECTIVES[self.objective]
-        check_whole_number("steps", self.steps, least=0)
         for name in ("step_size", "last_step_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise HashprobeError(f"{name} must be positive; found {getattr(self, name)}.")
@@ -83,7 +70,7 @@ class CodeGeneratorAttack(Attack, Trained):
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return what the generator makes of images and codes, and the steps of that; see :meth:`Attack.perturb`."""
-        check_fits(self.name, self.image_size, self.generator.pattern.bits, images, victim)
+        self.check_fits(images, victim)
         wanted = goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
@@ -103,70 +90,19 @@ class CodeGeneratorAttack(Attack, Trained):
         )
 
     def _drawn(self, victim: Victim, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        found, own = None, self.generator.to(images.device)
+        found, own = None, self.network.to(images.device)
         if self.settings.sees != "code":
             found = seen(victim.feature_maps, images, wanted, sizes=self.maps)
-        epsilon = self.settings.epsilon if self.epsilon is None else self.epsilon
         with torch.no_grad(), victim.counting(own):
-            drawn: torch.Tensor = own(images.float(), wanted.float(), found, epsilon)
+            drawn: torch.Tensor = own(images.float(), wanted.float(), found, self.reach)
         return drawn.to(images.dtype)
 
     @classmethod
-    def train(cls, settings: Any, run: TrainingRun) -> CodeGeneratorAttack:
-        """Train the generator against the run's model."""
-        generator, maps = train_code_generator(settings, run)
-        return cls(
-            epsilon=settings.epsilon,
-            generator=generator,
-            settings=settings,
-            image_size=run.data.image_size,
-            maps=tuple(maps),
-            classes=run.data.classes,
-            attacked_model=run.model.sha256(),
-        )
-
-    def networks(self) -> Mapping[str, nn.Module]:
-        """Return the generator."""
-        return {"generator": self.generator}
-
-    def facts(self) -> dict[str, Any]:
-        """Return code length, classes, image size and the feature maps."""
-        maps = [list(size) for size in self.maps]
-        return {
-            "bits": self.generator.pattern.bits,
-            "classes": self.classes,
-            "image_size": self.image_size,
-            "maps": maps,
-        }
+    def taught(cls, settings: Any, run: TrainingRun) -> tuple[CodeGenerator, list[MapSize]]:
+        """See :meth:`PatternAttack.taught`."""
+        return train_code_generator(settings, run)
 
     @classmethod
-    def assemble(
-        cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
-    ) -> CodeGeneratorAttack:
-        """Build a generator of those settings."""
-        maps = tuple(MapSize(side, channels) for side, channels in facts["maps"])
-        return cls(
-            epsilon=settings.epsilon,
-            generator=new_code_generator(settings, facts["bits"], facts["image_size"], maps),
-            settings=settings,
-            image_size=facts["image_size"],
-            maps=maps,
-            classes=facts["classes"],
-            attacked_model=attacked_model,
-        )
-
-
-def check_fits(name: str, image_size: int, bits: int, images: torch.Tensor, victim: Victim) -> None:
-    """Say that a network was trained for images or codes of another size.
-
-    Raises:
-        HashprobeError: it was.
-    """
-    if images.shape[2:] != (image_size, image_size):
-        raise HashprobeError(
-            f"this {name} takes images of {image_size}×{image_size}; found {images.shape[2]}×{images.shape[3]}."
-        )
-    if victim.bits != bits:
-        raise HashprobeError(
-            f"this {name} draws for codes of {bits} bits; the attacked model has {victim.bits}."
-        )
+    def new_network(cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]) -> CodeGenerator:
+        """See :meth:`PatternAttack.new_network`."""
+        return new_code_generator(settings, bits, image_size, maps)

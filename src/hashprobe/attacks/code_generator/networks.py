@@ -201,7 +201,17 @@ def resized(features: torch.Tensor, side: int) -> torch.Tensor:
     return features if features.shape[-1] == side else functional.interpolate(features, size=(side, side))
 
 
-class CodeGenerator(nn.Module):
+class FromPattern(nn.Module):
+    """A network that starts from a pattern of the code.
+
+    Attributes:
+        pattern: That pattern.
+    """
+
+    pattern: CodePattern
+
+
+class CodeGenerator(FromPattern):
     """The tanh of a pattern for the code plus, where the model is looked at, one for the image: a change in (−1, 1), times ε.
 
     Args:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
+from hashprobe.attacks.teaching import GeneratorTrainingSettings
 
 Sees = Literal["code", "features"]
 

@@ -15,7 +15,7 @@ from hashprobe.attacks.code_generator.networks import CodeGenerator, CodePattern
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, PatternSettings
 from hashprobe.attacks.learned_codes import learned_codes
-from hashprobe.attacks.prosgan.training import Pupil, Rates, teach
+from hashprobe.attacks.teaching import Pupil, Rates, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.retrieval import unpack

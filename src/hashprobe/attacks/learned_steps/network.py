@@ -8,7 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.code_generator.networks import CodePattern, Decoder, MapSize, Seen, bits_known
+from hashprobe.attacks.code_generator.networks import (
+    CodePattern,
+    Decoder,
+    FromPattern,
+    MapSize,
+    Seen,
+    bits_known,
+)
 
 LOUDEST = 4.0
 """Entries of a gradient that are larger than so many times the mean are cut; its sign, which is shown too, knows of none."""
@@ -18,7 +25,7 @@ PICTURES = 12
 """Channels of image, change, gradient and its sign."""
 
 
-class StepNetwork(nn.Module):
+class StepNetwork(FromPattern):
     """A pattern for the code first, then steps from it: the tanh of the pattern, times ε, is the change.
 
     A step adds to the pattern the gradient, its sign, and what a :class:`Decoder` draws from image, change and gradient and

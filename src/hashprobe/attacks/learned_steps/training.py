@@ -15,7 +15,7 @@ from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.settings import PatternSettings
 from hashprobe.attacks.code_generator.training import given_pattern, lessons, take_over, teach_in
 from hashprobe.attacks.learned_steps.network import StepNetwork, changed
-from hashprobe.attacks.prosgan.training import Pupil
+from hashprobe.attacks.teaching import Pupil
 from hashprobe.trained import TrainingRun
 
 

@@ -10,7 +10,7 @@ import torch
 
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
-from hashprobe.attacks.prosgan.training import Pupil, teach
+from hashprobe.attacks.teaching import Pupil, teach
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel

@@ -17,13 +17,13 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.prosgan.losses import (
+from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
     hamming_loss,
     reconstruction_loss,
 )
-from hashprobe.attacks.prosgan.settings import GeneratorTrainingSettings
+from hashprobe.attacks.teaching.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
 from hashprobe.files import sha256_of, write_json_lines
@@ -125,19 +125,8 @@ def teach(
     accelerator = Accelerator(cpu=device.type == "cpu")
     generator, discriminator = pupil.generator, pupil.discriminator
     average = copy.deepcopy(generator).requires_grad_(False) if settings.average else None
-    rates: dict[str, Any] = {"lr": settings.learning_rate, "betas": settings.betas}
     networks = {"generator": generator} | ({"discriminator": discriminator} if discriminator else {})
-    learned: dict[str, Any] = {name: network.parameters() for name, network in networks.items()}
-    learned["generator"] = [
-        {"params": list(part.parameters()), "share": share}
-        for part, share in pupil.rates or ((generator, 1.0),)
-    ]
-    optimizers = {
-        name: accelerator.prepare(torch.optim.Adam(parameters, **rates))
-        for name, parameters in learned.items()
-    }
-    for network in networks.values():
-        accelerator.prepare_model(network, evaluation_mode=True)  # in place and not wrapped; see above
+    optimizers = _optimizers(pupil, settings, accelerator)
     known = (model.sha256(), *pupil.identity)
     state = Checkpoint(
         checkpoint or Path(),
@@ -156,16 +145,14 @@ def teach(
             batch = _batch(pupil, data, settings, seed, step, together)
             _set_learning_rate(optimizers, settings, step, steps)
             adversarial = pupil.draw(batch.images, batch.drawn)
-            if discriminator and step % settings.discriminator_every == 0:
-                seen = discriminator(batch.images), discriminator(adversarial.detach())
-                wrong = discriminator_loss(
-                    *seen, batch.labels, batch.target, class_outputs=settings.class_outputs
-                )
-                optimizers["discriminator"].zero_grad(set_to_none=True)
-                accelerator.backward(batch.weight * wrong)
-                together.sum_gradients(discriminator)
-                optimizers["discriminator"].step()
             if discriminator:
+                if step % settings.discriminator_every == 0:
+                    optimizers["discriminator"].zero_grad(set_to_none=True)
+                    accelerator.backward(
+                        batch.weight * _unmasking(discriminator, batch, adversarial, settings)
+                    )
+                    together.sum_gradients(discriminator)
+                    optimizers["discriminator"].step()
                 discriminator.requires_grad_(False)
             losses = _losses(pupil, model, batch, adversarial, settings, tolerance(settings, step, steps))
             optimizers["generator"].zero_grad(set_to_none=True)
@@ -237,6 +224,36 @@ def _batch(
     if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
         images = images.flip(3)
     return _Batch(images, labels[share.rows], drawn, pupil.targets[drawn], pupil.goals[drawn], share.weight)
+
+
+def _optimizers(
+    pupil: Pupil, settings: GeneratorTrainingSettings, accelerator: Accelerator
+) -> dict[str, Any]:
+    """Return Adam for the generator, each part of it at its own rate, and for the discriminator; prepare the networks."""
+    learned: dict[str, Any] = {
+        "generator": [
+            {"params": list(part.parameters()), "share": share}
+            for part, share in pupil.rates or ((pupil.generator, 1.0),)
+        ]
+    }
+    accelerator.prepare_model(pupil.generator, evaluation_mode=True)  # in place and not wrapped; see teach
+    if pupil.discriminator:
+        learned["discriminator"] = pupil.discriminator.parameters()
+        accelerator.prepare_model(pupil.discriminator, evaluation_mode=True)
+    return {
+        name: accelerator.prepare(
+            torch.optim.Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
+        )
+        for name, parameters in learned.items()
+    }
+
+
+def _unmasking(
+    discriminator: nn.Module, batch: _Batch, adversarial: torch.Tensor, settings: GeneratorTrainingSettings
+) -> torch.Tensor:
+    """Return the discriminator's loss (Equation 13)."""
+    seen = discriminator(batch.images), discriminator(adversarial.detach())
+    return discriminator_loss(*seen, batch.labels, batch.target, class_outputs=settings.class_outputs)
 
 
 def _losses(

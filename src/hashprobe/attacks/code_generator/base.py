@@ -1,0 +1,126 @@
+"""What attacks share that draw from a pattern of the target code: what they are trained for, and their files."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import nn
+
+from hashprobe.attacks.access import Access, Victim
+from hashprobe.attacks.base import Attack
+from hashprobe.attacks.code_generator.networks import FromPattern, MapSize
+from hashprobe.attacks.code_generator.settings import PatternSettings
+from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.trained import Trained, TrainingRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternAttack(Attack, Trained):
+    """A network, trained against the attacked model, that draws a change for any target code, also untargeted.
+
+    Its change is bounded by construction. It serves images of the size and codes of the length that it was trained for.
+
+    Attributes:
+        network: The trained network.
+        settings: How it was trained.
+        image_size: Side of the images that it takes.
+        maps: The feature maps of the attacked network that it sees.
+        classes: Of the data that it was trained on.
+        epsilon: L∞ budget that its change is scaled to; that of the training if not given.
+        steps: Gradient steps; a subclass says of what kind.
+        attacked_model: Fingerprint of the model that it was trained against.
+    """
+
+    code: ClassVar[str | None] = "ap-search"
+    access: ClassVar[Access] = Access.GRADIENTS
+    file: ClassVar[str] = "network"
+
+    network: FromPattern = field(repr=False)
+    settings: PatternSettings
+    image_size: int
+    maps: tuple[MapSize, ...]
+    classes: int
+    steps: int = 0
+    attacked_model: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole_number("steps", self.steps, least=0)
+
+    @classmethod
+    @abstractmethod
+    def new_network(cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]) -> FromPattern:
+        """Return a network of the settings' sizes, with fresh weights."""
+
+    @classmethod
+    @abstractmethod
+    def taught(cls, settings: Any, run: TrainingRun) -> tuple[FromPattern, Sequence[MapSize]]:
+        """Train the network against the run's model; return it with the feature maps that it sees."""
+
+    @property
+    def reach(self) -> float:
+        """The L∞ budget that a change is scaled to, in [0, 1] units."""
+        return self.settings.epsilon if self.epsilon is None else self.epsilon
+
+    def check_fits(self, images: torch.Tensor, victim: Victim) -> None:
+        """Say that it was trained for images or codes of another size.
+
+        Raises:
+            HashprobeError: it was.
+        """
+        size, bits = self.image_size, self.network.pattern.bits
+        if images.shape[2:] != (size, size):
+            raise HashprobeError(
+                f"this {self.name} takes images of {size}×{size}; found {images.shape[2]}×{images.shape[3]}."
+            )
+        if victim.bits != bits:
+            raise HashprobeError(
+                f"this {self.name} draws for codes of {bits} bits; the attacked model has {victim.bits}."
+            )
+
+    @classmethod
+    def train(cls, settings: Any, run: TrainingRun) -> Self:
+        """Train the network against the run's model."""
+        network, maps = cls.taught(settings, run)
+        return cls(
+            epsilon=settings.epsilon,
+            network=network,
+            settings=settings,
+            image_size=run.data.image_size,
+            maps=tuple(maps),
+            classes=run.data.classes,
+            attacked_model=run.model.sha256(),
+        )
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Return the network."""
+        return {self.file: self.network}
+
+    def facts(self) -> dict[str, Any]:
+        """Return code length, classes, image size and the feature maps."""
+        return {
+            "bits": self.network.pattern.bits,
+            "classes": self.classes,
+            "image_size": self.image_size,
+            "maps": [list(size) for size in self.maps],
+        }
+
+    @classmethod
+    def assemble(
+        cls, settings: Any, facts: dict[str, Any], parts: Mapping[str, Trained], attacked_model: str
+    ) -> Self:
+        """Build a network of those settings."""
+        maps = tuple(MapSize(side, channels) for side, channels in facts["maps"])
+        return cls(
+            epsilon=settings.epsilon,
+            network=cls.new_network(settings, facts["bits"], facts["image_size"], maps),
+            settings=settings,
+            image_size=facts["image_size"],
+            maps=maps,
+            classes=facts["classes"],
+            attacked_model=attacked_model,
+        )

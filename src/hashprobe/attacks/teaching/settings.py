@@ -1,0 +1,56 @@
+"""Settings that the training of every generator has."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GeneratorTrainingSettings(BaseModel):
+    """How a generator is trained, whatever it looks like; the defaults are the paper's for FLICKR-25K (Section 4.2).
+
+    Attributes:
+        epochs: Passes over the training images; the learning rate is constant for the first half and falls linearly to 0.
+        batch_size: Images a step.
+        learning_rate: Of Adam, the discriminator's as well.
+        betas: What Adam keeps of the mean of the gradients, and of their squares.
+        warm_up: Steps in which the generator's learning rate rises evenly from 0.
+        clip: Longest gradient, L2 over all of the generator's parameters; a longer one is shortened. ``None`` for any.
+        average: Share of the running mean of the generator's weights that each step keeps; the mean is what is trained.
+            It starts shorter, at ``t / (t + 10)`` after t steps; 0 for the last weights themselves.
+        reconstruction: β, weight of the mean squared error between adversarial and original image in [−1, 1].
+        tolerance: Perceptibility (RMS of the change in [0, 1] units) up to which an image's error costs nothing; 0 is published.
+            What a generator uses of it then hangs less on when it began to learn.
+        first_tolerance: What is tolerated at the first step; it falls evenly to ``tolerance`` until the middle of the training. A
+            large change is learned at once, and a small one from there. ``None`` for the same throughout.
+        hamming: α, weight of the Hamming term.
+        adversarial: γ, weight of the discriminator's term.
+        sharpness: Scale of the tanh in the Hamming term; 1 is published. Below 1 a bit that is far on the wrong side
+            still has a gradient.
+        relative: Whether the outputs z of an image are divided by the mean of their absolute values in the Hamming term, which
+            then does not hang on how loud the attacked network is.
+        disjoint: Whether target labels are drawn that share no class with the image; of all labels (published) if not.
+        mirror: Whether all images of every second step, on average, are mirrored.
+        discriminator_every: The discriminator is updated in every so many-th step.
+        class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(24, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    warm_up: int = Field(0, ge=0)
+    clip: float | None = Field(None, gt=0)
+    average: float = Field(0.0, ge=0, lt=1)
+    reconstruction: float = Field(100.0, ge=0)
+    tolerance: float = Field(0.0, ge=0, le=1)
+    first_tolerance: float | None = Field(None, ge=0, le=1)
+    hamming: float = Field(1.0, ge=0)
+    adversarial: float = Field(1.0, ge=0)
+    sharpness: float = Field(1.0, gt=0)
+    relative: bool = False
+    disjoint: bool = False
+    mirror: bool = False
+    discriminator_every: int = Field(3, ge=1)
+    class_outputs: bool = True
