@@ -131,11 +131,11 @@ def train_hash(
 
 def train_attack(
     name: Annotated[
-        str | None,
+        str,
         typer.Argument(
-            help="A trained attack or target code; the first of 'list attacks' that is trained, if not given."
+            help="A trained attack or target code; an unknown name is answered with all there are."
         ),
-    ] = None,
+    ] = "ProS-GAN",
     model: Model = "runs/hash-model",
     data: Data = "openmoji",
     scale: ScaleName = "cpu",
@@ -160,21 +160,19 @@ def train_attack(
 
     Example: hashprobe train-attack --model runs/dpsh-32 --data openmoji --set epochs=3 --out runs/trained
     """
-    from hashprobe.attacks import ATTACKS
     from hashprobe.experiments import SCALES, how_made
     from hashprobe.folders import recording
     from hashprobe.identity import fingerprint
-    from hashprobe.trained import TRAINED, TrainingRun, by_name, check_against, train_with_required
+    from hashprobe.trained import TrainingRun, by_name, check_against, train_with_required
 
-    chosen = name or next(own for own in ATTACKS if own in TRAINED)
     given: dict[str, dict[str, Any]] = {}
     for setting, value in read_pairs(overrides or (), "--set").items():
         required, dot, own = setting.rpartition(".")
-        given.setdefault(required if dot else chosen, {})[own] = value
-    settings = SCALES[scale].model_copy(update={"trained": given}).settings_of([chosen])
+        given.setdefault(required if dot else name, {})[own] = value
+    settings = SCALES[scale].model_copy(update={"trained": given}).settings_of([name])
     for other in given:
         if other not in settings:
-            raise unknown_name(f"part of {chosen}", other, settings)
+            raise unknown_name(f"part of {name}", other, settings)
     (attacked,) = open_models([model], device).values()
     loaded = load_data(
         data, SCALES[scale].image_size if image_size is None else image_size, seed, data_option
@@ -191,7 +189,7 @@ def train_attack(
         seed,
     )
     facts = {
-        "title": f"{chosen} against a {attacked.bits}-bit model on {loaded.name}.",
+        "title": f"{name} against a {attacked.bits}-bit model on {loaded.name}.",
         "settings": {part: own.model_dump(mode="json") for part, own in settings.items()},
         "model": {"bits": attacked.bits, "sha256": attacked.sha256()},
         "data": loaded.summary(),
@@ -200,6 +198,6 @@ def train_attack(
     run = TrainingRun(
         model=attacked, data=loaded, seed=seed, logs=out / "training", trained=before, progress=True
     )
-    with recording(out, key, facts, chosen):
-        train_with_required(chosen, settings, run, out)
+    with recording(out, key, facts, name):
+        train_with_required(name, settings, run, out)
     say(f"wrote {out}")
