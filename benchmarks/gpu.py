@@ -26,7 +26,7 @@ from safetensors import safe_open
 from hashprobe import retrieval
 from hashprobe.attacks import ATTACKS
 from hashprobe.attacks.prosgan import Discriminator, Generator, ProSGANSettings
-from hashprobe.attacks.teaching import Pupil, teach
+from hashprobe.attacks.teaching import Drawn, Pupil, teach
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.devices import resolve_device, versions
 from hashprobe.files import read_json, read_json_lines, replacing, write_json
@@ -163,9 +163,7 @@ def speed(given: argparse.Namespace, device: torch.device, precision: str) -> di
     model = HashModel.build(given.backbone, bits=given.bits, seed=0).to(device)
     generator = Generator(given.image_size, width=given.width, semantic_width=SEMANTICS).to(device)
     judge = Discriminator(given.image_size, outputs=CLASSES + 1, width=given.width).to(device)
-    draw = generator
-    if precision == "compiled":
-        draw, model.network = torch.compile(generator), torch.compile(model.network)
+    draw = torch.compile(generator) if precision == "compiled" else generator
     semantics = torch.randn(CLASSES, SEMANTICS, device=device)
     pupil = Pupil(
         name="ProS-GAN",
@@ -173,7 +171,7 @@ def speed(given: argparse.Namespace, device: torch.device, precision: str) -> di
         discriminator=judge,
         targets=torch.eye(CLASSES, device=device),
         goals=torch.randn(CLASSES, given.bits, device=device).sign(),
-        draw=lambda images, drawn: draw(images, semantics[drawn]),
+        draw=lambda images, drawn, model: Drawn(draw(images, semantics[drawn])),
         identity=(),
     )
     bfloat16 = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()

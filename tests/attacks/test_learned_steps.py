@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ import torch
 
 from hashprobe.attacks import CodeGeneratorAttack, LearnedSteps
 from hashprobe.attacks.code_generator import CodeGeneratorSettings
-from hashprobe.attacks.code_generator.networks import MapSize, Seen
+from hashprobe.attacks.code_generator.networks import MapSize, Seen, changed
+from hashprobe.attacks.code_generator.seeing import look_at, seen
 from hashprobe.attacks.learned_codes import learned_codes
 from hashprobe.attacks.learned_steps import LearnedStepsSettings, StepNetwork
+from hashprobe.attacks.learned_steps.training import known_gradient
+from hashprobe.attacks.objectives import OBJECTIVES
 from hashprobe.attacks.teaching import loop
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
+from hashprobe.hashing import frozen
 from hashprobe.retrieval import unpack
 from hashprobe.targets import Goal
-from hashprobe.trained import TrainingRun, load_trained, train_into
+from hashprobe.trained import TrainingRun, load_trained, train_into, train_with_required
 from helpers import (
     SIZE,
     Interrupted,
@@ -34,13 +39,23 @@ from helpers import (
 )
 
 BITS, COUNT = 12, 3
-SMALL = LearnedStepsSettings(
-    epochs=2, pattern_epochs=1, batch_size=4, hidden=8, width=4, codes=("mainstay",), learned=2
+SMALL = LearnedStepsSettings(epochs=2, batch_size=4, width=4, codes=("mainstay",), learned=2)
+FIRST = CodeGeneratorSettings(
+    epochs=1, pattern_epochs=1, batch_size=4, hidden=8, width=4, codes=("mainstay",)
 )
+SEES: Any = pytest.mark.parametrize("sees", ["code", "features"])
+
+
+@cache
+def start(sees: Any = "code") -> CodeGeneratorAttack:
+    run = TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0)
+    return CodeGeneratorAttack.train(FIRST.model_copy(update={"sees": sees}), run)
 
 
 def run_of(**changes: Any) -> TrainingRun:
-    return TrainingRun(model=conv_model(BITS), data=tiny_data(train=14), seed=0, **changes)
+    trained = {"CodeGenerator": start()}
+    given: dict[str, Any] = {"model": conv_model(BITS), "data": tiny_data(train=14), "trained": trained}
+    return TrainingRun(seed=0, **given | changes)
 
 
 def goal(count: int = COUNT) -> Goal:
@@ -54,11 +69,12 @@ def signs(count: int = COUNT) -> torch.Tensor:
 def network(maps: Any = ()) -> StepNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return StepNetwork(BITS, SIZE, hidden=8, width=4, maps=maps, steps=2)
+        return StepNetwork(BITS, width=4, maps=maps, steps=2)
 
 
 def attack_of(own: StepNetwork, **numbers: Any) -> LearnedSteps:
-    return LearnedSteps(network=own.eval(), settings=SMALL, image_size=SIZE, maps=(), classes=3, **numbers)
+    given: dict[str, Any] = {"settings": SMALL, "image_size": SIZE, "maps": (), "start": start()}
+    return LearnedSteps(network=own.eval(), classes=3, **given, **numbers)
 
 
 class TestNetwork:
@@ -100,12 +116,14 @@ class TestNetwork:
 
 
 class TestAttack:
+    @SEES
     @pytest.mark.parametrize("steps", [0, 1, 3])
-    def test_costs_its_steps_and_stays_within_the_budget(self, steps: int) -> None:
-        attack = replace(LearnedSteps.train(SMALL, run_of()), steps=steps)
+    def test_costs_its_steps_and_stays_within_the_budget(self, steps: int, sees: str) -> None:
+        run = run_of(trained={"CodeGenerator": start(sees)})
+        attack = replace(LearnedSteps.train(SMALL, run), steps=steps)
         images = random_images(COUNT)
         result = attack.run(conv_model(BITS), images, goal())
-        assert result.cost.forward.tolist() == [2 * steps] * COUNT
+        assert result.cost.forward.tolist() == [2 * steps + (2 if sees == "features" else 1)] * COUNT
         assert result.cost.backward.tolist() == [steps] * COUNT
         assert 0 < (result.images - images).abs().max() <= 8 / 255 + 1e-6
 
@@ -145,7 +163,7 @@ class TestTraining:
         whole: Any = train_into("LearnedSteps", *given, tmp_path / "whole")
         expected = read_json_lines(tmp_path / "learnedsteps.jsonl")
         with monkeypatch.context() as patch:
-            interrupt_after(patch, torch.optim.Adam, 9)
+            interrupt_after(patch, torch.optim.Adam, 5)
             with pytest.raises(Interrupted):
                 train_into("LearnedSteps", *given, tmp_path / "killed")
         resumed: Any = train_into("LearnedSteps", *given, tmp_path / "killed")
@@ -155,15 +173,38 @@ class TestTraining:
         assert same_tensors(again.network, resumed.network)
         assert again.maps == whole.maps
 
-    def test_the_pattern_stays_that_of_the_code_generator_that_is_given(self) -> None:
-        shared = {"epochs": 1, "batch_size": 4, "hidden": 8, "codes": ("mainstay",)}
-        first = CodeGeneratorAttack.train(CodeGeneratorSettings(sees="code", **shared), run_of())  # type: ignore[arg-type]
-        own = LearnedSteps.train(SMALL, run_of(trained={"CodeGenerator": first}))
-        assert same_tensors(own.network.pattern, first.network.pattern)
-        with pytest.raises(HashprobeError, match="give hidden= the same number"):
-            LearnedSteps.train(
-                SMALL.model_copy(update={"hidden": 4}), run_of(trained={"CodeGenerator": first})
-            )
+    @SEES
+    def test_without_a_step_it_is_the_code_generator_that_is_given(self, sees: str) -> None:
+        run, images = run_of(trained={"CodeGenerator": start(sees)}), random_images(COUNT)
+        own = replace(LearnedSteps.train(SMALL, run), steps=0)
+        torch.testing.assert_close(
+            own.run(run.model, images, goal()).images, start(sees).run(run.model, images, goal()).images
+        )
+
+    def test_trains_a_code_generator_first_where_none_is_given(self, tmp_path: Path) -> None:
+        settings = {"LearnedSteps": SMALL, "CodeGenerator": FIRST}
+        train_with_required("LearnedSteps", settings, run_of(trained={}), tmp_path)
+        again: Any = load_trained(tmp_path)
+        assert again.start.network.decoder is not None
+        assert same_tensors(again.start.network, load_trained(tmp_path / "CodeGenerator").network)  # type: ignore[attr-defined]
+
+    def test_the_gradient_of_its_loss_is_that_of_the_network(self) -> None:
+        """The gradient that is taken once, and shown to the next step, is the one that autograd finds through the model."""
+        run = run_of()
+        model, own, images = run.model, network(), torch.rand(2, 3, SIZE, SIZE)
+        with frozen(model):
+            seen_first = seen(look_at(model), images, signs(2), sizes=(), done=0.0)
+            adversarial = changed(images, own(images, signs(2), 0 * images, seen_first, 0), 8 / 255)
+            found = seen(look_at(model), adversarial, signs(2), sizes=(), done=0.5)
+            value = OBJECTIVES["scaled"](found.logits, signs(2), 0.5).mean()
+            known_gradient(value, found.gradient / 2, adversarial).backward()  # type: ignore[operator]
+            once = own.gain.grad.clone()  # type: ignore[union-attr]
+            own.gain.grad = None
+            adversarial = changed(images, own(images, signs(2), 0 * images, seen_first, 0), 8 / 255)
+            loss = OBJECTIVES["scaled"](model.attack_logits(adversarial), signs(2), 0.5).mean()
+            loss.backward()
+        torch.testing.assert_close(value, loss.detach())
+        torch.testing.assert_close(once, own.gain.grad)
 
     def test_turns_more_bits_the_longer_it_is_trained(self) -> None:
         """On the images that it is trained on, towards codes of other images' labels, with a budget that lets bits turn."""

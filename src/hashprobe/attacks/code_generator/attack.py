@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, project
-from hashprobe.attacks.code_generator.base import PatternAttack
-from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
+from hashprobe.attacks.code_generator.base import DrawingAttack
+from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize, changed
 from hashprobe.attacks.code_generator.seeing import seen
 from hashprobe.attacks.code_generator.settings import PRESETS, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.training import new_code_generator, train_code_generator
@@ -29,12 +29,12 @@ from hashprobe.trained import TRAINED, TrainingRun
 @TRAINED.register("CodeGenerator")
 @ATTACKS.register("CodeGenerator")
 @dataclass(frozen=True, kw_only=True)
-class CodeGeneratorAttack(PatternAttack):
+class CodeGeneratorAttack(DrawingAttack):
     """A generator of our own beside ProS-GAN's: bounded by construction, for any target *code*, by what the network computes.
 
     It sees, as it was trained, the code alone (one pattern for all images, which costs no pass of the attacked network) or the
     feature maps of the attacked network as well (a forward pass). Its own pass is counted as a forward pass. Of the attributes
-    see :class:`PatternAttack` as well.
+    see :class:`DrawingAttack` as well.
 
     Attributes:
         steps: Sign steps from its image on; 0 for its image itself.
@@ -74,7 +74,8 @@ class CodeGeneratorAttack(PatternAttack):
         wanted = goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
-        start = project(self._drawn(victim, images, wanted), images, self.epsilon)
+        drawn = changed(images.float(), self.pattern(victim, images, wanted), self.reach).to(images.dtype)
+        start = project(drawn, images, self.epsilon)
         if not self.steps:
             return start
         return descend(
@@ -89,20 +90,21 @@ class CodeGeneratorAttack(PatternAttack):
             start=start,
         )
 
-    def _drawn(self, victim: Victim, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def pattern(self, victim: Victim, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """Return what the generator draws for images ``(n, 3, s, s)`` and signs ``(n, K)``, and count its passes."""
         found, own = None, self.network.to(images.device)
         if self.settings.sees != "code":
             found = seen(victim.feature_maps, images, wanted, sizes=self.maps)
         with torch.no_grad(), victim.counting(own):
-            drawn: torch.Tensor = own(images.float(), wanted.float(), found, self.reach)
-        return drawn.to(images.dtype)
+            drawn: torch.Tensor = own(images.float(), wanted.float(), found)
+        return drawn
 
     @classmethod
     def taught(cls, settings: Any, run: TrainingRun) -> tuple[CodeGenerator, list[MapSize]]:
-        """See :meth:`PatternAttack.taught`."""
+        """See :meth:`DrawingAttack.taught`."""
         return train_code_generator(settings, run)
 
     @classmethod
     def new_network(cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]) -> CodeGenerator:
-        """See :meth:`PatternAttack.new_network`."""
+        """See :meth:`DrawingAttack.new_network`."""
         return new_code_generator(settings, bits, image_size, maps)

@@ -1,4 +1,4 @@
-"""What attacks share that draw from a pattern of the target code: what they are trained for, and their files."""
+"""What attacks share that draw a bounded change for a target code: what they are trained for, and their files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import nn
 
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import Attack
-from hashprobe.attacks.code_generator.networks import FromPattern, MapSize
-from hashprobe.attacks.code_generator.settings import PatternSettings
+from hashprobe.attacks.code_generator.networks import BoundedNetwork, MapSize
+from hashprobe.attacks.code_generator.settings import DrawingSettings
 from hashprobe.errors import HashprobeError, check_whole_number
 from hashprobe.trained import Trained, TrainingRun
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatternAttack(Attack, Trained):
+class DrawingAttack(Attack, Trained):
     """A network, trained against the attacked model, that draws a change for any target code, also untargeted.
 
     Its change is bounded by construction. It serves images of the size and codes of the length that it was trained for.
@@ -39,8 +39,8 @@ class PatternAttack(Attack, Trained):
     access: ClassVar[Access] = Access.GRADIENTS
     file: ClassVar[str] = "network"
 
-    network: FromPattern = field(repr=False)
-    settings: PatternSettings
+    network: BoundedNetwork = field(repr=False)
+    settings: DrawingSettings
     image_size: int
     maps: tuple[MapSize, ...]
     classes: int
@@ -53,13 +53,20 @@ class PatternAttack(Attack, Trained):
 
     @classmethod
     @abstractmethod
-    def new_network(cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]) -> FromPattern:
+    def new_network(
+        cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]
+    ) -> BoundedNetwork:
         """Return a network of the settings' sizes, with fresh weights."""
 
     @classmethod
     @abstractmethod
-    def taught(cls, settings: Any, run: TrainingRun) -> tuple[FromPattern, Sequence[MapSize]]:
+    def taught(cls, settings: Any, run: TrainingRun) -> tuple[BoundedNetwork, Sequence[MapSize]]:
         """Train the network against the run's model; return it with the feature maps that it sees."""
+
+    @classmethod
+    def held(cls, trained: Mapping[str, Trained]) -> dict[str, Any]:
+        """Return the fields that hold what it requires."""
+        return {}
 
     @property
     def reach(self) -> float:
@@ -72,7 +79,7 @@ class PatternAttack(Attack, Trained):
         Raises:
             HashprobeError: it was.
         """
-        size, bits = self.image_size, self.network.pattern.bits
+        size, bits = self.image_size, self.network.bits
         if images.shape[2:] != (size, size):
             raise HashprobeError(
                 f"this {self.name} takes images of {size}×{size}; found {images.shape[2]}×{images.shape[3]}."
@@ -94,6 +101,7 @@ class PatternAttack(Attack, Trained):
             maps=tuple(maps),
             classes=run.data.classes,
             attacked_model=run.model.sha256(),
+            **cls.held(run.trained),
         )
 
     def networks(self) -> Mapping[str, nn.Module]:
@@ -103,7 +111,7 @@ class PatternAttack(Attack, Trained):
     def facts(self) -> dict[str, Any]:
         """Return code length, classes, image size and the feature maps."""
         return {
-            "bits": self.network.pattern.bits,
+            "bits": self.network.bits,
             "classes": self.classes,
             "image_size": self.image_size,
             "maps": [list(size) for size in self.maps],
@@ -123,4 +131,5 @@ class PatternAttack(Attack, Trained):
             maps=maps,
             classes=facts["classes"],
             attacked_model=attacked_model,
+            **cls.held(parts),
         )

@@ -201,18 +201,23 @@ def resized(features: torch.Tensor, side: int) -> torch.Tensor:
     return features if features.shape[-1] == side else functional.interpolate(features, size=(side, side))
 
 
-class FromPattern(nn.Module):
-    """A network that starts from a pattern of the code.
+class BoundedNetwork(nn.Module):
+    """A network that draws patterns, whose tanh times ε is a change.
 
     Attributes:
-        pattern: That pattern.
+        bits: K.
     """
 
-    pattern: CodePattern
+    bits: int
 
 
-class CodeGenerator(FromPattern):
-    """The tanh of a pattern for the code plus, where the model is looked at, one for the image: a change in (−1, 1), times ε.
+def changed(images: torch.Tensor, pattern: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Return images in [0, 1] changed by the tanh of a pattern times ε, in [0, 1]; within ``epsilon`` by construction."""
+    return (images + epsilon * torch.tanh(pattern)).clamp(0, 1)
+
+
+class CodeGenerator(BoundedNetwork):
+    """A pattern for the code plus, where the model is looked at, one for the image; see :func:`changed`.
 
     Args:
         bits: K.
@@ -234,24 +239,22 @@ class CodeGenerator(FromPattern):
         super().__init__()
         if image_size % 2:
             raise HashprobeError(f"the code generator needs images whose side is even; found {image_size}.")
+        self.bits = bits
         self.pattern = CodePattern(bits, image_size, hidden)
         self.decoder: FeatureDecoder | None = None
         if width is not None:
             self.decoder = FeatureDecoder(bits, image_size, maps, width, hidden)
 
-    def forward(
-        self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen | None, epsilon: float
-    ) -> torch.Tensor:
-        """Return adversarial images in [0, 1], within ``epsilon`` of the images by construction.
+    def forward(self, images: torch.Tensor, wanted: torch.Tensor, seen: Seen | None) -> torch.Tensor:
+        """Return patterns, ``(n, 3, size, size)``.
 
         Args:
             images: ``(n, 3, size, size)`` in [0, 1].
             wanted: Signs of the codes to reach, ``(n, K)``.
             seen: What the attacked model computed on the images, where it is looked at.
-            epsilon: L∞ budget in [0, 1] units.
         """
-        pattern = self.pattern(wanted)
-        if self.decoder is not None:
-            assert seen is not None
-            pattern = pattern + self.decoder.of(images, wanted, seen)
-        return (images + epsilon * torch.tanh(pattern)).clamp(0, 1)
+        pattern: torch.Tensor = self.pattern(wanted)
+        if self.decoder is None:
+            return pattern
+        assert seen is not None
+        return pattern + self.decoder.of(images, wanted, seen)

@@ -12,15 +12,12 @@ from hashprobe.attacks.teaching import GeneratorTrainingSettings
 Sees = Literal["code", "features"]
 
 
-class PatternSettings(GeneratorTrainingSettings):
-    """How what starts from a pattern of the code is trained; see :class:`GeneratorTrainingSettings` as well. No discriminator.
+class DrawingSettings(GeneratorTrainingSettings):
+    """How what draws a bounded change is trained; see :class:`GeneratorTrainingSettings` as well. No discriminator.
 
     Attributes:
         codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
-        hidden: Patterns in the basis of all codes' patterns; they weigh 12 S² bytes each for images of side S.
-        width: Channels of the decoder at the largest feature map, a quarter of those at the smallest.
-        pattern_epochs: Epochs in which the code's pattern is learned first, alone, which is cheaper; where a trained code
-            generator is given its pattern is taken instead.
+        width: Channels of the decoder at the largest feature map; four times as many at the smallest.
         epsilon: L∞ budget in [0, 1] units.
     """
 
@@ -39,24 +36,27 @@ class PatternSettings(GeneratorTrainingSettings):
     disjoint: bool = True
     mirror: bool = True
     codes: tuple[str, ...] = Field(("ap-search", "mainstay"), min_length=1)
-    hidden: int = Field(256, ge=1)
     width: int = Field(32, ge=1)
-    pattern_epochs: int = Field(14, ge=1)
     epsilon: float = Field(8 / 255, gt=0, le=1)
 
 
-class CodeGeneratorSettings(PatternSettings):
-    """How a code generator is trained; see :class:`PatternSettings` as well.
+class CodeGeneratorSettings(DrawingSettings):
+    """How a code generator is trained; see :class:`DrawingSettings` as well.
 
     Attributes:
+        hidden: Patterns in the basis of all codes' patterns; they weigh 12 S² bytes each for images of side S.
+        pattern_epochs: Epochs in which the code's pattern is learned first, alone, which is cheaper; where a trained code
+            generator is given its pattern is taken instead.
         sees: What it draws from: the target ``code`` alone, one pattern for all images; or the ``features`` of the attacked
             network on the image as well, once that pattern is learned.
         decoder_rate: Share of the learning rate at which what looks at the network learns.
         pattern_rate: Share of it at which the pattern then learns further.
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
+    hidden: int = Field(256, ge=1)
+    pattern_epochs: int = Field(14, ge=1)
     sees: Sees = "features"
     decoder_rate: float = Field(0.5, gt=0)
     pattern_rate: float = Field(0.15, ge=0)

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hashprobe.attacks.code_generator.networks import CodeGenerator, CodePattern, MapSize
+from hashprobe.attacks.code_generator.networks import CodeGenerator, CodePattern, MapSize, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, PatternSettings
+from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, DrawingSettings
 from hashprobe.attacks.learned_codes import learned_codes
-from hashprobe.attacks.teaching import Pupil, Rates, teach
+from hashprobe.attacks.teaching import Drawn, Pupil, Rates, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
+from hashprobe.hashing import HashModel
 from hashprobe.retrieval import unpack
 from hashprobe.targets import unique_labels
 from hashprobe.trained import TRAINED, Trained, TrainingRun, train_into
@@ -41,7 +42,7 @@ class Lessons(NamedTuple):
     identity: str
 
 
-def lessons(settings: PatternSettings, run: TrainingRun) -> Lessons:
+def lessons(settings: DrawingSettings, run: TrainingRun) -> Lessons:
     """Return what is learned.
 
     Raises:
@@ -56,35 +57,6 @@ def lessons(settings: PatternSettings, run: TrainingRun) -> Lessons:
     )
 
 
-def given_pattern(settings: PatternSettings, run: TrainingRun) -> Trained:
-    """Return the code generator whose pattern is started from: a given one, or one that sees the code alone, trained first."""
-    if NAME in run.trained:
-        return run.trained[NAME]
-    shared = {name: getattr(settings, name) for name in PatternSettings.model_fields}
-    alone = CodeGeneratorSettings(**shared | {"epochs": settings.pattern_epochs}, sees="code")
-    logs = run.logs / PATTERN_FOLDER if run.logs else None
-    within = replace(run, known_train_codes=run.train_codes, logs=logs)
-    if run.folder is None:
-        return TRAINED[NAME].train(alone, within)
-    return train_into(NAME, alone, within, run.folder / PATTERN_FOLDER)
-
-
-def take_over(pattern: CodePattern, given: Trained) -> None:
-    """Give a pattern the weights that a code generator has learned.
-
-    Raises:
-        HashprobeError: it has other sizes.
-    """
-    other = given.networks()["generator"].pattern
-    assert isinstance(other, CodePattern)
-    own, others = ([tuple(one.shape) for one in each.parameters()] for each in (pattern, other))
-    if own != others:
-        raise HashprobeError(
-            f"the given code generator has a pattern of the sizes {others}, this one of {own}; give hidden= the same number."
-        )
-    pattern.load_state_dict(other.state_dict())
-
-
 def train_code_generator(
     settings: CodeGeneratorSettings, run: TrainingRun
 ) -> tuple[CodeGenerator, list[MapSize]]:
@@ -97,7 +69,7 @@ def train_code_generator(
         HashprobeError: a code that must itself be trained, or a given generator of other sizes.
     """
     blind = settings.sees == "code"
-    start = run.trained.get(NAME) if blind else given_pattern(settings, run)
+    start = run.trained.get(NAME) if blind else _given_pattern(settings, run)
     learned = lessons(settings, run)
     sizes = [] if blind else map_sizes(run.model, run.data.image_size)
     with torch.random.fork_rng(devices=[]):
@@ -105,17 +77,17 @@ def train_code_generator(
         generator = new_code_generator(settings, run.model.bits, run.data.image_size, sizes)
     generator.to(run.model.device)
     if start is not None:
-        take_over(generator.pattern, start)
+        _take_over(generator.pattern, start)
     rates: Rates = ()
     if generator.decoder is not None:
         rates = (generator.decoder, settings.decoder_rate), (generator.pattern, settings.pattern_rate)
-    look = look_at(run.model)
 
-    def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp]) -> torch.Tensor:
-        images, wanted = (images + 1) / 2, learned.goals[drawn]
-        found = None if blind else seen(look, images, wanted, sizes=sizes)
-        adversarial: torch.Tensor = generator(images, wanted, found, settings.epsilon) * 2 - 1
-        return adversarial
+    def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
+        images, wanted = as_learned(images), learned.goals[drawn]
+        found = None if blind else seen(look_at(model), images, wanted, sizes=sizes)
+        with settings.passes(images.device):
+            pattern = generator(images, wanted, found)
+        return Drawn(changed(images, pattern.float(), settings.epsilon) * 2 - 1)
 
     pupil = Pupil(
         name=NAME,
@@ -132,7 +104,40 @@ def train_code_generator(
     return trained, sizes
 
 
-def teach_in(pupil: Pupil, settings: PatternSettings, run: TrainingRun) -> nn.Module:
+def _given_pattern(settings: CodeGeneratorSettings, run: TrainingRun) -> Trained:
+    """Return the code generator whose pattern is started from: a given one, or one that sees the code alone, trained first."""
+    if NAME in run.trained:
+        return run.trained[NAME]
+    alone = settings.model_copy(update={"sees": "code", "epochs": settings.pattern_epochs})
+    logs = run.logs / PATTERN_FOLDER if run.logs else None
+    within = replace(run, known_train_codes=run.train_codes, logs=logs)
+    if run.folder is None:
+        return TRAINED[NAME].train(alone, within)
+    return train_into(NAME, alone, within, run.folder / PATTERN_FOLDER)
+
+
+def _take_over(pattern: CodePattern, given: Trained) -> None:
+    """Give a pattern the weights that a code generator has learned.
+
+    Raises:
+        HashprobeError: it has other sizes.
+    """
+    other = given.networks()["generator"].pattern
+    assert isinstance(other, CodePattern)
+    own, others = ([tuple(one.shape) for one in each.parameters()] for each in (pattern, other))
+    if own != others:
+        raise HashprobeError(
+            f"the given code generator has a pattern of the sizes {others}, this one of {own}; give hidden= the same number."
+        )
+    pattern.load_state_dict(other.state_dict())
+
+
+def as_learned(images: torch.Tensor) -> torch.Tensor:
+    """Return images of the training loop in [0, 1], in the order of memory in which convolutions are faster."""
+    return ((images + 1) / 2).contiguous(memory_format=torch.channels_last)
+
+
+def teach_in(pupil: Pupil, settings: DrawingSettings, run: TrainingRun) -> nn.Module:
     """Return what was taught, with the checkpoint and the log of a run."""
     trained, _ = teach(
         pupil,
@@ -151,10 +156,11 @@ def new_code_generator(
     settings: CodeGeneratorSettings, bits: int, image_size: int, maps: Sequence[MapSize]
 ) -> CodeGenerator:
     """Return a generator of the settings' sizes, with fresh weights."""
-    return CodeGenerator(
+    generator = CodeGenerator(
         bits,
         image_size,
         hidden=settings.hidden,
         width=None if settings.sees == "code" else settings.width,
         maps=maps,
     )
+    return generator.to(memory_format=torch.channels_last)

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, project
-from hashprobe.attacks.code_generator.base import PatternAttack
-from hashprobe.attacks.code_generator.networks import MapSize
+from hashprobe.attacks.code_generator import CodeGeneratorAttack
+from hashprobe.attacks.code_generator.base import DrawingAttack
+from hashprobe.attacks.code_generator.networks import MapSize, changed
 from hashprobe.attacks.code_generator.seeing import seen
-from hashprobe.attacks.learned_steps.network import StepNetwork, changed
+from hashprobe.attacks.learned_steps.network import StepNetwork
 from hashprobe.attacks.learned_steps.training import (
     PRESETS,
     LearnedStepsSettings,
@@ -22,30 +23,35 @@ from hashprobe.attacks.learned_steps.training import (
     train_learned_steps,
 )
 from hashprobe.targets import Goal
-from hashprobe.trained import TRAINED, TrainingRun
+from hashprobe.trained import TRAINED, Trained, TrainingRun
 
 
 @TRAINED.register("LearnedSteps")
 @ATTACKS.register("LearnedSteps")
 @dataclass(frozen=True, kw_only=True)
-class LearnedSteps(PatternAttack):
-    """Gradient steps that a network draws, from a pattern for the target code on: for few gradients, our own.
+class LearnedSteps(DrawingAttack):
+    """Gradient steps that a network draws, from a code generator's image on: for few gradients, our own.
 
     A sign step keeps one bit of each entry of a gradient. Here a network, trained against the attacked model, sees the gradient,
     the feature maps of the pass that it was taken from, the image and what was changed so far, and draws the next change; the
     loss is that after each step. Each step is a forward and a backward pass of the attacked model, and a pass of its own, which
-    is counted as a forward pass; the pattern, two linear layers, is not. Of the attributes see :class:`PatternAttack` as well.
+    is counted as a forward pass; the code generator's image costs what it costs alone. Of the attributes see
+    :class:`DrawingAttack` as well.
 
     Attributes:
+        start: The code generator.
         steps: Steps; those beyond the ones that were learned are drawn as the last of these.
     """
 
+    VERSION: ClassVar[int] = 2
     name: ClassVar[str] = "LearnedSteps"
     Settings = LearnedStepsSettings
     presets: ClassVar[Mapping[str, BaseModel]] = PRESETS
+    requires: ClassVar[tuple[str, ...]] = (CodeGeneratorAttack.name,)
 
     network: StepNetwork = field(repr=False)
     settings: LearnedStepsSettings
+    start: CodeGeneratorAttack = field(repr=False)
     steps: int = 2
 
     def perturb(
@@ -57,8 +63,7 @@ class LearnedSteps(PatternAttack):
         if len(images) == 0:
             return images
         clean, signs, epsilon = images.float(), wanted.float(), self.reach
-        with torch.no_grad():
-            pattern = own.pattern(signs)
+        pattern = self.start.pattern(victim, images, wanted)
         for step in range(self.steps):
             current = changed(clean, pattern, epsilon).to(images.dtype)
             done = min(step, own.steps - 1) / own.steps
@@ -69,10 +74,19 @@ class LearnedSteps(PatternAttack):
 
     @classmethod
     def taught(cls, settings: Any, run: TrainingRun) -> tuple[StepNetwork, list[MapSize]]:
-        """See :meth:`PatternAttack.taught`."""
-        return train_learned_steps(settings, run, cls.name)
+        """See :meth:`DrawingAttack.taught`."""
+        return train_learned_steps(settings, run, cls.name, **cls.held(run.trained))
 
     @classmethod
     def new_network(cls, settings: Any, bits: int, image_size: int, maps: Sequence[MapSize]) -> StepNetwork:
-        """See :meth:`PatternAttack.new_network`."""
-        return new_step_network(settings, bits, image_size, maps)
+        """See :meth:`DrawingAttack.new_network`."""
+        return new_step_network(settings, bits, maps)
+
+    @classmethod
+    def held(cls, trained: Mapping[str, Trained]) -> dict[str, Any]:
+        """See :meth:`DrawingAttack.held`."""
+        return {"start": trained[CodeGeneratorAttack.name]}
+
+    def parts(self) -> Mapping[str, Trained]:
+        """Return the code generator."""
+        return {CodeGeneratorAttack.name: self.start}

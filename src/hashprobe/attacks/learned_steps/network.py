@@ -8,14 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.code_generator.networks import (
-    CodePattern,
-    Decoder,
-    FromPattern,
-    MapSize,
-    Seen,
-    bits_known,
-)
+from hashprobe.attacks.code_generator.networks import BoundedNetwork, Decoder, MapSize, Seen, bits_known
 
 LOUDEST = 4.0
 """Entries of a gradient that are larger than so many times the mean are cut; its sign, which is shown too, knows of none."""
@@ -25,27 +18,22 @@ PICTURES = 12
 """Channels of image, change, gradient and its sign."""
 
 
-class StepNetwork(FromPattern):
-    """A pattern for the code first, then steps from it: the tanh of the pattern, times ε, is the change.
+class StepNetwork(BoundedNetwork):
+    """Steps from a pattern to the next: the tanh of the pattern, times ε, is the change.
 
     A step adds to the pattern the gradient, its sign, and what a :class:`Decoder` draws from image, change and gradient and
     from the feature maps of the pass that the gradient was taken from; it begins as half a sign step.
 
     Args:
         bits: K.
-        image_size: Side of the images, even.
-        hidden: See :class:`CodePattern`.
         width: See :class:`Decoder`.
         maps: Likewise.
         steps: How many steps are told apart; later ones are drawn as the last of them.
     """
 
-    def __init__(
-        self, bits: int, image_size: int, *, hidden: int, width: int, maps: Sequence[MapSize], steps: int
-    ) -> None:
+    def __init__(self, bits: int, *, width: int, maps: Sequence[MapSize], steps: int) -> None:
         super().__init__()
-        self.steps = steps
-        self.pattern = CodePattern(bits, image_size, hidden)
+        self.bits, self.steps = bits, steps
         self.decoder = Decoder(3 * bits + steps, PICTURES, maps, width)
         self.gain = nn.Parameter(torch.tensor([[0.5, 0.25]]).repeat(steps, 1))
 
@@ -73,8 +61,3 @@ class StepNetwork(FromPattern):
         by_sign, by_size = self.gain[number][:, :, None, None, None].unbind(dim=1)
         drawn: torch.Tensor = self.decoder(known, pictures, seen.maps)
         return pattern.clamp(-FIRMEST, FIRMEST) + by_sign * sign + by_size * downhill + drawn
-
-
-def changed(images: torch.Tensor, pattern: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Return images changed by the tanh of a pattern times ε, in [0, 1]."""
-    return (images + epsilon * torch.tanh(pattern)).clamp(0, 1)

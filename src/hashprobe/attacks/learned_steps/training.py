@@ -3,70 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, Field
 
-from hashprobe.attacks.code_generator.networks import MapSize
-from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.code_generator.settings import PatternSettings
-from hashprobe.attacks.code_generator.training import given_pattern, lessons, take_over, teach_in
-from hashprobe.attacks.learned_steps.network import StepNetwork, changed
-from hashprobe.attacks.teaching import Pupil
+from hashprobe.attacks.code_generator import CodeGeneratorAttack
+from hashprobe.attacks.code_generator.networks import MapSize, changed
+from hashprobe.attacks.code_generator.seeing import OBJECTIVE, look_at, map_sizes, seen
+from hashprobe.attacks.code_generator.settings import DrawingSettings
+from hashprobe.attacks.code_generator.training import as_learned, lessons, teach_in
+from hashprobe.attacks.learned_steps.network import StepNetwork
+from hashprobe.attacks.objectives import OBJECTIVES
+from hashprobe.attacks.teaching import Drawn, Pupil
+from hashprobe.hashing import HashModel
 from hashprobe.trained import TrainingRun
 
 
-class LearnedStepsSettings(PatternSettings):
-    """How learned steps are trained; see :class:`PatternSettings` as well. The pattern of the code is not changed any more.
+class LearnedStepsSettings(DrawingSettings):
+    """How learned steps are trained; see :class:`DrawingSettings` as well. What they start from is not changed any more.
+
+    The loss after each step is what the next descends, the ``scaled`` objective as it is after that share of the steps: its
+    gradient is taken once, teaches the step before, and is shown to the one that follows. ``sharpness`` is not used.
 
     Attributes:
         learned: How many steps are told apart, and taught one after the other on the same images.
-        last_sharpness: Scale of the tanh in the loss after the last of them, towards which it rises evenly from ``sharpness``
-            after the first: late, only bits that are nearly turned count.
     """
+
+    VERSION: ClassVar[int] = 2
 
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(32, ge=1)
     learned: int = Field(4, ge=1)
-    last_sharpness: float = Field(1.5, gt=0)
 
 
 PRESETS: Mapping[str, BaseModel] = {"cpu": LearnedStepsSettings(epochs=10)}
 
 
 def train_learned_steps(
-    settings: LearnedStepsSettings, run: TrainingRun, name: str
+    settings: LearnedStepsSettings, run: TrainingRun, name: str, start: CodeGeneratorAttack
 ) -> tuple[StepNetwork, list[MapSize]]:
-    """Train the steps against the run's model, towards the codes of all label vectors of the database.
+    """Train the steps against the run's model, from a generator's images on, towards the codes of all of the database's labels.
 
     Returns:
         The network, frozen and in eval mode, and the feature maps that it sees.
 
     Raises:
-        HashprobeError: a code that must itself be trained, or a given code generator of other sizes.
+        HashprobeError: a code that must itself be trained.
     """
-    start, learned = given_pattern(settings, run), lessons(settings, run)
-    sizes = map_sizes(run.model, run.data.image_size)
+    learned, sizes = lessons(settings, run), map_sizes(run.model, run.data.image_size)
+    first = start.network.to(run.model.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        network = new_step_network(settings, run.model.bits, run.data.image_size, sizes)
+        network = new_step_network(settings, run.model.bits, sizes)
     network.to(run.model.device)
-    take_over(network.pattern, start)
-    network.pattern.requires_grad_(False)
-    look = look_at(run.model)
 
-    def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp]) -> torch.Tensor:
-        images, wanted = (images + 1) / 2, learned.goals[drawn]
-        pattern, made = network.pattern(wanted), []
+    def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
+        images, wanted = as_learned(images), learned.goals[drawn]
+        look, found = look_at(model), None
+        if start.maps:
+            found = seen(look, images, wanted, sizes=start.maps)
+        with torch.no_grad():
+            pattern = first(images, wanted, found)
+            adversarial = changed(images, pattern, settings.epsilon)
+        found = seen(look, adversarial, wanted, sizes=sizes, done=0.0)
+        made, losses, bits = [], [], []
         for step in range(settings.learned):
-            adversarial = changed(images, pattern.detach(), settings.epsilon)
-            found = seen(look, adversarial, wanted, sizes=sizes, done=step / settings.learned)
-            pattern = network(images, wanted, pattern.detach(), found, step)
-            made.append(changed(images, pattern, settings.epsilon))
-        return torch.cat(made) * 2 - 1
+            with settings.passes(images.device):
+                pattern = network(images, wanted, pattern.detach(), found, step).float()
+            adversarial = changed(images, pattern, settings.epsilon)
+            done = (step + 1) / settings.learned
+            found = seen(look, adversarial, wanted, sizes=sizes, done=done)
+            loss = OBJECTIVES[OBJECTIVE](found.logits, wanted, done).mean()
+            assert found.gradient is not None
+            losses.append(1 + known_gradient(loss, found.gradient / len(images), adversarial))
+            bits.append((found.logits * wanted >= 0).float().mean())
+            made.append(adversarial)
+        return Drawn(torch.cat(made) * 2 - 1, torch.stack(losses).mean(), torch.stack(bits).mean())
 
     pupil = Pupil(
         name=name,
@@ -76,18 +91,19 @@ def train_learned_steps(
         goals=learned.goals,
         draw=draw,
         identity=(learned.identity, start.sha256()),
-        sharpness=tuple(
-            float(one) for one in np.linspace(settings.sharpness, settings.last_sharpness, settings.learned)
-        ),
     )
     trained = teach_in(pupil, settings, run)
     assert isinstance(trained, StepNetwork)
     return trained, sizes
 
 
-def new_step_network(
-    settings: LearnedStepsSettings, bits: int, image_size: int, maps: Sequence[MapSize]
-) -> StepNetwork:
+def known_gradient(value: torch.Tensor, gradient: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """Return a number whose gradient with respect to ``at`` is known already."""
+    first_order = (at * gradient).sum()
+    return value.detach() + (first_order - first_order.detach())
+
+
+def new_step_network(settings: LearnedStepsSettings, bits: int, maps: Sequence[MapSize]) -> StepNetwork:
     """Return a network of the settings' sizes, with fresh weights."""
-    sizes: dict[str, Any] = {"hidden": settings.hidden, "width": settings.width, "steps": settings.learned}
-    return StepNetwork(bits, image_size, maps=maps, **sizes)
+    network = StepNetwork(bits, width=settings.width, maps=maps, steps=settings.learned)
+    return network.to(memory_format=torch.channels_last)

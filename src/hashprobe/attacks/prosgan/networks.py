@@ -98,7 +98,8 @@ class Generator(nn.Module):
         """
         both = torch.cat([self.decoder(semantics), images], dim=1)
         skipped = both if self.residual else images
-        output = torch.tanh(self.output(torch.cat([self.transform(both), skipped], dim=1)))
+        drawn = self.output(torch.cat([self.transform(both), skipped], dim=1))
+        output = torch.tanh(drawn.to(images.dtype))  # a change of 1/255 is lost where it is drawn in bfloat16
         if self.residual:
             return (images + self.scale * output).clamp(-1, 1)
         return output

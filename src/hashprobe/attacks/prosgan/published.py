@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
-from hashprobe.attacks.teaching import Pupil, teach
+from hashprobe.attacks.teaching import Drawn, Pupil, teach
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
@@ -57,13 +58,18 @@ def train_generator(
     targets = torch.from_numpy(unique_labels(data.database.labels).astype(np.float32)).to(device)
     with torch.no_grad():
         semantics, relaxed_prototypes, _ = prototypes.to(device)(targets)
+
+    def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
+        with settings.passes(device):
+            return Drawn(generator(images, semantics[drawn]))
+
     pupil = Pupil(
         name="ProS-GAN",
         generator=generator,
         discriminator=discriminator if settings.adversarial else None,  # unheard, it would learn for nothing
         targets=targets,
         goals=torch.where(relaxed_prototypes >= 0, 1.0, -1.0),
-        draw=lambda images, drawn: generator(images, semantics[drawn]),
+        draw=draw,
         identity=(weights_sha256(prototypes),),
     )
     trained, records = teach(

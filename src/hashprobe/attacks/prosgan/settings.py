@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from hashprobe.attacks.teaching import GeneratorTrainingSettings
@@ -18,6 +20,8 @@ class ProSGANSettings(GeneratorTrainingSettings):
         residual: See :class:`hashprobe.attacks.prosgan.networks.Generator`; ``False`` is published.
         epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
     """
+
+    VERSION: ClassVar[int] = 2
 
     width: int = Field(64, ge=8, multiple_of=8)
     decoder_width: int | None = Field(None, ge=8, multiple_of=8)

@@ -27,7 +27,7 @@ from hashprobe.attacks.teaching.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
 from hashprobe.files import sha256_of, write_json_lines
-from hashprobe.hashing import HashModel, frozen
+from hashprobe.hashing import HashModel, folded, frozen
 from hashprobe.identity import fingerprint
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
@@ -55,6 +55,24 @@ class _Mean:
         return means
 
 
+class Drawn(NamedTuple):
+    """What a pupil made of n images.
+
+    Attributes:
+        adversarial: Adversarial images in [−1, 1], ``(n, 3, s, s)``, with their gradient; or several of each image, the first of
+            all images, then the second of all, and so on.
+        hamming: Their Hamming term, with its gradient, where it was found on the way; by the settings if not given.
+        bits: The share of bits that agree with the target codes, likewise.
+    """
+
+    adversarial: torch.Tensor
+    hamming: torch.Tensor | None = None
+    bits: torch.Tensor | None = None
+
+
+Draw: TypeAlias = Callable[[torch.Tensor, npt.NDArray[np.intp], HashModel], Drawn]
+"""Images in [−1, 1] ``(n, 3, s, s)``, the row of each one's target label, the attacked model, frozen -> what is made of them."""
+
 Rates: TypeAlias = tuple[tuple[nn.Module, float], ...]
 """Parts of a generator, each with the share of the learning rate at which it learns."""
 
@@ -69,12 +87,9 @@ class Pupil:
         discriminator: What judges its images; ``None`` for none.
         targets: Label vectors that target labels are drawn from, float ``(M, C)``.
         goals: Their codes as ±1, ``(M, K)``.
-        draw: Images in [−1, 1] ``(n, 3, s, s)`` and the row of each one's target label -> adversarial images in [−1, 1], by the
-            generator, with its gradient.
+        draw: See :data:`Draw`.
         identity: Fingerprints of whatever else the training depends on.
         rates: See :data:`Rates`; the whole at all of the learning rate if not given.
-        sharpness: Of each of the images that ``draw`` returns of an image, where these are several: the first of all images,
-            then the second of all, and so on. One, of the settings' sharpness, if not given.
     """
 
     name: str
@@ -82,10 +97,9 @@ class Pupil:
     discriminator: nn.Module | None
     targets: torch.Tensor
     goals: torch.Tensor
-    draw: Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
+    draw: Draw
     identity: tuple[str, ...]
     rates: Rates = ()
-    sharpness: tuple[float, ...] = ()
 
 
 def teach(
@@ -140,21 +154,22 @@ def teach(
     steps_an_epoch = math.ceil(len(train) / settings.batch_size)
     steps = settings.epochs * steps_an_epoch
     means, saved_at = _Mean(), time.monotonic()
+    looked_at = folded(model, data.image_size)
     with frozen(model), progress_bar(pupil.name, steps, show=progress, done=first) as advance:
         for step in range(first, steps):
             batch = _batch(pupil, data, settings, seed, step, together)
             _set_learning_rate(optimizers, settings, step, steps)
-            adversarial = pupil.draw(batch.images, batch.drawn)
+            made = pupil.draw(batch.images, batch.drawn, looked_at)
             if discriminator:
                 if step % settings.discriminator_every == 0:
                     optimizers["discriminator"].zero_grad(set_to_none=True)
                     accelerator.backward(
-                        batch.weight * _unmasking(discriminator, batch, adversarial, settings)
+                        batch.weight * _unmasking(discriminator, batch, made.adversarial, settings)
                     )
                     together.sum_gradients(discriminator)
                     optimizers["discriminator"].step()
                 discriminator.requires_grad_(False)
-            losses = _losses(pupil, model, batch, adversarial, settings, tolerance(settings, step, steps))
+            losses = _losses(pupil, looked_at, batch, made, settings, tolerance(settings, step, steps))
             optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(batch.weight * losses["loss"])
             together.sum_gradients(generator)
@@ -252,34 +267,35 @@ def _unmasking(
     discriminator: nn.Module, batch: _Batch, adversarial: torch.Tensor, settings: GeneratorTrainingSettings
 ) -> torch.Tensor:
     """Return the discriminator's loss (Equation 13)."""
-    seen = discriminator(batch.images), discriminator(adversarial.detach())
-    return discriminator_loss(*seen, batch.labels, batch.target, class_outputs=settings.class_outputs)
+    with settings.passes(adversarial.device):
+        real, fake = discriminator(batch.images), discriminator(adversarial.detach())
+    return discriminator_loss(
+        real.float(), fake.float(), batch.labels, batch.target, class_outputs=settings.class_outputs
+    )
 
 
 def _losses(
     pupil: Pupil,
     model: HashModel,
     batch: _Batch,
-    adversarial: torch.Tensor,
+    made: Drawn,
     settings: GeneratorTrainingSettings,
     tolerated: float,
 ) -> dict[str, torch.Tensor]:
     """Return the generator's ``loss``, its Hamming term, the mean squared error, and the share of right bits."""
-    images, goal, sharpness = batch.images, batch.goal, torch.tensor(settings.sharpness, dtype=torch.float64)
-    if several := len(pupil.sharpness):
-        images, goal = images.repeat(several, 1, 1, 1), goal.repeat(several, 1)
-        sharpness = torch.tensor(pupil.sharpness, dtype=torch.float64).repeat_interleave(len(batch.images))[
-            :, None
-        ]
+    adversarial, hamming, bits = made
+    images = batch.images.repeat(len(adversarial) // len(batch.images), 1, 1, 1)
     reconstruction = reconstruction_loss(adversarial, images, tolerated)
-    logits = model.attack_logits((adversarial + 1) / 2)
-    hamming = hamming_loss(logits, goal, sharpness.to(logits), relative=settings.relative)
+    if hamming is None or bits is None:
+        logits = model.attack_logits((adversarial + 1) / 2)
+        hamming = hamming_loss(logits, batch.goal, settings.sharpness, relative=settings.relative)
+        bits = (logits.detach() * batch.goal >= 0).float().mean()
     loss = settings.reconstruction * reconstruction + settings.hamming * hamming
     if pupil.discriminator and settings.adversarial:
         wanted = discriminator_target(batch.target, generated=0, class_outputs=settings.class_outputs)
-        fooled = functional.mse_loss(pupil.discriminator(adversarial), wanted)
-        loss = loss + settings.adversarial * fooled
-    bits = (logits.detach() * goal >= 0).float().mean()
+        with settings.passes(adversarial.device):
+            outputs = pupil.discriminator(adversarial)
+        loss = loss + settings.adversarial * functional.mse_loss(outputs.float(), wanted)
     error = functional.mse_loss(adversarial.detach(), images)
     return {"loss": loss, "hamming": hamming, "error": error, "bits": bits}
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 def hamming_loss(
     logits: torch.Tensor,
     goal: torch.Tensor,
-    sharpness: float | torch.Tensor = 1.0,
+    sharpness: float = 1.0,
     *,
     relative: bool = False,
 ) -> torch.Tensor:
@@ -17,7 +17,7 @@ def hamming_loss(
 
     A scalar in [0, 2] (Equation 7, for ``sharpness`` 1). A hinge on the bits that are not flipped yet was tried instead
     and left out: shrinking every z towards 0 lowers it whatever the target is, and the generator learned just that.
-    ``sharpness``: a number, or one for each image ``(n, 1)``. ``relative``: z is first divided by the mean of its absolute
+    ``relative``: z is first divided by the mean of its absolute
     values, an image at a time, which is no part of the gradient.
     """
     if relative:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -32,6 +36,9 @@ class GeneratorTrainingSettings(BaseModel):
         mirror: Whether all images of every second step, on average, are mirrored.
         discriminator_every: The discriminator is updated in every so many-th step.
         class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
+        precision: What generator and discriminator compute in while they are trained; their weights, the attacked network and the
+            losses stay in float32. bfloat16 takes half the time on processors that multiply in it (AVX-512 BF16, AMX), and longer
+            on others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,3 +61,8 @@ class GeneratorTrainingSettings(BaseModel):
     mirror: bool = False
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def passes(self, device: torch.device) -> AbstractContextManager[object]:
+        """Return the context of the trained networks' passes."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")

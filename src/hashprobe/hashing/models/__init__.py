@@ -1,6 +1,7 @@
 """Hash models: images in [0, 1] to codes; built, wrapped, loaded from a folder, found by a name, or made by others."""
 
 from hashprobe.hashing.models.feature_maps import feature_maps
+from hashprobe.hashing.models.folded import folded
 from hashprobe.hashing.models.frozen import frozen
 from hashprobe.hashing.models.hash_model import MODELS, HashModel, no_gradients
 from hashprobe.hashing.models.opening import is_outside, open_model
@@ -31,6 +32,7 @@ __all__ = [
     "ServiceSettings",
     "check_deterministic",
     "feature_maps",
+    "folded",
     "frozen",
     "has_gradients",
     "is_outside",
