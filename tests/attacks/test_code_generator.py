@@ -266,6 +266,11 @@ class TestTraining:
     def test_mirrored_images_are_other_images(self) -> None:
         assert not same_tensors(trained_to("code").network, trained_to("code", mirror=False).network)
 
+    def test_the_attacked_network_may_see_varied_images(self) -> None:
+        varied_all, none = (trained_to("code", diversity=share).network for share in (1.0, 0.0))
+        assert not same_tensors(varied_all, none)
+        assert same_tensors(trained_to("code", diversity=1.0).network, varied_all)
+
     def test_a_code_that_must_be_trained_is_refused(self) -> None:
         with pytest.raises(HashprobeError, match="prototype has to be trained itself"):
             trained_to("code", codes=("prototype",))

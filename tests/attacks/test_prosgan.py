@@ -101,9 +101,19 @@ class TestGenerator:
         assert Generator(32, width=8).output.in_channels == 8 + 3
         assert Generator(32, width=8, residual=True).output.in_channels == 8 + 6
 
+    def test_a_linear_decoder_adds_its_pattern_and_reads_what_a_target_has_of_its_own(self) -> None:
+        own = Generator(32, width=8, decoder="linear", decoder_width=16, residual=True, epsilon=0.1)
+        images, common = torch.zeros(2, 3, 32, 32), semantics(2) + 5
+        pattern = own.decoder(common)
+        torch.testing.assert_close(own(images, common), 0.2 * torch.tanh(pattern))
+        own.know(common)
+        after = own.decoder((common - common.mean(dim=0)) / common.std(dim=0))
+        torch.testing.assert_close(own(images, common), 0.2 * torch.tanh(after))
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
+            ({"image_size": 32, "decoder": "linear"}, "a linear decoder needs residual=True"),
             ({"image_size": 40}, "multiple of 16, at least 32; found 40"),
             ({"image_size": 16}, "multiple of 16, at least 32; found 16"),
             ({"image_size": 32, "width": 12}, "widths must be multiples of 8; found 12 and 12"),
@@ -262,6 +272,39 @@ class TestTraining:
         again, _ = train_generator(*given, seed=1)
         assert not torch.equal(judged.state_dict()["0.bias"], before)
         assert same_tensors(found, again)
+
+    @pytest.mark.parametrize("decoder", ["convolutions", "linear"])
+    def test_bfloat16_computes_nearly_the_same_and_keeps_weights_and_images_in_float32(
+        self, decoder: Any
+    ) -> None:
+        changes = {"epochs": 1, "residual": True, "epsilon": 0.1, "decoder": decoder}
+        made = {}
+        for precision in ("float32", "bfloat16"):
+            settings = SMALL.model_copy(update={**changes, "precision": precision})
+            given = (conv_model(BITS), tiny_data(train=8), networks()[1], settings)
+            generator, records = train_generator(*given, seed=0)
+            assert {parameter.dtype for parameter in generator.parameters()} == {torch.float32}
+            made[precision] = generator, records[-1]["hamming"]
+        assert not same_tensors(made["float32"][0], made["bfloat16"][0])
+        assert made["bfloat16"][1] == pytest.approx(made["float32"][1], abs=0.02)
+        images = torch.full((1, 3, SIZE, SIZE), 0.5, dtype=torch.float32)
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = made["bfloat16"][0](images, semantics(1))
+        assert drawn.dtype == torch.float32
+
+    def test_a_linear_decoder_comes_back_from_its_folder(self, tmp_path: Path) -> None:
+        settings = SMALL.model_copy(
+            update={"decoder": "linear", "decoder_width": 8, "residual": True, "epsilon": 0.1, "average": 0.9}
+        )
+        model, data, prototypes = conv_model(BITS), tiny_data(train=8), networks()[1]
+        run = TrainingRun(
+            model=model, data=data, seed=0, trained={"prototype": PrototypeCode(network=prototypes)}
+        )
+        made = ProSGAN.train(settings, run)
+        assert made.generator.centre.abs().sum() > 0
+        made.save(tmp_path / "saved")
+        loaded: Any = load_trained(tmp_path / "saved")
+        assert same_tensors(loaded.generator, made.generator)
 
     def test_learns_to_turn_bits_and_leaves_model_and_prototypes(self) -> None:
         model, data, prototypes = conv_model(BITS), tiny_data(train=8), networks()[1]

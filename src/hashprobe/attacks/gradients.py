@@ -99,27 +99,37 @@ class Gradients:
         for scale in range(self._settings.scales):
             start = images.detach().requires_grad_(True)
             with torch.enable_grad():
-                logits = self._victim.logits(self._varied(start) / 2**scale, rows)
+                pictures = varied(start, self._settings.diversity, self._generator)
+                logits = self._victim.logits(pictures / 2**scale, rows)
                 total += torch.autograd.grad(self._loss(logits, rows, done).sum(), start)[0]
             first = logits.detach() if first is None else first
         assert first is not None
         return total, first
 
-    def _varied(self, images: torch.Tensor) -> torch.Tensor:
-        """Return pictures of which some are smaller and elsewhere, black around; the others are as they were."""
-        count = len(images)
-        if not self._settings.diversity or count == 0:
-            return images
-        share, size, left, top = torch.rand((4, count), generator=self._generator).to(images)
-        chosen = share < self._settings.diversity
-        side = torch.where(chosen, SMALLEST + (1 - SMALLEST) * size, torch.ones_like(size))
-        theta = images.new_zeros((count, 2, 3))
-        theta[:, 0, 0] = theta[:, 1, 1] = 1 / side
-        room = 1 / side - 1  # how far a smaller picture may be moved, in its own half widths
-        theta[:, 0, 2], theta[:, 1, 2] = (2 * left - 1) * room, (2 * top - 1) * room
-        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-        moved = functional.grid_sample(images, grid, align_corners=False)
-        return torch.where(chosen.view(-1, 1, 1, 1), moved, images)
+
+def varied(images: torch.Tensor, diversity: float, generator: torch.Generator) -> torch.Tensor:
+    """Return pictures of which a share is smaller and elsewhere, black around; the others are as they were. Differentiable.
+
+    Input diversity, Xie et al., CVPR 2019.
+
+    Args:
+        images: ``(n, c, h, w)``.
+        diversity: Probability that one is varied.
+        generator: Of what is drawn.
+    """
+    count = len(images)
+    if not diversity or count == 0:
+        return images
+    share, size, left, top = torch.rand((4, count), generator=generator).to(images)
+    chosen = share < diversity
+    side = torch.where(chosen, SMALLEST + (1 - SMALLEST) * size, torch.ones_like(size))
+    theta = images.new_zeros((count, 2, 3))
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / side
+    room = 1 / side - 1  # how far a smaller picture may be moved, in its own half widths
+    theta[:, 0, 2], theta[:, 1, 2] = (2 * left - 1) * room, (2 * top - 1) * room
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, align_corners=False)
+    return torch.where(chosen.view(-1, 1, 1, 1), moved, images)
 
 
 def smoothed(gradient: torch.Tensor, side: int) -> torch.Tensor:

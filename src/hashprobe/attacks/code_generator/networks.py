@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hashprobe.attacks.pattern import LinearPattern
 from hashprobe.errors import HashprobeError
 
 EMBEDDING = 256
@@ -34,31 +35,6 @@ class MapSize(NamedTuple):
 
     side: int
     channels: int
-
-
-class CodePattern(nn.Module):
-    """Code ``(n, K)`` -> a pattern for any image ``(n, 3, size, size)``: two linear layers with GELU between.
-
-    A universal perturbation is a row of numbers that fits one code; here the last layer's weights are a basis of such rows
-    that all codes share, and so most of what is learned for one code serves the others.
-
-    Args:
-        bits: K.
-        image_size: Side of the images.
-        hidden: Patterns in the basis.
-    """
-
-    def __init__(self, bits: int, image_size: int, hidden: int) -> None:
-        super().__init__()
-        self.bits, self.side = bits, image_size
-        self.layers = nn.Sequential(
-            nn.Linear(bits, hidden), nn.GELU(), nn.Linear(hidden, 3 * image_size * image_size)
-        )
-
-    def forward(self, wanted: torch.Tensor) -> torch.Tensor:
-        """Return the patterns."""
-        drawn: torch.Tensor = self.layers(wanted).view(-1, 3, self.side, self.side)
-        return drawn
 
 
 class Level(nn.Module):
@@ -222,7 +198,7 @@ class CodeGenerator(BoundedNetwork):
     Args:
         bits: K.
         image_size: Side of the images, even.
-        hidden: See :class:`CodePattern`.
+        hidden: See :class:`LinearPattern`.
         width: See :class:`Decoder`; ``None`` for the pattern of the code alone.
         maps: Likewise.
     """
@@ -240,7 +216,7 @@ class CodeGenerator(BoundedNetwork):
         if image_size % 2:
             raise HashprobeError(f"the code generator needs images whose side is even; found {image_size}.")
         self.bits = bits
-        self.pattern = CodePattern(bits, image_size, hidden)
+        self.pattern = LinearPattern(bits, image_size, hidden)
         self.decoder: FeatureDecoder | None = None
         if width is not None:
             self.decoder = FeatureDecoder(bits, image_size, maps, width, hidden)

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hashprobe.attacks.code_generator.networks import CodeGenerator, CodePattern, MapSize, changed
+from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, DrawingSettings
 from hashprobe.attacks.learned_codes import learned_codes
+from hashprobe.attacks.pattern import LinearPattern
 from hashprobe.attacks.teaching import Drawn, Pupil, Rates, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
@@ -116,14 +117,14 @@ def _given_pattern(settings: CodeGeneratorSettings, run: TrainingRun) -> Trained
     return train_into(NAME, alone, within, run.folder / PATTERN_FOLDER)
 
 
-def _take_over(pattern: CodePattern, given: Trained) -> None:
+def _take_over(pattern: LinearPattern, given: Trained) -> None:
     """Give a pattern the weights that a code generator has learned.
 
     Raises:
         HashprobeError: it has other sizes.
     """
     other = given.networks()["generator"].pattern
-    assert isinstance(other, CodePattern)
+    assert isinstance(other, LinearPattern)
     own, others = ([tuple(one.shape) for one in each.parameters()] for each in (pattern, other))
     if own != others:
         raise HashprobeError(

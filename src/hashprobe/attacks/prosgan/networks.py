@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from hashprobe.attacks.pattern import LinearPattern
 from hashprobe.errors import HashprobeError
 
 SMALLEST_STRIDE = 16
@@ -39,13 +41,18 @@ class Generator(nn.Module):
         image_size: Side of the square images; a multiple of 16.
         width: Channels of the first convolution; the paper's is 64. The cost grows with its square.
         semantic_width: Length of the semantic representation r_t; the paper's is 512.
-        decoder_width: Half the channels after the decoder's linear layer; ``width`` (published) if not given. A narrow
-            generator wants a wide decoder: it costs little, and a target is what the decoder draws.
+        decoder: What draws the image of the target: transposed ``convolutions`` (published), or a ``linear`` basis of patterns,
+            :class:`hashprobe.attacks.pattern.LinearPattern`, which is added to what the tanh is taken of; it learns sooner.
+        decoder_width: Half the channels after the convolutions' linear layer, or patterns in the basis; ``width`` (published) if
+            not given. A narrow generator wants a wide decoder: it costs little, and a target is what the decoder draws.
         residual: ``False`` (published): the output is ``tanh`` of the last convolution. ``True``: the output is the
             image plus ``2 epsilon tanh`` of it, clipped to [−1, 1]; the last convolution sees the decoder's image as well,
             and starts at zero, so that training starts from the image itself and not from noise.
         epsilon: L-infinity bound in [0, 1] units that the residual is scaled to; ``None`` for unbounded.
     """
+
+    centre: torch.Tensor
+    spread: torch.Tensor
 
     def __init__(
         self,
@@ -53,6 +60,7 @@ class Generator(nn.Module):
         *,
         width: int = 64,
         semantic_width: int = 512,
+        decoder: Literal["convolutions", "linear"] = "convolutions",
         decoder_width: int | None = None,
         residual: bool = False,
         epsilon: float | None = None,
@@ -71,9 +79,18 @@ class Generator(nn.Module):
             raise HashprobeError(
                 "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
             )
-        self.residual = residual
+        if decoder == "linear" and not residual:
+            raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
+        self.residual, self.linear = residual, decoder == "linear"
+        if self.linear:
+            self.register_buffer("centre", torch.zeros(semantic_width))
+            self.register_buffer("spread", torch.ones(semantic_width))
         self.scale = 2.0 * (1.0 if epsilon is None else epsilon)
-        self.decoder = SemanticDecoder(image_size, decoder_width, semantic_width)
+        self.decoder = (
+            LinearPattern(semantic_width, image_size, decoder_width)
+            if self.linear
+            else SemanticDecoder(image_size, decoder_width, semantic_width)
+        )
         self.transform = nn.Sequential(
             nn.Conv2d(6, width, kernel_size=7, padding=3),
             nn.InstanceNorm2d(width),
@@ -89,6 +106,15 @@ class Generator(nn.Module):
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
 
+    def know(self, semantics: torch.Tensor) -> None:
+        """Tell a linear decoder the semantic representations ``(M, semantic_width)`` of all target labels, to centre and scale by.
+
+        What they have in common, which is most of them, would otherwise be drawn into every pattern.
+        """
+        if self.linear:
+            self.centre.copy_(semantics.mean(dim=0))
+            self.spread.copy_(semantics.std(dim=0).clamp_min(1e-6))
+
     def forward(self, images: torch.Tensor, semantics: torch.Tensor) -> torch.Tensor:
         """Return adversarial images in [−1, 1].
 
@@ -96,9 +122,12 @@ class Generator(nn.Module):
             images: ``(n, 3, size, size)`` in [−1, 1].
             semantics: Semantic representations r_t of the target labels, ``(n, semantic_width)``.
         """
-        both = torch.cat([self.decoder(semantics), images], dim=1)
+        target = self.decoder((semantics - self.centre) / self.spread if self.linear else semantics)
+        both = torch.cat([target, images], dim=1)
         skipped = both if self.residual else images
         drawn = self.output(torch.cat([self.transform(both), skipped], dim=1))
+        if self.linear:
+            drawn = drawn + target
         output = torch.tanh(drawn.to(images.dtype))  # a change of 1/255 is lost where it is drawn in bfloat16
         if self.residual:
             return (images + self.scale * output).clamp(-1, 1)

@@ -54,10 +54,13 @@ def train_generator(
             f"model and data have {model.bits} and {data.classes}."
         )
     device = model.device
-    generator, discriminator = (network.to(device) for network in _networks(data, prototypes, settings, seed))
+    generator, discriminator = _networks(data, prototypes, settings, seed)
+    generator.to(device)
+    discriminator.to(device)
     targets = torch.from_numpy(unique_labels(data.database.labels).astype(np.float32)).to(device)
     with torch.no_grad():
         semantics, relaxed_prototypes, _ = prototypes.to(device)(targets)
+        generator.know(semantics)
 
     def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
         with settings.passes(device):
@@ -85,6 +88,7 @@ def new_generator(image_size: int, settings: ProSGANSettings, prototypes: Protot
         image_size,
         width=settings.width,
         semantic_width=prototypes.semantic_width,
+        decoder=settings.decoder,
         decoder_width=settings.decoder_width,
         residual=settings.residual,
         epsilon=settings.epsilon,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,9 @@ class ProSGANSettings(GeneratorTrainingSettings):
 
     Attributes:
         width: Channels of the generator's first convolution.
-        decoder_width: Channels of the decoder D_t, half of those after its linear layer; ``width`` (published) if not given.
+        decoder: What the decoder D_t is: transposed ``convolutions`` (published), or a ``linear`` basis of patterns.
+        decoder_width: Channels of the decoder D_t, half of those after its linear layer, or patterns in the basis; ``width``
+            (published) if not given.
         discriminator_width: Channels of the discriminator's first convolution.
         residual: See :class:`hashprobe.attacks.prosgan.networks.Generator`; ``False`` is published.
         epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
@@ -24,17 +26,20 @@ class ProSGANSettings(GeneratorTrainingSettings):
     VERSION: ClassVar[int] = 2
 
     width: int = Field(64, ge=8, multiple_of=8)
+    decoder: Literal["convolutions", "linear"] = "convolutions"
     decoder_width: int | None = Field(None, ge=8, multiple_of=8)
     discriminator_width: int = Field(64, ge=1)
     residual: bool = False
     epsilon: float | None = Field(None, gt=0, le=1)
 
     @model_validator(mode="after")
-    def _bounded_is_residual(self) -> ProSGANSettings:
+    def _fits(self) -> ProSGANSettings:
         if self.epsilon is not None and not self.residual:
             raise HashprobeError(
                 "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
             )
+        if self.decoder == "linear" and not self.residual:
+            raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
         return self
 
 

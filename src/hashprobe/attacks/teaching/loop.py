@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 
+from hashprobe.attacks.gradients import varied
 from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
@@ -33,7 +34,7 @@ from hashprobe.images import as_images
 from hashprobe.main_process import is_main
 from hashprobe.processes import Processes, processes
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator
+from hashprobe.seeds import numpy_generator, torch_generator
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 LOG_EVERY = 20
@@ -169,7 +170,7 @@ def teach(
                     together.sum_gradients(discriminator)
                     optimizers["discriminator"].step()
                 discriminator.requires_grad_(False)
-            losses = _losses(pupil, looked_at, batch, made, settings, tolerance(settings, step, steps))
+            losses = _losses(pupil, looked_at, batch, made, settings, seed, step, steps)
             optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(batch.weight * losses["loss"])
             together.sum_gradients(generator)
@@ -280,14 +281,17 @@ def _losses(
     batch: _Batch,
     made: Drawn,
     settings: GeneratorTrainingSettings,
-    tolerated: float,
+    seed: int,
+    step: int,
+    steps: int,
 ) -> dict[str, torch.Tensor]:
     """Return the generator's ``loss``, its Hamming term, the mean squared error, and the share of right bits."""
     adversarial, hamming, bits = made
     images = batch.images.repeat(len(adversarial) // len(batch.images), 1, 1, 1)
-    reconstruction = reconstruction_loss(adversarial, images, tolerated)
+    reconstruction = reconstruction_loss(adversarial, images, tolerance(settings, step, steps))
     if hamming is None or bits is None:
-        logits = model.attack_logits((adversarial + 1) / 2)
+        drawn = torch_generator(seed, "generator diversity", step)
+        logits = model.attack_logits(varied((adversarial + 1) / 2, settings.diversity, drawn))
         hamming = hamming_loss(logits, batch.goal, settings.sharpness, relative=settings.relative)
         bits = (logits.detach() * batch.goal >= 0).float().mean()
     loss = settings.reconstruction * reconstruction + settings.hamming * hamming

@@ -34,6 +34,8 @@ class GeneratorTrainingSettings(BaseModel):
             then does not hang on how loud the attacked network is.
         disjoint: Whether target labels are drawn that share no class with the image; of all labels (published) if not.
         mirror: Whether all images of every second step, on average, are mirrored.
+        diversity: Probability that the attacked network sees an adversarial image smaller and elsewhere, see
+            :func:`hashprobe.attacks.gradients.varied`; for what is to serve against other networks too.
         discriminator_every: The discriminator is updated in every so many-th step.
         class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
         precision: What generator and discriminator compute in while they are trained; their weights, the attacked network and the
@@ -59,6 +61,7 @@ class GeneratorTrainingSettings(BaseModel):
     relative: bool = False
     disjoint: bool = False
     mirror: bool = False
+    diversity: float = Field(0.0, ge=0, le=1)
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
