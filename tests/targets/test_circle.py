@@ -20,7 +20,9 @@ def loss_of(
     relaxed: torch.Tensor, codes: torch.Tensor, similar: torch.Tensor, weight: float = 0.0
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     settings = CircleSettings(quantisation=weight)
-    return CircleCode.loss(settings, torch.empty(0), (torch.empty(0), relaxed), codes, similar)
+    return CircleCode.loss(
+        settings, torch.empty(0), (torch.empty(0), relaxed), codes, similar, torch.Generator()
+    )
 
 
 def given(seed: int = 0, labels: int = 5, images: int = 7) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hashprobe.files import read_json_lines
 from hashprobe.retrieval import pack, unpack
 from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, train_label_network
 from hashprobe.targets.codes import label_network
+from hashprobe.targets.codes.prototype import smooth_average_precision
 from helpers import Interrupted, interrupt_after, same_tensors
 
 BITS = 16
@@ -193,3 +196,88 @@ class TestTraining:
         assert same_tensors(first, second)
         assert not same_tensors(first, third)
         assert torch.equal(state, torch.random.get_rng_state())
+
+
+class TestSmoothAveragePrecision:
+    @staticmethod
+    def of(relaxed: torch.Tensor, codes: torch.Tensor, similar: torch.Tensor, **changes: Any) -> torch.Tensor:
+        given: dict[str, Any] = {"positives": 4000, "sharpness": 1e4} | changes
+        generator = torch.Generator().manual_seed(0)
+        return smooth_average_precision(relaxed, codes, similar, generator=generator, **given)
+
+    def test_is_average_precision_where_it_is_sharp_and_nothing_ties(self) -> None:
+        rng = np.random.default_rng(2)
+        bits = 61
+        codes = rng.choice([-1, 1], size=(9, bits))
+        for count in range(9):  # differing numbers of bits that agree with the first label's code
+            codes[count] = np.where(np.arange(bits) < 6 * count, 1, -1)
+        similar = rng.integers(2, size=(1, 9))
+        relevant = similar[0][np.argsort(-codes.sum(axis=1))]
+        ranks = np.flatnonzero(relevant) + 1
+        expected = np.mean(np.arange(1, len(ranks) + 1) / ranks)
+        found = self.of(
+            torch.ones(1, bits), torch.from_numpy(codes).float(), torch.from_numpy(similar).float()
+        )
+        # Each item is as high as itself by a half, not by one.
+        halves = np.mean((np.arange(len(ranks)) + 0.5) / (ranks - 0.5))
+        assert float(found) == pytest.approx(halves, abs=0.03)
+        assert abs(expected - halves) < 0.2
+
+    def test_a_code_nearer_to_what_is_relevant_has_more(self) -> None:
+        codes = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], size=(30, 16))).float()
+        similar = (torch.arange(30) < 5).float()[None]
+        good, bad = codes[:5].mean(dim=0, keepdim=True), -codes[:5].mean(dim=0, keepdim=True)
+        assert self.of(good, codes, similar, sharpness=16.0) > 2 * self.of(
+            bad, codes, similar, sharpness=16.0
+        )
+
+    def test_its_gradient_raises_it_and_without_relevant_items_it_is_none(self) -> None:
+        codes = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], size=(30, 16))).float()
+        similar = torch.stack([(torch.arange(30) < 5).float(), torch.zeros(30)])
+        relaxed = torch.zeros(2, 16, requires_grad=True)
+        before = self.of(relaxed, codes, similar, sharpness=16.0)
+        (gradient,) = torch.autograd.grad(before.sum(), relaxed)
+        assert not gradient[1].any()
+        assert before[1] == 0
+        assert self.of(relaxed + 0.1 * gradient.sign(), codes, similar, sharpness=16.0)[0] > before[0]
+
+    def test_trained_by_it_a_network_finds_the_codes_of_classes(
+        self, separable: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> None:
+        of_class, codes, labels = separable
+        settings = SETTINGS.model_copy(update={"objective": "average-precision", "positives": 4})
+        network, records = train_label_network(
+            PrototypeCode, codes, labels, labels, settings, bits=BITS, seed=0
+        )
+        assert records[-1]["average_precision"] < records[0]["average_precision"]
+        prototypes = unpack(PrototypeCode(network=network)(np.eye(CLASSES)), BITS)
+        distances = (prototypes[:, None] != of_class[None]).sum(axis=2)
+        assert (distances.argmin(axis=1) == np.arange(CLASSES)).all()
+
+
+class TestFewerClasses:
+    def test_some_labels_lose_classes_and_none_loses_all(self) -> None:
+        labels = torch.from_numpy((np.random.default_rng(0).random((400, 6)) < 0.6).astype(np.float32))
+        fewer = label_network._with_fewer(labels, 0.5, 0, 3)
+        assert ((fewer == labels) | (fewer == 0)).all()
+        assert (fewer.any(dim=1) == labels.any(dim=1)).all()
+        changed = (fewer != labels).any(dim=1).float().mean()
+        assert 0.25 < changed < 0.5
+        assert torch.equal(label_network._with_fewer(labels, 0.5, 0, 3), fewer)
+        assert torch.equal(label_network._with_fewer(labels, 0.0, 0, 3), labels)
+
+    def test_a_training_meets_labels_that_were_not_among_its_targets(
+        self, separable: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, codes, labels = separable
+        pairs = np.array([[i in pair for i in range(CLASSES)] for pair in combinations(range(CLASSES), 2)])
+        met, loss = [], PrototypeCode.loss
+
+        def seen(settings: Any, batch: torch.Tensor, *others: Any) -> Any:
+            met.append(batch.sum(dim=1))
+            return loss(settings, batch, *others)
+
+        monkeypatch.setattr(PrototypeCode, "loss", seen)
+        settings = SETTINGS.model_copy(update={"fewer": 0.5, "steps": 10})
+        train_label_network(PrototypeCode, codes, labels, pairs, settings, bits=BITS, seed=0)
+        assert set(torch.cat(met).tolist()) == {1, 2}

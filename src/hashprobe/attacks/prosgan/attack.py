@@ -70,9 +70,10 @@ class ProSGAN(Attack, Trained):
             )
         labels = torch.from_numpy(goal.labels).to(images.device, torch.float32)
         precision = self.generator.output.weight.dtype  # whatever that of the images is
-        semantics, _, _ = self.prototype.network.to(images.device)(labels)
+        semantics, relaxed, _ = self.prototype.network.to(images.device)(labels)
+        known = relaxed if self.generator.linear else semantics
         with victim.counting(self.generator.to(images.device)):
-            output = self.generator((images * 2 - 1).to(precision), semantics.to(precision))
+            output = self.generator((images * 2 - 1).to(precision), known.to(precision))
         return ((output + 1) / 2).to(images.dtype)  # type: ignore[no-any-return]
 
     @classmethod

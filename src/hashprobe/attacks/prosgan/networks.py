@@ -40,9 +40,10 @@ class Generator(nn.Module):
     Args:
         image_size: Side of the square images; a multiple of 16.
         width: Channels of the first convolution; the paper's is 64. The cost grows with its square.
-        semantic_width: Length of the semantic representation r_t; the paper's is 512.
+        semantic_width: Length of the semantic representation r_t, the paper's is 512, or of the code for a linear decoder.
         decoder: What draws the image of the target: transposed ``convolutions`` (published), or a ``linear`` basis of patterns,
-            :class:`hashprobe.attacks.pattern.LinearPattern`, which is added to what the tanh is taken of; it learns sooner.
+            :class:`hashprobe.attacks.pattern.LinearPattern`, which is added to what the tanh is taken of; it learns sooner,
+            from a code rather than from the many numbers of a semantic representation.
         decoder_width: Half the channels after the convolutions' linear layer, or patterns in the basis; ``width`` (published) if
             not given. A narrow generator wants a wide decoder: it costs little, and a target is what the decoder draws.
         residual: ``False`` (published): the output is ``tanh`` of the last convolution. ``True``: the output is the
@@ -50,9 +51,6 @@ class Generator(nn.Module):
             and starts at zero, so that training starts from the image itself and not from noise.
         epsilon: L-infinity bound in [0, 1] units that the residual is scaled to; ``None`` for unbounded.
     """
-
-    centre: torch.Tensor
-    spread: torch.Tensor
 
     def __init__(
         self,
@@ -82,9 +80,6 @@ class Generator(nn.Module):
         if decoder == "linear" and not residual:
             raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
         self.residual, self.linear = residual, decoder == "linear"
-        if self.linear:
-            self.register_buffer("centre", torch.zeros(semantic_width))
-            self.register_buffer("spread", torch.ones(semantic_width))
         self.scale = 2.0 * (1.0 if epsilon is None else epsilon)
         self.decoder = (
             LinearPattern(semantic_width, image_size, decoder_width)
@@ -106,23 +101,14 @@ class Generator(nn.Module):
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
 
-    def know(self, semantics: torch.Tensor) -> None:
-        """Tell a linear decoder the semantic representations ``(M, semantic_width)`` of all target labels, to centre and scale by.
-
-        What they have in common, which is most of them, would otherwise be drawn into every pattern.
-        """
-        if self.linear:
-            self.centre.copy_(semantics.mean(dim=0))
-            self.spread.copy_(semantics.std(dim=0).clamp_min(1e-6))
-
     def forward(self, images: torch.Tensor, semantics: torch.Tensor) -> torch.Tensor:
         """Return adversarial images in [−1, 1].
 
         Args:
             images: ``(n, 3, size, size)`` in [−1, 1].
-            semantics: Semantic representations r_t of the target labels, ``(n, semantic_width)``.
+            semantics: Semantic representations r_t of the target labels, or their relaxed codes, ``(n, semantic_width)``.
         """
-        target = self.decoder((semantics - self.centre) / self.spread if self.linear else semantics)
+        target = self.decoder(semantics)
         both = torch.cat([target, images], dim=1)
         skipped = both if self.residual else images
         drawn = self.output(torch.cat([self.transform(both), skipped], dim=1))

@@ -60,11 +60,11 @@ def train_generator(
     targets = torch.from_numpy(unique_labels(data.database.labels).astype(np.float32)).to(device)
     with torch.no_grad():
         semantics, relaxed_prototypes, _ = prototypes.to(device)(targets)
-        generator.know(semantics)
+    known = relaxed_prototypes if generator.linear else semantics
 
     def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
         with settings.passes(device):
-            return Drawn(generator(images, semantics[drawn]))
+            return Drawn(generator(images, known[drawn]))
 
     pupil = Pupil(
         name="ProS-GAN",
@@ -87,7 +87,7 @@ def new_generator(image_size: int, settings: ProSGANSettings, prototypes: Protot
     return Generator(
         image_size,
         width=settings.width,
-        semantic_width=prototypes.semantic_width,
+        semantic_width=prototypes.bits if settings.decoder == "linear" else prototypes.semantic_width,
         decoder=settings.decoder,
         decoder_width=settings.decoder_width,
         residual=settings.residual,

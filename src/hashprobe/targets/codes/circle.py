@@ -51,6 +51,7 @@ class CircleCode(LabelNetworkCode):
         outputs: tuple[torch.Tensor, ...],
         codes: torch.Tensor,
         similar: torch.Tensor,
+        generator: torch.Generator,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of a batch; see :meth:`LabelNetworkCode.loss`.
 

@@ -23,7 +23,7 @@ from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack, unpack
-from hashprobe.seeds import numpy_generator
+from hashprobe.seeds import numpy_generator, torch_generator
 from hashprobe.targets.codes.base import TargetCode, check_labels
 from hashprobe.targets.context import Codes, Context
 from hashprobe.trained import Trained, TrainingRun
@@ -64,6 +64,8 @@ class LabelNetworkSettings(BaseModel):
         learning_rate: Of Adam, at the start.
         hidden: Width of the first layer.
         quantisation: Weight of ``Σ (sign(h) − h)²``.
+        fewer: Share of the labels of which random classes are left out, as few as all but one, so that labels of few classes are
+            learned too, which are rare where images show much; 0 is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +75,7 @@ class LabelNetworkSettings(BaseModel):
     learning_rate: float = Field(1e-4, gt=0)
     hidden: int = Field(4096, ge=1)
     quantisation: float = Field(1e-4, ge=0)
+    fewer: float = Field(0.0, ge=0, le=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,7 @@ class LabelNetworkCode(TargetCode, Trained):
         outputs: tuple[torch.Tensor, ...],
         codes: torch.Tensor,
         similar: torch.Tensor,
+        generator: torch.Generator,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of a batch of n labels, and what else of it the log shows.
 
@@ -110,6 +114,7 @@ class LabelNetworkCode(TargetCode, Trained):
             outputs: Of the network.
             codes: Of the N training images, −1 and +1, ``(N, K)``.
             similar: 1 where label and image share a class, else 0, ``(n, N)``.
+            generator: Of what is drawn, of torch on the CPU.
         """
 
     @classmethod
@@ -234,9 +239,10 @@ def train_label_network(
             rows = numpy_generator(seed, "prototype batch", step).integers(
                 len(targets), size=settings.batch_size
             )
-            batch = targets[rows]
+            batch = _with_fewer(targets[rows], settings.fewer, seed, step)
             similar = (batch @ train_labels.T > 0).float()
-            loss, shown = kind.loss(settings, batch, network(batch), train_codes, similar)
+            drawn = torch_generator(seed, "label network loss", step)
+            loss, shown = kind.loss(settings, batch, network(batch), train_codes, similar, drawn)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -252,3 +258,14 @@ def train_label_network(
         write_json_lines(log, records)
     processes(targets.device).broadcast_from_main(network)
     return network.requires_grad_(False).eval(), records
+
+
+def _with_fewer(labels: torch.Tensor, share: float, seed: int, step: int) -> torch.Tensor:
+    """Return labels ``(n, C)`` of which a share has lost random classes; each keeps one at least, where it had one."""
+    if not share:
+        return labels
+    generator = numpy_generator(seed, "fewer classes", step)
+    chosen = generator.random((len(labels), 1)) < share
+    lost = chosen & (generator.random(tuple(labels.shape)) < generator.random((len(labels), 1)))
+    fewer = labels * torch.from_numpy(~lost).to(labels)
+    return torch.where(fewer.any(dim=1, keepdim=True), fewer, labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, Field
@@ -20,6 +20,9 @@ from hashprobe.targets.codes.label_network import (
     quantisation,
 )
 from hashprobe.trained import TRAINED
+
+LEAST = 1e-9
+"""Weight of what is not relevant where a relevant item is drawn: a label without any then has something to draw."""
 
 
 class PrototypeNet(LabelNetwork):
@@ -40,9 +43,16 @@ class PrototypeSettings(LabelNetworkSettings):
 
     Attributes:
         classification: Weight of the mean squared error between predicted and target label.
+        objective: What h_t is trained by: the published ``likelihood`` of similar pairs, or the ``average-precision`` that it
+            ranks the training codes with, made smooth; see :func:`smooth_average_precision`.
+        positives: Relevant training images a label at which the smooth precision is taken.
+        sharpness: Of the sigmoid in it, in units of 1 over the cosine of two codes.
     """
 
     classification: float = Field(1.0, ge=0)
+    objective: Literal["likelihood", "average-precision"] = "likelihood"
+    positives: int = Field(16, ge=1)
+    sharpness: float = Field(32.0, gt=0)
 
 
 @TRAINED.register("prototype")
@@ -74,19 +84,54 @@ class PrototypeCode(LabelNetworkCode):
         outputs: tuple[torch.Tensor, ...],
         codes: torch.Tensor,
         similar: torch.Tensor,
+        generator: torch.Generator,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of a batch; see :meth:`LabelNetworkCode.loss`.
 
         It is the mean over (target labels × training images) of ``softplus(θ) − S θ`` with ``θ = h·bᵀ / 2``, plus the two terms
-        that :class:`PrototypeSettings` weighs (paper, Equation 3).
+        that :class:`PrototypeSettings` weighs (paper, Equation 3); or 1 less the smooth average precision in its place.
         """
         _, relaxed, predicted = outputs
-        theta = relaxed @ codes.T / 2
-        likelihood = (functional.softplus(theta) - similar * theta).mean()
+        if settings.objective == "likelihood":
+            theta = relaxed @ codes.T / 2
+            main = (functional.softplus(theta) - similar * theta).mean()
+        else:
+            positives, sharpness = settings.positives, settings.sharpness
+            main = (
+                1 - smooth_average_precision(relaxed, codes, similar, positives, sharpness, generator).mean()
+            )
         classification = functional.mse_loss(predicted, labels)
         return (
-            likelihood
-            + settings.quantisation * quantisation(relaxed)
-            + settings.classification * classification,
-            {"likelihood": likelihood},
+            main + settings.quantisation * quantisation(relaxed) + settings.classification * classification,
+            {settings.objective.replace("-", "_"): main},
         )
+
+
+def smooth_average_precision(
+    relaxed: torch.Tensor,
+    codes: torch.Tensor,
+    similar: torch.Tensor,
+    positives: int,
+    sharpness: float,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Return about the average precision with which relaxed codes rank others, ``(n,)``, differentiable.
+
+    Average precision is the mean, over relevant items, of the share of relevant ones among those that rank as high; here the
+    mean is over some of them, drawn anew, and "ranks higher" is a sigmoid (Smooth-AP, Brown et al., ECCV 2020, who take all
+    of a batch).
+
+    Args:
+        relaxed: In (−1, 1), ``(n, K)``.
+        codes: What is ranked, −1 and +1, ``(N, K)``.
+        similar: 1 where it is relevant, else 0, ``(n, N)``; a row without any has average precision near 0, and no gradient.
+        positives: How many relevant items are drawn for each, with replacement.
+        sharpness: Of the sigmoid of the difference of two cosines.
+        generator: Of the draw.
+    """
+    cosine = relaxed @ codes.T / codes.shape[1]
+    weights = similar.cpu() + LEAST
+    drawn = torch.multinomial(weights, positives, replacement=True, generator=generator).to(cosine.device)
+    above = torch.sigmoid(sharpness * (cosine[:, None, :] - cosine.gather(1, drawn)[:, :, None]))
+    relevant = torch.einsum("npi,ni->np", above, similar)
+    return (relevant / above.sum(dim=2)).mean(dim=1)
