@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashprobe.attacks.prosgan.settings import LINEAR
 from hashprobe.evaluation import CellSpec
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.recipes.recipe import RECIPES, Experiment
@@ -17,7 +18,7 @@ QUICKSTART = RECIPES.register("quickstart")(
         model=AttackedModel(bits=32, training=SCALES["cpu"].training.model_copy(update={"epochs": 4})),
         scale="cpu",
         # A generator that sees the code alone learns in half a minute; a step from its image on is worth more than FGSM's.
-        trained={"CodeGenerator": {"sees": "code", "epochs": 4}},
+        trained={"ProS-GAN": dict(LINEAR), "CodeGenerator": {"sees": "code", "epochs": 4}},
         protocols=("paper", "disjoint"),
         codes=("p2p", "anchor", "prototype", "ap-search"),
         attacks=(
@@ -26,7 +27,7 @@ QUICKSTART = RECIPES.register("quickstart")(
             CellSpec(attack="DHTA", settings={"steps": 10}, gallery=True),
             CellSpec(attack="FGSM"),
             CellSpec(attack="I-FGSM", settings={"steps": 10}),
-            CellSpec(attack="ProS-GAN", settings={"epsilon": None}, gallery=True),
+            CellSpec(attack="ProS-GAN", settings={"epsilon": 16 / 255}, gallery=True),
             CellSpec(attack="ProS-GAN", settings={"epsilon": 8 / 255}, gallery=True),
             CellSpec(attack="CodeGenerator"),
             CellSpec(attack="CodeGenerator", settings={"steps": 1}, gallery=True),
