@@ -56,7 +56,12 @@ def main() -> None:
                 attacked_model=model.sha256(),
             )
             evaluator = Evaluator(
-                model, data, seed=given.seed, trained=[attack], database_codes=database, train_codes=database[:1]
+                model,
+                data,
+                seed=given.seed,
+                trained=[attack],
+                database_codes=database,
+                train_codes=database[:1],
             )
             line = {"step": facts["step"], **facts["records"][-1], "queries": len(data.query)}
             with lines.open("a") as file:

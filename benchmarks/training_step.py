@@ -16,10 +16,12 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from hashprobe.attacks.code_generator import CodeGenerator
+from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
+from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
+from hashprobe.attacks.code_generator.training import as_learned, new_code_generator
 from hashprobe.attacks.prosgan import PRESETS, Discriminator, ProSGANSettings
 from hashprobe.attacks.prosgan.networks import Generator
-from hashprobe.hashing import HashModel, frozen
+from hashprobe.hashing import HashModel, folded, frozen
 
 SEMANTICS, CLASSES, HIDDEN = 512, 21, 256
 
@@ -74,13 +76,30 @@ def parts_of(model: HashModel, size: int, batch: int, width: int) -> dict[str, C
     judge = Discriminator(size, outputs=CLASSES + 1, width=settings.discriminator_width)
     optimizer = torch.optim.Adam(generator.parameters())
     shown = torch.cat([images, images], dim=1)
-    pattern, codes = CodeGenerator(model.bits, size, hidden=HIDDEN), torch.randn(batch, model.bits).sign()
+    codes, light = torch.randn(batch, model.bits).sign(), folded(model, size)
+    pattern = CodeGenerator(model.bits, size, hidden=HIDDEN)
+    drawing = new_code_generator(
+        CodeGeneratorSettings(hidden=HIDDEN), model.bits, size, map_sizes(model, size)
+    )
+    pictures, sizes = as_learned(images), map_sizes(model, size)
+    found = seen(look_at(light), pictures, codes, sizes=sizes)
     at = f"width {width}: "
 
     def attacked(layout: torch.memory_format = torch.contiguous_format) -> None:
         model.network.to(memory_format=layout)  # type: ignore[call-overload]
         start = ((images + 1) / 2).contiguous(memory_format=layout).requires_grad_()
         model.attack_logits(start).sum().backward()
+
+    def looked_at() -> None:
+        light.attack_logits(as_learned(images).requires_grad_()).sum().backward()
+
+    def halved(part: Callable[[], torch.Tensor]) -> Callable[[], object]:
+        def run() -> None:
+            with torch.autocast("cpu", torch.bfloat16):
+                drawn = part()
+            drawn.sum().backward()
+
+        return run
 
     def all_weights() -> None:
         model.requires_grad_(True)
@@ -90,14 +109,19 @@ def parts_of(model: HashModel, size: int, batch: int, width: int) -> dict[str, C
 
     return {
         "attacked network": attacked,
+        "attacked network, folded: what a step looks at": looked_at,
         "attacked network, channels_last": lambda: attacked(torch.channels_last),
         "attacked network, were its weights not frozen": all_weights,
         f"{at}generator": lambda: generator(images, semantics).sum().backward(),
+        f"{at}generator, bfloat16": halved(lambda: generator(images, semantics)),
         f"{at}its decoder, of that": lambda: generator.decoder(semantics).sum().backward(),
         f"{at}its transform, of that": lambda: generator.transform(shown).sum().backward(),
         f"{at}Adam": optimizer.step,
         f"{at}discriminator": lambda: judge(images).sum().backward(),
-        "code generator, the code alone": lambda: pattern(images, codes, None, 8 / 255).sum().backward(),
+        "code generator, the code alone": lambda: pattern(pictures, codes, None).sum().backward(),
+        "code generator, features": lambda: drawing(pictures, codes, found).sum().backward(),
+        "code generator, features, bfloat16": halved(lambda: drawing(pictures, codes, found)),
+        "code generator, what it sees": lambda: seen(look_at(light), pictures, codes, sizes=sizes),
     }
 
 
