@@ -334,6 +334,26 @@ def test_attack_with_what_was_trained(walked: Path, picture: Path, tmp_path: Pat
     assert 0 < found["linf"] * 255 <= 2 + 1e-6
 
 
+def test_attack_takes_codes_that_were_encoded(
+    walked: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [*SCENES, "--data", "openmoji"]
+    command = ["attack", picture, "--target", "dog", "--model", walked / "bits12", *SCENES]
+    command += ["--attack", "I-FGSM:steps=2"]
+    assert call(*command, "--out", tmp_path / "anew") == 0
+    assert call("encode", "--model", walked / "bits12", *data, "--out", tmp_path / "codes") == 0
+    codes = hp.HashModel.codes
+
+    def few(self: hp.HashModel, images: Any, **options: Any) -> Any:
+        assert len(images) < 40, "the database is not encoded again"
+        return codes(self, images, **options)
+
+    monkeypatch.setattr(hp.HashModel, "codes", few)
+    assert call(*command, "--codes", tmp_path / "codes", "--out", tmp_path / "taken") == 0
+    assert read_json(tmp_path / "taken" / "pictures.json") == read_json(tmp_path / "anew" / "pictures.json")
+    assert call(*command, "--codes", walked, "--out", tmp_path / "none") == 2
+
+
 def test_a_model_is_trained_with_a_defence(
     walked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
