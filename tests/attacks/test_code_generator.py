@@ -173,6 +173,15 @@ class TestAttack:
             agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
         assert agreed[0] < agreed[1] <= agreed[2]
 
+    def test_its_steps_may_look_at_varied_images(self) -> None:
+        model, images = conv_model(BITS), random_images(COUNT)
+        varied, plain = (
+            attack_of(generator(), steps=2, diversity=share).run(model, images, goal()).images
+            for share in (1.0, 0.0)
+        )
+        assert not torch.equal(varied, plain)
+        assert (varied - images).abs().max() <= 8 / 255 + 1e-6
+
     def test_momentum_keeps_the_last_direction(self) -> None:
         model, images = conv_model(BITS), random_images(COUNT)
         plain, kept = (
@@ -188,6 +197,7 @@ class TestAttack:
             ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
             ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
             ({"objective": "tan"}, "tan"),
+            ({"diversity": -0.1}, r"diversity must be in \[0, 1\]; found -0.1"),
             ({"momentum": 1.5}, r"momentum must be in \[0, 1\]; found 1.5"),
         ],
     )

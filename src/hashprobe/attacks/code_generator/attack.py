@@ -42,6 +42,7 @@ class CodeGeneratorAttack(DrawingAttack):
         last_step_size: Of the last.
         objective: What the steps descend, a name of ``OBJECTIVES``.
         momentum: Share of the last step's direction that is kept.
+        diversity: Probability that a step looks at a varied image; see :class:`hashprobe.attacks.gradients.GradientSettings`.
     """
 
     name: ClassVar[str] = "CodeGenerator"
@@ -56,6 +57,7 @@ class CodeGeneratorAttack(DrawingAttack):
     last_step_size: float = 1 / 255
     objective: str = "scaled"
     momentum: float = optional(0.0)
+    diversity: float = optional(0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,8 +65,9 @@ class CodeGeneratorAttack(DrawingAttack):
         for name in ("step_size", "last_step_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise HashprobeError(f"{name} must be positive; found {getattr(self, name)}.")
-        if not 0 <= self.momentum <= 1:
-            raise HashprobeError(f"momentum must be in [0, 1]; found {shortened(self.momentum)}.")
+        for name in ("momentum", "diversity"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise HashprobeError(f"{name} must be in [0, 1]; found {shortened(getattr(self, name))}.")
 
     def perturb(
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
@@ -81,7 +84,11 @@ class CodeGeneratorAttack(DrawingAttack):
         return descend(
             images,
             Gradients(
-                victim, towards(self.objective, wanted), GradientSettings(), reach=0.0, generator=generator
+                victim,
+                towards(self.objective, wanted),
+                GradientSettings(diversity=self.diversity),
+                reach=0.0,
+                generator=generator,
             ),
             step_sizes=[float(size) for size in np.linspace(self.step_size, self.last_step_size, self.steps)],
             epsilon=self.epsilon,
