@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +157,7 @@ def speed(given: argparse.Namespace, device: torch.device, precision: str) -> di
         width=given.width,
         discriminator_width=given.width,
         hamming=5.0,
+        precision="bfloat16" if precision == "bfloat16" else "float32",
     )
     torch.manual_seed(0)
     model = HashModel.build(given.backbone, bits=given.bits, seed=0).to(device)
@@ -165,21 +165,24 @@ def speed(given: argparse.Namespace, device: torch.device, precision: str) -> di
     judge = Discriminator(given.image_size, outputs=CLASSES + 1, width=given.width).to(device)
     draw = torch.compile(generator) if precision == "compiled" else generator
     semantics = torch.randn(CLASSES, SEMANTICS, device=device)
+
+    def draw_images(images: torch.Tensor, drawn: np.ndarray, model: HashModel) -> Drawn:
+        with settings.passes(device):
+            return Drawn(draw(images, semantics[drawn]))
+
     pupil = Pupil(
         name="ProS-GAN",
         generator=generator,
         discriminator=judge,
         targets=torch.eye(CLASSES, device=device),
         goals=torch.randn(CLASSES, given.bits, device=device).sign(),
-        draw=lambda images, drawn, model: Drawn(draw(images, semantics[drawn])),
+        draw=draw_images,
         identity=(),
     )
-    bfloat16 = torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()
     taken = 0.0
     for steps in (3, given.steps):  # the first compiles, and finds the fastest ways
         data, started = noise(steps * given.batch, given.image_size), time.perf_counter()
-        with bfloat16:
-            teach(pupil, model, data, settings, seed=0)
+        teach(pupil, model, data, settings, seed=0)
         generator.requires_grad_(True).train()
         taken = time.perf_counter() - started  # the loop reads its losses, so nothing is under way any more
     memory = torch.cuda.max_memory_allocated(device) / MEBIBYTE if device.type == "cuda" else None

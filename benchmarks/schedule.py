@@ -1,8 +1,8 @@
 """Scores ProS-GAN while it is trained: reads the checkpoint of a training that goes on (or was stopped), and appends a line.
 
-For schedules of hours or days: the training is ``hashprobe train-attack ProS-GAN``; this is run beside it, every so often, or
-once with ``--every 0``. A checkpoint that was scored already is left out. Each line holds step and epoch, the losses of the last
-twenty steps, and t-MAP with its 95 % interval and perceptibility, as the generator is and clipped to a budget.
+For schedules of hours or days: the training is ``hashprobe train-attack ProS-GAN``; this is run beside it, every so often until
+it has ended, or once with ``--every 0``. What was scored already is left out. Each line holds step and epoch, the losses of the
+last twenty steps, and t-MAP with its 95 % interval and perceptibility, as the generator is and clipped to a budget.
 
 Example: python benchmarks/schedule.py --run runs/pros-gan --prototype runs/prototype --model runs/hash-model --queries 300
 """
@@ -27,10 +27,10 @@ from hashprobe.files import read_json, read_json_lines
 from hashprobe.hashing import HashModel
 from hashprobe.targets import PrototypeCode
 from hashprobe.trained import load_trained
-from hashprobe.trained.base import CHECKPOINT_FILE
+from hashprobe.trained.base import CHECKPOINT_FILE, SPEC_FILE
 
 BUDGETS = {"unbounded": None, "8/255": 8 / 255}
-MODULE = "module/generator/"
+SCORES, CODES = "schedule.jsonl", "database-codes.npy"
 
 
 def main() -> None:
@@ -40,12 +40,13 @@ def main() -> None:
     prototype = load_trained(given.prototype, kind="prototype")
     assert isinstance(prototype, PrototypeCode)
     settings = ProSGANSettings(**read_json(given.run / "experiment.json")["settings"]["ProS-GAN"])
-    lines = given.out or given.run.parent / "schedule.jsonl"
-    database = codes_of(model, data, lines.with_name("database-codes.npy"))
+    database, lines = codes_of(model, data, given.run / CODES), given.run / SCORES
     while True:
         scored = [line["step"] for line in read_json_lines(lines)] if lines.exists() else []
-        facts, tensors = checkpoint(given.run / CHECKPOINT_FILE)
-        if facts["step"] not in scored:
+        facts, tensors = checkpoint(
+            given.run / CHECKPOINT_FILE, "average" if settings.average else "generator"
+        )
+        if facts["step"] not in (None, *scored):
             generator = new_generator(data.image_size, settings, prototype.network)
             generator.load_state_dict(tensors)
             attack = ProSGAN(
@@ -66,7 +67,7 @@ def main() -> None:
             line = {"step": facts["step"], **facts["records"][-1], "queries": len(data.query)}
             with lines.open("a") as file:
                 file.write(json.dumps(line | rows(evaluator)) + "\n")
-        if not given.every:
+        if not given.every or (given.run / SPEC_FILE).exists():
             return
         time.sleep(60 * given.every)
 
@@ -84,11 +85,14 @@ def rows(evaluator: Evaluator) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
-    """Return what a checkpoint says of the training, and the generator's weights."""
+def checkpoint(path: Path, network: str) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Return what a checkpoint says of the training, and the weights of a network of it; step ``None`` where there is none."""
+    if not path.exists():
+        return {"step": None}, {}
+    prefix = f"module/{network}/"
     with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(MODULE)]  # noqa: SIM118
-        tensors = {name.removeprefix(MODULE): file.get_tensor(name) for name in names}
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        tensors = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
         return json.loads(file.metadata()["facts"]), tensors
 
 
@@ -109,7 +113,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=float, default=0, help="minutes between looks; 0 for one look")
-    parser.add_argument("--out", type=Path, help="JSON lines; beside the run's folder if not given")
     return parser.parse_args()
 
 

@@ -42,7 +42,13 @@ HASH_TRAININGS = {
 }
 HASH_TRAININGS["defended"] = HASH_TRAININGS["dpsh"]
 GENERATOR = ProSGANSettings(
-    width=8, discriminator_width=2, discriminator_every=2, epochs=2, batch_size=5, reconstruction=1.0
+    width=8,
+    discriminator_width=2,
+    discriminator_every=2,
+    epochs=2,
+    batch_size=5,
+    reconstruction=1.0,
+    diversity=0.5,
 )
 STEPS_BEFORE_A_KILL = {
     "hash": 4,

@@ -276,6 +276,14 @@ class TestTraining:
     def test_mirrored_images_are_other_images(self) -> None:
         assert not same_tensors(trained_to("code").network, trained_to("code", mirror=False).network)
 
+    @SEES
+    def test_bfloat16_computes_nearly_the_same(self, sees: str) -> None:
+        one, other = (trained_to(sees, precision=precision).network for precision in ("float32", "bfloat16"))
+        assert not same_tensors(one, other)
+        assert {parameter.dtype for parameter in other.parameters()} == {torch.float32}
+        for first, second in zip(one.parameters(), other.parameters(), strict=True):
+            assert (first - second).abs().mean() <= 0.02 + 0.2 * first.abs().mean()
+
     def test_the_attacked_network_may_see_varied_images(self) -> None:
         varied_all, none = (trained_to("code", diversity=share).network for share in (1.0, 0.0))
         assert not same_tensors(varied_all, none)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from hashprobe.attacks import CodeGeneratorAttack, LearnedSteps
 from hashprobe.attacks.code_generator import CodeGeneratorSettings
@@ -20,6 +21,7 @@ from hashprobe.attacks.learned_steps import LearnedStepsSettings, StepNetwork
 from hashprobe.attacks.learned_steps.training import known_gradient
 from hashprobe.attacks.objectives import OBJECTIVES
 from hashprobe.attacks.teaching import loop
+from hashprobe.data import ImageRows
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import frozen
@@ -187,6 +189,35 @@ class TestTraining:
         again: Any = load_trained(tmp_path)
         assert again.start.network.decoder is not None
         assert same_tensors(again.start.network, load_trained(tmp_path / "CodeGenerator").network)  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize(("size", "bits"), [(16, BITS), (SIZE, 16)])
+    def test_a_code_generator_for_others_is_refused(self, size: int, bits: int) -> None:
+        data = tiny_data(train=14)
+        query = ImageRows(np.ascontiguousarray(data.query.images[:][:, :, :size, :size]))
+        data = replace(data, query=replace(data.query, images=query))
+        other = run_of(model=conv_model(bits), data=data)
+        with pytest.raises(HashprobeError, match=r"draws for images of 32×32 and 12 bits; these are of"):
+            LearnedSteps.train(SMALL, other)
+
+    def test_a_network_without_maps_is_stepped_against_too(self) -> None:
+        run = run_of(model=linear_model(BITS))
+        first = CodeGeneratorAttack.train(FIRST.model_copy(update={"sees": "features"}), run)
+        assert first.maps == ()
+        own = LearnedSteps.train(SMALL, replace(run, trained={"CodeGenerator": first}))
+        assert own.run(run.model, random_images(COUNT), goal()).images.shape == (COUNT, 3, SIZE, SIZE)
+
+    def test_bfloat16_computes_nearly_the_same(self) -> None:
+        images = random_images(COUNT)
+        settings = SMALL.model_copy(update={"precision": "bfloat16"})
+        one, other = (LearnedSteps.train(each, run_of()) for each in (SMALL, settings))
+        assert not same_tensors(one.network, other.network)
+        first, second = (each.run(conv_model(BITS), images, goal()).images for each in (one, other))
+        assert (first - second).abs().mean() < 0.2 * (first - images).abs().mean()
+
+    def test_what_it_does_not_use_is_refused(self) -> None:
+        for given in ({"diversity": 0.5}, {"relative": False}):
+            with pytest.raises(ValidationError, match=next(iter(given))):
+                LearnedStepsSettings(**given)  # type: ignore[arg-type]
 
     def test_the_gradient_of_its_loss_is_that_of_the_network(self) -> None:
         """The gradient that is taken once, and shown to the next step, is the one that autograd finds through the model."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune  # noqa: F401
 
 from hashprobe.hashing import HashModel, feature_maps, folded
 
@@ -75,18 +78,72 @@ def test_what_cannot_be_folded_stays() -> None:
     torch.testing.assert_close(answers(copied)[0], answers(model)[0])
 
 
-class Read(nn.Module):
-    """Reads what a convolution gave beside its batch norm."""
+class Odd(nn.Module):
+    """A convolution and its batch norm; a subclass does something beside that which a fold cannot keep."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.convolution, self.norm = nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)
+        self.convolution, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        hidden = self.convolution(images)
-        return (self.norm(hidden) + hidden).mean(dim=(2, 3))
+        return self.beside(images, self.norm(self.convolution(images))).mean(dim=(2, 3))
+
+    def beside(self, images: torch.Tensor, normed: torch.Tensor) -> torch.Tensor:
+        return normed
 
 
-def test_a_model_that_would_answer_otherwise_is_itself() -> None:
-    model = used(HashModel.wrap(Read(), bits=3))
+class ReadsTheConvolution(Odd):
+    def beside(self, images: torch.Tensor, normed: torch.Tensor) -> torch.Tensor:
+        raw = self.convolution(images)
+        return normed + raw
+
+
+class ReadsItsEdges(Odd):
+    """On a picture without edges it is as if it did not."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self.convolution(images)
+        edges = raw - nn.functional.avg_pool2d(raw, 3, 1, 1)
+        return (self.norm(raw) + edges.abs()).mean(dim=(2, 3))
+
+
+class ReadsTheNormsWeight(Odd):
+    def beside(self, images: torch.Tensor, normed: torch.Tensor) -> torch.Tensor:
+        return normed * self.norm.weight[None, :, None, None]
+
+
+class BrightAlone(Odd):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self.convolution(images)
+        bright = images.mean(dim=(1, 2, 3)) > 0.45
+        return torch.where(bright[:, None, None, None], self.norm(raw), raw).mean(dim=(2, 3))
+
+
+class CannotBeCopied(Odd):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class WeightOfItsOwn(Odd):
+    def __init__(self) -> None:
+        super().__init__()
+        nn.utils.parametrizations.weight_norm(self.convolution)
+
+
+class Pruned(Odd):
+    def __init__(self) -> None:
+        super().__init__()
+        nn.utils.prune.l1_unstructured(self.convolution, "weight", amount=0.3)
+
+
+@pytest.mark.parametrize("odd", Odd.__subclasses__(), ids=lambda odd: odd.__name__)
+def test_a_model_that_would_answer_otherwise_is_itself(odd: type[Odd]) -> None:
+    model = used(HashModel.wrap(odd(), bits=3))
+    state = torch.random.get_rng_state()
     assert folded(model, 16) is model
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_such_a_model_without_oddity_is_folded() -> None:
+    assert norms(folded(used(HashModel.wrap(Odd(), bits=3)), 16)) == 0

@@ -249,7 +249,7 @@ class TestSmoothAveragePrecision:
         network, records = train_label_network(
             PrototypeCode, codes, labels, labels, settings, bits=BITS, seed=0
         )
-        assert records[-1]["average_precision"] < records[0]["average_precision"]
+        assert records[-1]["average_precision"] > records[0]["average_precision"]
         prototypes = unpack(PrototypeCode(network=network)(np.eye(CLASSES)), BITS)
         distances = (prototypes[:, None] != of_class[None]).sum(axis=2)
         assert (distances.argmin(axis=1) == np.arange(CLASSES)).all()

@@ -91,6 +91,10 @@ class Gradients:
             gradient = smoothed(gradient, self._settings.translation)
         return gradient, logits
 
+    def _draws(self, count: int) -> torch.Tensor:
+        drawn = count if self._settings.diversity else 0  # what is not used is not drawn
+        return torch.rand((4, drawn), generator=self._generator)
+
     def _averaged(
         self, images: torch.Tensor, rows: npt.NDArray[np.intp], done: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,7 +103,7 @@ class Gradients:
         for scale in range(self._settings.scales):
             start = images.detach().requires_grad_(True)
             with torch.enable_grad():
-                pictures = varied(start, self._settings.diversity, self._generator)
+                pictures = varied(start, self._settings.diversity, self._draws(len(start)))
                 logits = self._victim.logits(pictures / 2**scale, rows)
                 total += torch.autograd.grad(self._loss(logits, rows, done).sum(), start)[0]
             first = logits.detach() if first is None else first
@@ -107,7 +111,7 @@ class Gradients:
         return total, first
 
 
-def varied(images: torch.Tensor, diversity: float, generator: torch.Generator) -> torch.Tensor:
+def varied(images: torch.Tensor, diversity: float, draws: torch.Tensor) -> torch.Tensor:
     """Return pictures of which a share is smaller and elsewhere, black around; the others are as they were. Differentiable.
 
     Input diversity, Xie et al., CVPR 2019.
@@ -115,15 +119,14 @@ def varied(images: torch.Tensor, diversity: float, generator: torch.Generator) -
     Args:
         images: ``(n, c, h, w)``.
         diversity: Probability that one is varied.
-        generator: Of what is drawn.
+        draws: Evenly drawn from [0, 1), ``(4, n)``: whether it is, how small, and where from left and top.
     """
-    count = len(images)
-    if not diversity or count == 0:
+    if not diversity or len(images) == 0:
         return images
-    share, size, left, top = torch.rand((4, count), generator=generator).to(images)
+    share, size, left, top = draws.to(images)
     chosen = share < diversity
     side = torch.where(chosen, SMALLEST + (1 - SMALLEST) * size, torch.ones_like(size))
-    theta = images.new_zeros((count, 2, 3))
+    theta = images.new_zeros((len(images), 2, 3))
     theta[:, 0, 0] = theta[:, 1, 1] = 1 / side
     room = 1 / side - 1  # how far a smaller picture may be moved, in its own half widths
     theta[:, 0, 2], theta[:, 1, 2] = (2 * left - 1) * room, (2 * top - 1) * room

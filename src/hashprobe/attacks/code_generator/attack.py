@@ -42,7 +42,8 @@ class CodeGeneratorAttack(DrawingAttack):
         last_step_size: Of the last.
         objective: What the steps descend, a name of ``OBJECTIVES``.
         momentum: Share of the last step's direction that is kept.
-        diversity: Probability that a step looks at a varied image; see :class:`hashprobe.attacks.gradients.GradientSettings`.
+        diversity: Probability that one of the steps looks at a varied image; see
+            :class:`hashprobe.attacks.gradients.GradientSettings`.
     """
 
     name: ClassVar[str] = "CodeGenerator"

@@ -43,14 +43,14 @@ class Lessons(NamedTuple):
     identity: str
 
 
-def lessons(settings: DrawingSettings, run: TrainingRun) -> Lessons:
+def lessons(settings: DrawingSettings, run: TrainingRun, learner: str) -> Lessons:
     """Return what is learned.
 
     Raises:
         HashprobeError: a code that must itself be trained.
     """
     labels, device = unique_labels(run.data.database.labels), run.model.device
-    codes = np.concatenate([learned_codes(code, labels, run, "code generator") for code in settings.codes])
+    codes = np.concatenate([learned_codes(code, labels, run, learner) for code in settings.codes])
     return Lessons(
         targets=torch.from_numpy(np.tile(labels, (len(settings.codes), 1)).astype(np.float32)).to(device),
         goals=torch.from_numpy(unpack(codes, run.model.bits).astype(np.float32)).to(device),
@@ -71,7 +71,7 @@ def train_code_generator(
     """
     blind = settings.sees == "code"
     start = run.trained.get(NAME) if blind else _given_pattern(settings, run)
-    learned = lessons(settings, run)
+    learned = lessons(settings, run, "code generator")
     sizes = [] if blind else map_sizes(run.model, run.data.image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)

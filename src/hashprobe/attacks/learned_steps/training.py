@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from hashprobe.attacks.code_generator.training import as_learned, lessons, teach
 from hashprobe.attacks.learned_steps.network import StepNetwork
 from hashprobe.attacks.objectives import OBJECTIVES
 from hashprobe.attacks.teaching import Drawn, Pupil
+from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
 from hashprobe.trained import TrainingRun
 
@@ -26,7 +27,8 @@ class LearnedStepsSettings(DrawingSettings):
     """How learned steps are trained; see :class:`DrawingSettings` as well. What they start from is not changed any more.
 
     The loss after each step is what the next descends, the ``scaled`` objective as it is after that share of the steps: its
-    gradient is taken once, teaches the step before, and is shown to the one that follows. ``sharpness`` is not used.
+    gradient is taken once, teaches the step before, and is shown to the one that follows. So ``sharpness`` is not used, the
+    outputs are always ``relative``, and images are not varied.
 
     Attributes:
         learned: How many steps are told apart, and taught one after the other on the same images.
@@ -36,6 +38,8 @@ class LearnedStepsSettings(DrawingSettings):
 
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(32, ge=1)
+    relative: Literal[True] = True
+    diversity: float = Field(0.0, ge=0, le=0)
     learned: int = Field(4, ge=1)
 
 
@@ -51,9 +55,15 @@ def train_learned_steps(
         The network, frozen and in eval mode, and the feature maps that it sees.
 
     Raises:
-        HashprobeError: a code that must itself be trained.
+        HashprobeError: a code that must itself be trained, or a code generator for images or codes of another size.
     """
-    learned, sizes = lessons(settings, run), map_sizes(run.model, run.data.image_size)
+    own, given = (run.data.image_size, run.model.bits), (start.image_size, start.network.bits)
+    if own != given:
+        raise HashprobeError(
+            f"the given code generator draws for images of {given[0]}×{given[0]} and {given[1]} bits; these are of "
+            f"{own[0]}×{own[0]} and {own[1]} bits. Train one for them, or give none."
+        )
+    learned, sizes = lessons(settings, run, name), map_sizes(run.model, run.data.image_size)
     first = start.network.to(run.model.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
@@ -63,7 +73,7 @@ def train_learned_steps(
     def draw(images: torch.Tensor, drawn: npt.NDArray[np.intp], model: HashModel) -> Drawn:
         images, wanted = as_learned(images), learned.goals[drawn]
         look, found = look_at(model), None
-        if start.maps:
+        if start.settings.sees != "code":
             found = seen(look, images, wanted, sizes=start.maps)
         with torch.no_grad():
             pattern = first(images, wanted, found)

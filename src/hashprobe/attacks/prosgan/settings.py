@@ -67,6 +67,7 @@ LINEAR: Mapping[str, Any] = {
     "decoder": "linear",
     "decoder_width": 256,
     "width": 8,
+    "residual": True,
     "epsilon": 16 / 255,
     "reconstruction": 0.0,
     "relative": True,
@@ -79,5 +80,5 @@ LINEAR: Mapping[str, Any] = {
     "clip": 1.0,
     "average": 0.99,
 }
-"""What recipes for two cores change of the preset ``cpu``: a linear decoder, and a bound in place of the reconstruction. It
-learns sooner, and ends in the same place from seed to seed; see docs/results/quickstart.md."""
+"""What the quickstart changes of its scale: a linear decoder, and a bound in place of the reconstruction's weight. It learns
+sooner, and ends in the same place from seed to seed; see docs/results/quickstart.md."""

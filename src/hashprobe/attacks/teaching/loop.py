@@ -170,7 +170,7 @@ def teach(
                     together.sum_gradients(discriminator)
                     optimizers["discriminator"].step()
                 discriminator.requires_grad_(False)
-            losses = _losses(pupil, looked_at, batch, made, settings, seed, step, steps)
+            losses = _losses(pupil, looked_at, batch, made, settings, tolerance(settings, step, steps))
             optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(batch.weight * losses["loss"])
             together.sum_gradients(generator)
@@ -210,6 +210,7 @@ class _Batch(NamedTuple):
         target: Those labels, ``(n, C)``.
         goal: Their codes as ±1, ``(n, K)``.
         weight: Share of the whole batch.
+        draws: How each adversarial image may be varied, ``(4, n)``; see :func:`hashprobe.attacks.gradients.varied`.
     """
 
     images: torch.Tensor
@@ -218,6 +219,7 @@ class _Batch(NamedTuple):
     target: torch.Tensor
     goal: torch.Tensor
     weight: float
+    draws: torch.Tensor
 
 
 def _batch(
@@ -239,7 +241,16 @@ def _batch(
     images = as_images(train.images[rows[share.rows]], device) * 2 - 1
     if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
         images = images.flip(3)
-    return _Batch(images, labels[share.rows], drawn, pupil.targets[drawn], pupil.goals[drawn], share.weight)
+    draws = torch.rand((4, len(rows)), generator=torch_generator(seed, "generator diversity", step))
+    return _Batch(
+        images,
+        labels[share.rows],
+        drawn,
+        pupil.targets[drawn],
+        pupil.goals[drawn],
+        share.weight,
+        draws[:, share.rows],
+    )
 
 
 def _optimizers(
@@ -281,17 +292,14 @@ def _losses(
     batch: _Batch,
     made: Drawn,
     settings: GeneratorTrainingSettings,
-    seed: int,
-    step: int,
-    steps: int,
+    tolerated: float,
 ) -> dict[str, torch.Tensor]:
     """Return the generator's ``loss``, its Hamming term, the mean squared error, and the share of right bits."""
     adversarial, hamming, bits = made
     images = batch.images.repeat(len(adversarial) // len(batch.images), 1, 1, 1)
-    reconstruction = reconstruction_loss(adversarial, images, tolerance(settings, step, steps))
+    reconstruction = reconstruction_loss(adversarial, images, tolerated)
     if hamming is None or bits is None:
-        drawn = torch_generator(seed, "generator diversity", step)
-        logits = model.attack_logits(varied((adversarial + 1) / 2, settings.diversity, drawn))
+        logits = model.attack_logits(varied((adversarial + 1) / 2, settings.diversity, batch.draws))
         hamming = hamming_loss(logits, batch.goal, settings.sharpness, relative=settings.relative)
         bits = (logits.detach() * batch.goal >= 0).float().mean()
     loss = settings.reconstruction * reconstruction + settings.hamming * hamming

@@ -17,8 +17,7 @@ def hamming_loss(
 
     A scalar in [0, 2] (Equation 7, for ``sharpness`` 1). A hinge on the bits that are not flipped yet was tried instead
     and left out: shrinking every z towards 0 lowers it whatever the target is, and the generator learned just that.
-    ``relative``: z is first divided by the mean of its absolute
-    values, an image at a time, which is no part of the gradient.
+    ``relative``: z is first divided by the mean of its absolute values, an image at a time, which is no part of the gradient.
     """
     if relative:
         size = logits.detach().abs().mean(dim=1, keepdim=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+
+from hashprobe.devices import Precision, autocast
 
 
 class GeneratorTrainingSettings(BaseModel):
@@ -64,8 +65,8 @@ class GeneratorTrainingSettings(BaseModel):
     diversity: float = Field(0.0, ge=0, le=1)
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
 
-    def passes(self, device: torch.device) -> AbstractContextManager[object]:
+    def passes(self, device: torch.device) -> AbstractContextManager[None]:
         """Return the context of the trained networks' passes."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return autocast(device, self.precision)

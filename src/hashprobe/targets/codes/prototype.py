@@ -45,8 +45,8 @@ class PrototypeSettings(LabelNetworkSettings):
         classification: Weight of the mean squared error between predicted and target label.
         objective: What h_t is trained by: the published ``likelihood`` of similar pairs, or the ``average-precision`` that it
             ranks the training codes with, made smooth; see :func:`smooth_average_precision`.
-        positives: Relevant training images a label at which the smooth precision is taken.
-        sharpness: Of the sigmoid in it, in units of 1 over the cosine of two codes.
+        positives: Relevant training images a label at which the smooth precision is taken; for that objective alone.
+        sharpness: Of the sigmoid in it, per ``h·b / K``; likewise.
     """
 
     classification: float = Field(1.0, ge=0)
@@ -95,15 +95,15 @@ class PrototypeCode(LabelNetworkCode):
         if settings.objective == "likelihood":
             theta = relaxed @ codes.T / 2
             main = (functional.softplus(theta) - similar * theta).mean()
+            shown = {"likelihood": main}
         else:
-            positives, sharpness = settings.positives, settings.sharpness
-            main = (
-                1 - smooth_average_precision(relaxed, codes, similar, positives, sharpness, generator).mean()
-            )
+            how = settings.positives, settings.sharpness, generator
+            precision = smooth_average_precision(relaxed, codes, similar, *how).mean()
+            main, shown = 1 - precision, {"average_precision": precision}
         classification = functional.mse_loss(predicted, labels)
         return (
             main + settings.quantisation * quantisation(relaxed) + settings.classification * classification,
-            {settings.objective.replace("-", "_"): main},
+            shown,
         )
 
 
@@ -118,20 +118,20 @@ def smooth_average_precision(
     """Return about the average precision with which relaxed codes rank others, ``(n,)``, differentiable.
 
     Average precision is the mean, over relevant items, of the share of relevant ones among those that rank as high; here the
-    mean is over some of them, drawn anew, and "ranks higher" is a sigmoid (Smooth-AP, Brown et al., ECCV 2020, who take all
-    of a batch).
+    mean is over some of them, drawn anew, and "ranks higher" is a sigmoid of how much larger ``h·b / K`` is (Smooth-AP, Brown et
+    al., ECCV 2020; they take all of a batch, cosines, and count an item itself by 1, where it is the sigmoid's ½ here).
 
     Args:
         relaxed: In (−1, 1), ``(n, K)``.
         codes: What is ranked, −1 and +1, ``(N, K)``.
         similar: 1 where it is relevant, else 0, ``(n, N)``; a row without any has average precision near 0, and no gradient.
         positives: How many relevant items are drawn for each, with replacement.
-        sharpness: Of the sigmoid of the difference of two cosines.
+        sharpness: Of the sigmoid.
         generator: Of the draw.
     """
-    cosine = relaxed @ codes.T / codes.shape[1]
+    similarity = relaxed @ codes.T / codes.shape[1]
     weights = similar.cpu() + LEAST
-    drawn = torch.multinomial(weights, positives, replacement=True, generator=generator).to(cosine.device)
-    above = torch.sigmoid(sharpness * (cosine[:, None, :] - cosine.gather(1, drawn)[:, :, None]))
+    drawn = torch.multinomial(weights, positives, replacement=True, generator=generator).to(similarity.device)
+    above = torch.sigmoid(sharpness * (similarity[:, None, :] - similarity.gather(1, drawn)[:, :, None]))
     relevant = torch.einsum("npi,ni->np", above, similar)
     return (relevant / above.sum(dim=2)).mean(dim=1)
