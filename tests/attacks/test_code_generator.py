@@ -276,6 +276,22 @@ class TestTraining:
     def test_mirrored_images_are_other_images(self) -> None:
         assert not same_tensors(trained_to("code").network, trained_to("code", mirror=False).network)
 
+    def test_pictures_are_mirrored_and_cropped_one_by_one(self) -> None:
+        ramp = torch.linspace(-1, 1, SIZE).expand(1, 3, SIZE, SIZE)  # brighter to the right
+        images = ramp.repeat(200, 1, 1, 1)
+        draws = torch.rand((4, 200), generator=torch.Generator().manual_seed(0))
+        plain = loop._pictures(images, SMALL.model_copy(update={"mirror": False}), draws)
+        assert torch.equal(plain, images)
+        mirrored = loop._pictures(images, SMALL, draws)
+        turned = mirrored[:, 0, 0, 0] > 0
+        assert 60 < int(turned.sum()) < 140
+        assert torch.equal(mirrored[turned], images[turned].flip(3))
+        assert torch.equal(mirrored[~turned], images[~turned])
+        cropped = loop._pictures(images, SMALL.model_copy(update={"mirror": False, "crop": 0.5}), draws)
+        spans = (cropped[:, 0, 0, -1] - cropped[:, 0, 0, 0]) / 2
+        assert 0.45 < float(spans.min()) < 0.6 < 0.9 < float(spans.max()) <= 1
+        assert float(cropped[:, 0, 0, 0].min()) < -0.9 < 0.5 < float(cropped[:, 0, 0, -1].max())
+
     @SEES
     def test_bfloat16_computes_nearly_the_same(self, sees: str) -> None:
         one, other = (trained_to(sees, precision=precision).network for precision in ("float32", "bfloat16"))

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.gradients import varied
+from hashprobe.attacks.gradients import framed, varied
 from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
@@ -239,8 +239,8 @@ def _batch(
     share = together.share(len(rows))
     drawn = drawn[share.rows]
     images = as_images(train.images[rows[share.rows]], device) * 2 - 1
-    if settings.mirror and numpy_generator(seed, "generator mirror", step).random() < 0.5:
-        images = images.flip(3)
+    drawn_pictures = torch.rand((4, len(rows)), generator=torch_generator(seed, "generator pictures", step))
+    images = _pictures(images, settings, drawn_pictures[:, share.rows])
     draws = torch.rand((4, len(rows)), generator=torch_generator(seed, "generator diversity", step))
     return _Batch(
         images,
@@ -251,6 +251,16 @@ def _batch(
         share.weight,
         draws[:, share.rows],
     )
+
+
+def _pictures(images: torch.Tensor, settings: GeneratorTrainingSettings, draws: torch.Tensor) -> torch.Tensor:
+    """Return images as they are learned, mirrored or cropped, by numbers drawn from [0, 1), ``(4, n)``."""
+    mirrored, size, left, top = draws.to(images)
+    if settings.mirror:
+        images = torch.where(mirrored.view(-1, 1, 1, 1) < 0.5, images.flip(3), images)
+    if settings.crop == 1:
+        return images
+    return framed(images, settings.crop + (1 - settings.crop) * size, left, top)
 
 
 def _optimizers(

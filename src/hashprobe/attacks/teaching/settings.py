@@ -34,7 +34,9 @@ class GeneratorTrainingSettings(BaseModel):
         relative: Whether the outputs z of an image are divided by the mean of their absolute values in the Hamming term, which
             then does not hang on how loud the attacked network is.
         disjoint: Whether target labels are drawn that share no class with the image; of all labels (published) if not.
-        mirror: Whether all images of every second step, on average, are mirrored.
+        mirror: Whether every second image, on average, is mirrored.
+        crop: Side of the smallest square of an image that is learned in its place, as a share of its own; its size and place are
+            drawn anew each time. 1 for whole images.
         diversity: Probability that the attacked network sees an adversarial image smaller and elsewhere, see
             :func:`hashprobe.attacks.gradients.varied`; for what is to serve against other networks too.
         discriminator_every: The discriminator is updated in every so many-th step.
@@ -62,6 +64,7 @@ class GeneratorTrainingSettings(BaseModel):
     relative: bool = False
     disjoint: bool = False
     mirror: bool = False
+    crop: float = Field(1.0, gt=0, le=1)
     diversity: float = Field(0.0, ge=0, le=1)
     discriminator_every: int = Field(3, ge=1)
     class_outputs: bool = True
