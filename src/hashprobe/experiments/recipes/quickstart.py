@@ -1,4 +1,4 @@
-"""``quickstart``: the whole way on generated OpenMoji scenes, in about eight minutes of two CPU cores."""
+"""``quickstart``: the whole way on generated OpenMoji scenes, in about four minutes of two CPU cores."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ QUICKSTART = RECIPES.register("quickstart")(
             CellSpec(attack="CodeGenerator"),
             CellSpec(attack="CodeGenerator", settings={"steps": 1}, gallery=True),
         ),
-        # Counted from what was measured of the parts; see docs/results/quickstart.md.
+        # As measured on two cores of an AMD EPYC.
         expected_minutes={
-            "data": 0.2,
-            "hash model": 1.5,
-            "prototype": 0.3,
-            "ProS-GAN": 4.7,
-            "CodeGenerator": 0.5,
-            "attacks": 0.9,
+            "data": 0.1,
+            "hash model": 0.7,
+            "prototype": 0.2,
+            "ProS-GAN": 1.7,
+            "CodeGenerator": 0.4,
+            "attacks": 1.0,
         },
     )
 )
