@@ -224,10 +224,9 @@ class TestEveryAttack:
         """No pass is forgotten, none is counted twice, and nothing is seen that its access does not allow."""
         model, attack = conv_model(BITS), made(name)
         goal = goal_of(attack, model)
-        attacked, own = (
-            Watch(model.network),
-            Watch(*(attack.networks().values() if isinstance(attack, Trained) else ())),
-        )
+        trained = [attack, *attack.parts().values()] if isinstance(attack, Trained) else []
+        networks = [one for part in trained if isinstance(part, Attack) for one in part.networks().values()]
+        attacked, own = Watch(model.network), Watch(*networks)
         cost = run(attack, model, goal=goal).cost
         assert attacked.forward + own.forward == cost.forward.sum() + cost.questions.sum()
         assert attacked.backward + own.backward == cost.backward.sum()
