@@ -207,3 +207,22 @@ def test_photographs_that_nobody_names_are_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "findings.json", content)
     with pytest.raises(HashprobeError, match=r"findings\.json is damaged at left_out; give the command"):
         Findings.read(tmp_path)
+
+
+def test_a_picture_that_is_taken_for_nothing_is_refused(tmp_path: Path) -> None:
+    file = "pictures/a.png"
+    picture = {
+        "file": file,
+        "photograph": "a.png",
+        "photograph_file": file,
+        "other": None,
+        "other_file": None,
+    }
+    picture |= {"attack": "FewStep", "aim": "collision", "budget": "8/255", "distance": 3, "before": 9}
+    picture |= {"rms": 0.01, "ssim": 0.9}
+    content = findings(WHITE).model_dump(mode="json") | {"pictures": [picture]}
+    write_json(tmp_path / "findings.json", content)
+    with pytest.raises(HashprobeError, match=r"findings\.json is damaged at pictures\.0; give the command"):
+        Findings.read(tmp_path)
+    write_json(tmp_path / "findings.json", content | {"pictures": [picture | {"aim": "evasion"}]})
+    assert Findings.read(tmp_path).pictures[0].other is None

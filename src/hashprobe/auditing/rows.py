@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hashprobe.auditing.kept import Measured
 from hashprobe.auditing.rates import Curve
@@ -184,6 +184,13 @@ class PictureRow(Checked):
     before: int
     rms: float
     ssim: float
+
+    @model_validator(mode="after")
+    def _taken_for_another(self) -> PictureRow:
+        """Refuse a picture that is to be taken for another one, which is not named."""
+        if self.aim != "evasion" and self.other is None:
+            raise ValueError("other: it is to be taken for another picture, which is not named")
+        return self
 
 
 class LeftOut(Checked):
