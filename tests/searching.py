@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 import warnings
 from contextlib import suppress
@@ -53,10 +54,21 @@ class Postgres:
                 process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(processes, timeout=20)
         assert not alive
+        until = time.monotonic() + 5
+        while time.monotonic() < until and any(psutil.pid_exists(process.pid) for process in processes):
+            time.sleep(
+                0.05
+            )  # while nobody has reaped it, a server takes the last one's number for a running one
 
     def start(self) -> None:
-        """Start it again; what was committed is there."""
-        self._server.ensure_postgres_running()
+        """Start it again; what was committed is there. A busy machine may need some tries."""
+        for left in reversed(range(5)):
+            try:
+                return self._server.ensure_postgres_running()
+            except subprocess.CalledProcessError:
+                if not left:
+                    raise
+                time.sleep(1)
 
     def stop(self) -> None:
         """Stop it for good."""
