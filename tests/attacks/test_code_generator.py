@@ -15,7 +15,7 @@ from hashprobe.attacks import CodeGeneratorAttack
 from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.networks import MapSize, Seen, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.teaching import loop
+from hashprobe.attacks.teaching import batches, loop
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import feature_maps, frozen
@@ -280,14 +280,14 @@ class TestTraining:
         ramp = torch.linspace(-1, 1, SIZE).expand(1, 3, SIZE, SIZE)  # brighter to the right
         images = ramp.repeat(200, 1, 1, 1)
         draws = torch.rand((4, 200), generator=torch.Generator().manual_seed(0))
-        plain = loop._pictures(images, SMALL.model_copy(update={"mirror": False}), draws)
+        plain = batches.pictures_of(images, SMALL.model_copy(update={"mirror": False}), draws)
         assert torch.equal(plain, images)
-        mirrored = loop._pictures(images, SMALL, draws)
+        mirrored = batches.pictures_of(images, SMALL, draws)
         turned = mirrored[:, 0, 0, 0] > 0
         assert 60 < int(turned.sum()) < 140
         assert torch.equal(mirrored[turned], images[turned].flip(3))
         assert torch.equal(mirrored[~turned], images[~turned])
-        cropped = loop._pictures(images, SMALL.model_copy(update={"mirror": False, "crop": 0.5}), draws)
+        cropped = batches.pictures_of(images, SMALL.model_copy(update={"mirror": False, "crop": 0.5}), draws)
         spans = (cropped[:, 0, 0, -1] - cropped[:, 0, 0, 0]) / 2
         assert 0.45 < float(spans.min()) < 0.6 < 0.9 < float(spans.max()) <= 1
         assert float(cropped[:, 0, 0, 0].min()) < -0.9 < 0.5 < float(cropped[:, 0, 0, -1].max())
@@ -317,7 +317,7 @@ class TestTraining:
 class TestDraws:
     def test_disjoint_targets_are_drawn_evenly_among_those_allowed(self) -> None:
         targets, labels = torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]])
-        drawn = np.stack([loop._draw_targets(targets, labels, 0, step, 3) for step in range(600)])
+        drawn = np.stack([batches.draw_targets(targets, labels, 0, step, 3) for step in range(600)])
         assert np.bincount(drawn[:, 0], minlength=4)[1:].min() > 150
         assert 0 not in drawn[:, 0]
         assert set(drawn[:, 1]) == {3}

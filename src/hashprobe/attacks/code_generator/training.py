@@ -11,12 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize, changed
+from hashprobe.attacks.code_generator.networks import BoundedNetwork, CodeGenerator, MapSize, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.settings import CodeGeneratorSettings, DrawingSettings
 from hashprobe.attacks.learned_codes import learned_codes
 from hashprobe.attacks.pattern import LinearPattern
-from hashprobe.attacks.teaching import Drawn, Pupil, Rates, teach
+from hashprobe.attacks.teaching import Draw, Drawn, Pupil, Rates, teach
 from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel
@@ -90,17 +90,8 @@ def train_code_generator(
             pattern = generator(images, wanted, found)
         return Drawn(changed(images, pattern.float(), settings.epsilon) * 2 - 1)
 
-    pupil = Pupil(
-        name=NAME,
-        generator=generator,
-        discriminator=None,
-        targets=learned.targets,
-        goals=learned.goals,
-        draw=draw,
-        identity=(learned.identity, *([start.sha256()] if start else [])),
-        rates=rates,
-    )
-    trained = teach_in(pupil, settings, run)
+    known = [start.sha256()] if start else []
+    trained = teach_in(NAME, generator, draw, learned, settings, run, known, rates)
     assert isinstance(trained, CodeGenerator)
     return trained, sizes
 
@@ -138,8 +129,38 @@ def as_learned(images: torch.Tensor) -> torch.Tensor:
     return ((images + 1) / 2).contiguous(memory_format=torch.channels_last)
 
 
-def teach_in(pupil: Pupil, settings: DrawingSettings, run: TrainingRun) -> nn.Module:
-    """Return what was taught, with the checkpoint and the log of a run."""
+def teach_in(
+    name: str,
+    network: BoundedNetwork,
+    draw: Draw,
+    learned: Lessons,
+    settings: DrawingSettings,
+    run: TrainingRun,
+    known: Sequence[str] = (),
+    rates: Rates = (),
+) -> nn.Module:
+    """Return a network that was taught its lessons, without a discriminator, with the checkpoint and the log of a run.
+
+    Args:
+        name: Of the attack.
+        network: What is taught.
+        draw: How it draws.
+        learned: The lessons.
+        settings: Of the training.
+        run: The training run.
+        known: Fingerprints of what it starts from.
+        rates: Of its parts.
+    """
+    pupil = Pupil(
+        name=name,
+        generator=network,
+        discriminator=None,
+        targets=learned.targets,
+        goals=learned.goals,
+        draw=draw,
+        identity=(learned.identity, *known),
+        rates=rates,
+    )
     trained, _ = teach(
         pupil,
         run.model,
@@ -147,7 +168,7 @@ def teach_in(pupil: Pupil, settings: DrawingSettings, run: TrainingRun) -> nn.Mo
         settings,
         seed=run.seed,
         checkpoint=run.checkpoint,
-        log=run.log(pupil.name),
+        log=run.log(name),
         progress=run.progress,
     )
     return trained

@@ -17,7 +17,7 @@ from hashprobe.attacks.code_generator.settings import DrawingSettings
 from hashprobe.attacks.code_generator.training import as_learned, lessons, teach_in
 from hashprobe.attacks.learned_steps.network import StepNetwork
 from hashprobe.attacks.objectives import OBJECTIVES
-from hashprobe.attacks.teaching import Drawn, Pupil
+from hashprobe.attacks.teaching import Drawn
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
 from hashprobe.trained import TrainingRun
@@ -93,16 +93,7 @@ def train_learned_steps(
             made.append(adversarial)
         return Drawn(torch.cat(made) * 2 - 1, torch.stack(losses).mean(), torch.stack(bits).mean())
 
-    pupil = Pupil(
-        name=name,
-        generator=network,
-        discriminator=None,
-        targets=learned.targets,
-        goals=learned.goals,
-        draw=draw,
-        identity=(learned.identity, start.sha256()),
-    )
-    trained = teach_in(pupil, settings, run)
+    trained = teach_in(name, network, draw, learned, settings, run, [start.sha256()])
     assert isinstance(trained, StepNetwork)
     return trained, sizes
 

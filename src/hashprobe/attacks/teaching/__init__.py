@@ -1,6 +1,6 @@
 """How generators are taught, ProS-GAN's and our own: one loop, its losses and settings."""
 
-from hashprobe.attacks.teaching.loop import Drawn, Pupil, Rates, teach
+from hashprobe.attacks.teaching.loop import Draw, Drawn, Pupil, Rates, teach
 from hashprobe.attacks.teaching.settings import GeneratorTrainingSettings
 
-__all__ = ["Drawn", "GeneratorTrainingSettings", "Pupil", "Rates", "teach"]
+__all__ = ["Draw", "Drawn", "GeneratorTrainingSettings", "Pupil", "Rates", "teach"]

@@ -17,7 +17,8 @@ from accelerate import Accelerator
 from torch import nn
 from torch.nn import functional
 
-from hashprobe.attacks.gradients import framed, varied
+from hashprobe.attacks.framing import varied
+from hashprobe.attacks.teaching.batches import Batch, batch_of
 from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
@@ -30,11 +31,9 @@ from hashprobe.data import RetrievalData
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, folded, frozen
 from hashprobe.identity import fingerprint
-from hashprobe.images import as_images
 from hashprobe.main_process import is_main
-from hashprobe.processes import Processes, processes
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
-from hashprobe.seeds import numpy_generator, torch_generator
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 LOG_EVERY = 20
@@ -158,7 +157,7 @@ def teach(
     looked_at = folded(model, data.image_size)
     with frozen(model), progress_bar(pupil.name, steps, show=progress, done=first) as advance:
         for step in range(first, steps):
-            batch = _batch(pupil, data, settings, seed, step, together)
+            batch = batch_of(pupil.targets, pupil.goals, data, settings, seed, step, together)
             _set_learning_rate(optimizers, settings, step, steps)
             made = pupil.draw(batch.images, batch.drawn, looked_at)
             if discriminator:
@@ -200,69 +199,6 @@ def teach(
     return (average or generator).requires_grad_(False).eval(), records
 
 
-class _Batch(NamedTuple):
-    """This process's share of a step's images, with what each is to become.
-
-    Attributes:
-        images: In [−1, 1], ``(n, 3, s, s)``.
-        labels: Of the images, float ``(n, C)``.
-        drawn: Rows of their target labels.
-        target: Those labels, ``(n, C)``.
-        goal: Their codes as ±1, ``(n, K)``.
-        weight: Share of the whole batch.
-        draws: How each adversarial image may be varied, ``(4, n)``; see :func:`hashprobe.attacks.gradients.varied`.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    drawn: npt.NDArray[np.intp]
-    target: torch.Tensor
-    goal: torch.Tensor
-    weight: float
-    draws: torch.Tensor
-
-
-def _batch(
-    pupil: Pupil,
-    data: RetrievalData,
-    settings: GeneratorTrainingSettings,
-    seed: int,
-    step: int,
-    together: Processes,
-) -> _Batch:
-    train, device = data.train, pupil.targets.device
-    epoch, position = divmod(step, math.ceil(len(train) / settings.batch_size))
-    order = numpy_generator(seed, "generator batches", epoch).permutation(len(train))
-    rows = np.sort(order[position * settings.batch_size : (position + 1) * settings.batch_size])
-    labels = torch.from_numpy(train.labels[rows].astype(np.float32)).to(device)
-    drawn = _draw_targets(pupil.targets, labels if settings.disjoint else None, seed, step, len(rows))
-    share = together.share(len(rows))
-    drawn = drawn[share.rows]
-    images = as_images(train.images[rows[share.rows]], device) * 2 - 1
-    drawn_pictures = torch.rand((4, len(rows)), generator=torch_generator(seed, "generator pictures", step))
-    images = _pictures(images, settings, drawn_pictures[:, share.rows])
-    draws = torch.rand((4, len(rows)), generator=torch_generator(seed, "generator diversity", step))
-    return _Batch(
-        images,
-        labels[share.rows],
-        drawn,
-        pupil.targets[drawn],
-        pupil.goals[drawn],
-        share.weight,
-        draws[:, share.rows],
-    )
-
-
-def _pictures(images: torch.Tensor, settings: GeneratorTrainingSettings, draws: torch.Tensor) -> torch.Tensor:
-    """Return images as they are learned, mirrored or cropped, by numbers drawn from [0, 1), ``(4, n)``."""
-    mirrored, size, left, top = draws.to(images)
-    if settings.mirror:
-        images = torch.where(mirrored.view(-1, 1, 1, 1) < 0.5, images.flip(3), images)
-    if settings.crop == 1:
-        return images
-    return framed(images, settings.crop + (1 - settings.crop) * size, left, top)
-
-
 def _optimizers(
     pupil: Pupil, settings: GeneratorTrainingSettings, accelerator: Accelerator
 ) -> dict[str, Any]:
@@ -286,7 +222,7 @@ def _optimizers(
 
 
 def _unmasking(
-    discriminator: nn.Module, batch: _Batch, adversarial: torch.Tensor, settings: GeneratorTrainingSettings
+    discriminator: nn.Module, batch: Batch, adversarial: torch.Tensor, settings: GeneratorTrainingSettings
 ) -> torch.Tensor:
     """Return the discriminator's loss (Equation 13)."""
     with settings.passes(adversarial.device):
@@ -299,7 +235,7 @@ def _unmasking(
 def _losses(
     pupil: Pupil,
     model: HashModel,
-    batch: _Batch,
+    batch: Batch,
     made: Drawn,
     settings: GeneratorTrainingSettings,
     tolerated: float,
@@ -320,23 +256,6 @@ def _losses(
         loss = loss + settings.adversarial * functional.mse_loss(outputs.float(), wanted)
     error = functional.mse_loss(adversarial.detach(), images)
     return {"loss": loss, "hamming": hamming, "error": error, "bits": bits}
-
-
-def _draw_targets(
-    targets: torch.Tensor, labels: torch.Tensor | None, seed: int, step: int, count: int
-) -> npt.NDArray[np.intp]:
-    """Return the rows of target labels of so many images, drawn uniformly; of those that share no class with their ``labels``.
-
-    An image all of whose classes every target label shares gets any.
-    """
-    generator = numpy_generator(seed, "generator targets", step)
-    if labels is None:
-        return generator.integers(len(targets), size=count)
-    allowed = (labels @ targets.T == 0).cpu().numpy()
-    allowed[~allowed.any(axis=1)] = True
-    rank = (generator.random(count) * allowed.sum(axis=1)).astype(np.int64)
-    drawn: npt.NDArray[np.intp] = (np.cumsum(allowed, axis=1) > rank[:, None]).argmax(axis=1)
-    return drawn
 
 
 def tolerance(settings: GeneratorTrainingSettings, step: int, steps: int) -> float:

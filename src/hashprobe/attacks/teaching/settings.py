@@ -38,7 +38,7 @@ class GeneratorTrainingSettings(BaseModel):
         crop: Side of the smallest square of an image that is learned in its place, as a share of its own; its size and place are
             drawn anew each time. 1 for whole images.
         diversity: Probability that the attacked network sees an adversarial image smaller and elsewhere, see
-            :func:`hashprobe.attacks.gradients.varied`; for what is to serve against other networks too.
+            :func:`hashprobe.attacks.framing.varied`; for what is to serve against other networks too.
         discriminator_every: The discriminator is updated in every so many-th step.
         class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
         precision: What generator and discriminator compute in while they are trained; their weights, the attacked network and the
