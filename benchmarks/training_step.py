@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
 from hashprobe.attacks.code_generator.training import as_learned, new_code_generator
-from hashprobe.attacks.prosgan import PRESETS, Discriminator, ProSGANSettings
+from hashprobe.attacks.prosgan import NARROW, Discriminator, ProSGANSettings
 from hashprobe.attacks.prosgan.networks import Generator
 from hashprobe.hashing import HashModel, folded, frozen
 
@@ -44,7 +44,7 @@ def main() -> None:
     with frozen(model):
         parts = {
             name: part
-            for width in given.width or [PRESETS["cpu"].width]
+            for width in given.width or [NARROW.width]
             for name, part in parts_of(model, given.image_size, given.batch, width).items()
         }
         if given.operations:
@@ -70,7 +70,7 @@ def main() -> None:
 
 def parts_of(model: HashModel, size: int, batch: int, width: int) -> dict[str, Callable[[], object]]:
     """Return the parts of a step, each forward and backward where not said otherwise."""
-    settings: ProSGANSettings = PRESETS["cpu"].model_copy(update={"width": width})
+    settings: ProSGANSettings = NARROW.model_copy(update={"width": width})
     images, semantics = torch.rand(batch, 3, size, size) * 2 - 1, torch.randn(batch, SEMANTICS)
     generator = Generator(size, width=width, decoder_width=settings.decoder_width, residual=settings.residual)
     judge = Discriminator(size, outputs=CLASSES + 1, width=settings.discriminator_width)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from hashprobe.attacks.prosgan import ProSGAN, ProSGANSettings
+from hashprobe.attacks.prosgan import NARROW, ProSGAN, ProSGANSettings
 from hashprobe.errors import HashprobeError
 from hashprobe.experiments import SCALES
+from hashprobe.experiments.paper.sizes import GRID_SIZES
 from hashprobe.targets import PrototypeCode, PrototypeSettings
 
 
@@ -20,9 +21,18 @@ def test_settings_are_the_preset_of_a_scale_or_the_published_ones(
 
 
 def test_the_scales_are_those_of_the_paper_its_program_and_two_cores() -> None:
+    for scale in ("paper", "released"):
+        assert SCALES[scale].settings("prototype") == PrototypeSettings()
     assert SCALES["paper"].settings("ProS-GAN") == ProSGANSettings()
     assert SCALES["released"].settings("ProS-GAN") == ProSGANSettings(hamming=5.0)
-    assert SCALES["cpu"].settings("prototype") == PrototypeSettings(steps=1000, learning_rate=5e-4)
+    own = SCALES["cpu"].settings_of(["ProS-GAN"])
+    assert (own["prototype"].objective, own["ProS-GAN"].decoder) == ("average-precision", "linear")
+
+
+def test_the_paper_s_grid_on_two_cores_trains_the_published_generator_made_small() -> None:
+    small = GRID_SIZES["cpu"].scale.settings_of(["ProS-GAN"])
+    assert small["ProS-GAN"] == NARROW.model_copy(update={"epochs": 4})
+    assert small["prototype"] == PrototypeSettings(steps=1500, learning_rate=5e-4)
 
 
 def test_what_a_scale_says_goes_before_its_preset_and_changes_before_both() -> None:

@@ -3,6 +3,6 @@
 from hashprobe.attacks.prosgan.attack import ProSGAN
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.published import train_generator
-from hashprobe.attacks.prosgan.settings import PRESETS, ProSGANSettings
+from hashprobe.attacks.prosgan.settings import NARROW, ProSGANSettings
 
-__all__ = ["PRESETS", "Discriminator", "Generator", "ProSGAN", "ProSGANSettings", "train_generator"]
+__all__ = ["NARROW", "Discriminator", "Generator", "ProSGAN", "ProSGANSettings", "train_generator"]

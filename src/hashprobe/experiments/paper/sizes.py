@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from hashprobe.attacks.prosgan import NARROW
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.scales import SCALES, Scale
 from hashprobe.experiments.toml_file import read_based
 from hashprobe.hashing import CAFFE_MEAN, CAFFE_STD
 from hashprobe.registry import Registry
+from hashprobe.targets import PrototypeSettings
 from hashprobe.typed_values import checked
 
 # The paper's data sets, by the names of ``hashprobe data build``, with its β for each.
@@ -156,7 +158,11 @@ GRID_SIZES.register("paper")(
 _CPU = SCALES["cpu"].model_copy(
     update={
         "training": SCALES["cpu"].training.model_copy(update={"epochs": 5, "learning_rate": 1e-3}),
-        "trained": {"prototype": {"steps": 1500}, "circle": {"steps": 1500}, "ProS-GAN": {"epochs": 4}},
+        "trained": {
+            "prototype": PrototypeSettings(steps=1500, learning_rate=5e-4).model_dump(),
+            "circle": {"steps": 1500},
+            "ProS-GAN": NARROW.model_copy(update={"epochs": 4}).model_dump(),
+        },
     }
 )
 GRID_SIZES.register("cpu")(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashprobe.attacks.prosgan.settings import LINEAR
 from hashprobe.evaluation import CellSpec
 from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.recipes.recipe import RECIPES, Experiment
@@ -18,7 +17,7 @@ QUICKSTART = RECIPES.register("quickstart")(
         model=AttackedModel(bits=32, training=SCALES["cpu"].training.model_copy(update={"epochs": 4})),
         scale="cpu",
         # A generator that sees the code alone learns in half a minute; a step from its image on is worth more than FGSM's.
-        trained={"ProS-GAN": dict(LINEAR), "CodeGenerator": {"sees": "code", "epochs": 4}},
+        trained={"CodeGenerator": {"sees": "code", "epochs": 4}},
         protocols=("paper", "disjoint"),
         codes=("p2p", "anchor", "prototype", "ap-search"),
         attacks=(
