@@ -25,7 +25,6 @@ from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
     hamming_loss,
-    reconstruction_loss,
 )
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
@@ -146,21 +145,6 @@ class TestLosses:
         soft = 1 - (np.tanh(0.06) - np.tanh(0.9) - 0 + np.tanh(0.3)) / 4
         assert float(hamming_loss(logits, goal, sharpness=0.3)) == pytest.approx(soft)
 
-    def test_the_reconstruction_term_counts_what_exceeds_the_tolerance_of_each_image(self) -> None:
-        images = torch.zeros(2, 3, 4, 4)
-        moved = torch.stack(
-            [torch.full((3, 4, 4), 0.2), torch.full((3, 4, 4), 0.4)]
-        )  # RMS 0.1 and 0.2 in [0, 1] units
-        assert float(reconstruction_loss(moved, images)) == pytest.approx((0.04 + 0.16) / 2)
-        assert float(reconstruction_loss(moved, images, 0.1)) == pytest.approx((0 + 0.16 - 0.04) / 2)
-        assert float(reconstruction_loss(moved, images, 0.2)) == pytest.approx(0, abs=1e-7)
-
-    def test_the_tolerance_falls_until_the_middle(self) -> None:
-        settings = ProSGANSettings(tolerance=0.1, first_tolerance=0.3)
-        found = [loop.tolerance(settings, step, 8) for step in range(8)]
-        assert found == pytest.approx([0.3, 0.25, 0.2, 0.15, 0.1, 0.1, 0.1, 0.1])
-        assert loop.tolerance(ProSGANSettings(tolerance=0.1), 0, 8) == 0.1
-
     def test_the_hamming_term_rewards_no_shrinking_that_ignores_the_target(self) -> None:
         """Over a goal and its opposite the loss is 1 whatever the outputs are: only knowing the target lowers it."""
         logits, goal = torch.randn(4, 8, generator=torch.Generator().manual_seed(0)), torch.ones(4, 8)
@@ -214,7 +198,7 @@ class TestTraining:
         [
             {},
             {"residual": True, "epsilon": 0.1, "class_outputs": False, "sharpness": 0.3},
-            {"adversarial": 0.0, "tolerance": 0.05, "first_tolerance": 0.2},
+            {"adversarial": 0.0},
         ],
         ids=["published", "bounded", "alone"],
     )

@@ -23,7 +23,6 @@ from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
     hamming_loss,
-    reconstruction_loss,
 )
 from hashprobe.attacks.teaching.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
@@ -169,7 +168,7 @@ def teach(
                     together.sum_gradients(discriminator)
                     optimizers["discriminator"].step()
                 discriminator.requires_grad_(False)
-            losses = _losses(pupil, looked_at, batch, made, settings, tolerance(settings, step, steps))
+            losses = _losses(pupil, looked_at, batch, made, settings)
             optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(batch.weight * losses["loss"])
             together.sum_gradients(generator)
@@ -238,32 +237,22 @@ def _losses(
     batch: Batch,
     made: Drawn,
     settings: GeneratorTrainingSettings,
-    tolerated: float,
 ) -> dict[str, torch.Tensor]:
     """Return the generator's ``loss``, its Hamming term, the mean squared error, and the share of right bits."""
     adversarial, hamming, bits = made
     images = batch.images.repeat(len(adversarial) // len(batch.images), 1, 1, 1)
-    reconstruction = reconstruction_loss(adversarial, images, tolerated)
+    error = functional.mse_loss(adversarial, images)
     if hamming is None or bits is None:
         logits = model.attack_logits(varied((adversarial + 1) / 2, settings.diversity, batch.draws))
         hamming = hamming_loss(logits, batch.goal, settings.sharpness, relative=settings.relative)
         bits = (logits.detach() * batch.goal >= 0).float().mean()
-    loss = settings.reconstruction * reconstruction + settings.hamming * hamming
+    loss = settings.reconstruction * error + settings.hamming * hamming
     if pupil.discriminator and settings.adversarial:
         wanted = discriminator_target(batch.target, generated=0, class_outputs=settings.class_outputs)
         with settings.passes(adversarial.device):
             outputs = pupil.discriminator(adversarial)
         loss = loss + settings.adversarial * functional.mse_loss(outputs.float(), wanted)
-    error = functional.mse_loss(adversarial.detach(), images)
     return {"loss": loss, "hamming": hamming, "error": error, "bits": bits}
-
-
-def tolerance(settings: GeneratorTrainingSettings, step: int, steps: int) -> float:
-    """Return the perceptibility that costs nothing at a step: it falls evenly until the middle of the training."""
-    if settings.first_tolerance is None:
-        return settings.tolerance
-    done = min(1.0, 2 * step / steps)
-    return (1 - done) * settings.first_tolerance + done * settings.tolerance
 
 
 @torch.no_grad()

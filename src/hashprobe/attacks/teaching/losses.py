@@ -25,22 +25,6 @@ def hamming_loss(
     return 1 - (torch.tanh(sharpness * logits) * goal).mean()
 
 
-def reconstruction_loss(
-    adversarial: torch.Tensor, images: torch.Tensor, tolerance: float = 0.0
-) -> torch.Tensor:
-    """Return the mean squared error between images in [−1, 1] ``(n, 3, h, w)``, of each image what exceeds a tolerance.
-
-    Args:
-        adversarial: Adversarial images.
-        images: Original ones.
-        tolerance: Perceptibility in [0, 1] units, half of the root of an error in [−1, 1]; 0 is published.
-    """
-    if not tolerance:
-        return functional.mse_loss(adversarial, images)
-    errors = (adversarial - images).square().mean(dim=(1, 2, 3))
-    return functional.relu(errors - (2 * tolerance) ** 2).mean()
-
-
 def discriminator_target(labels: torch.Tensor, *, generated: float, class_outputs: bool) -> torch.Tensor:
     """Return what the discriminator's outputs are compared with: ``[labels, generated]``, or ``[generated]`` alone."""
     last = torch.full((len(labels), 1), generated, device=labels.device)

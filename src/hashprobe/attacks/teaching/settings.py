@@ -23,10 +23,6 @@ class GeneratorTrainingSettings(BaseModel):
         average: Share of the running mean of the generator's weights that each step keeps; the mean is what is trained.
             It starts shorter, at ``t / (t + 10)`` after t steps; 0 for the last weights themselves.
         reconstruction: β, weight of the mean squared error between adversarial and original image in [−1, 1].
-        tolerance: Perceptibility (RMS of the change in [0, 1] units) up to which an image's error costs nothing; 0 is published.
-            What a generator uses of it then hangs less on when it began to learn.
-        first_tolerance: What is tolerated at the first step; it falls evenly to ``tolerance`` until the middle of the training. A
-            large change is learned at once, and a small one from there. ``None`` for the same throughout.
         hamming: α, weight of the Hamming term.
         adversarial: γ, weight of the discriminator's term.
         sharpness: Scale of the tanh in the Hamming term; 1 is published. Below 1 a bit that is far on the wrong side
@@ -56,8 +52,6 @@ class GeneratorTrainingSettings(BaseModel):
     clip: float | None = Field(None, gt=0)
     average: float = Field(0.0, ge=0, lt=1)
     reconstruction: float = Field(100.0, ge=0)
-    tolerance: float = Field(0.0, ge=0, le=1)
-    first_tolerance: float | None = Field(None, ge=0, le=1)
     hamming: float = Field(1.0, ge=0)
     adversarial: float = Field(1.0, ge=0)
     sharpness: float = Field(1.0, gt=0)
