@@ -84,6 +84,19 @@ class Registry(Generic[T]):
         text = title if isinstance(title, str) else inspect.getdoc(thing) or ""
         return text.partition("\n")[0].replace("``", "")
 
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return the settings with their defaults of what is filed under ``name``, where that is a class: those that are numbers,
+        texts or nothing."""
+        thing = self[name]
+        if not isinstance(thing, type):
+            return {}
+        known = inspect.signature(thing).parameters.values()
+        return {
+            own.name: own.default
+            for own in known
+            if isinstance(own.default, int | float | str | None) and own.name != "attacked_model"
+        }
+
     def needs(self, name: str) -> str:
         """Return what the thing filed under ``name`` says it needs, in a few words; nothing if it says nothing.
 

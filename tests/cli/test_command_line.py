@@ -230,3 +230,27 @@ def test_a_plugin_that_takes_a_name_is_refused_in_one_sentence(
         f"hashprobe: the plugin {file} failed in line 4: the target label protocol 'paper' is registered already by "
         "hashprobe.data.protocols; choose another name.\n"
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_tells_of_each_all_that_is_said(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module, _, name = KINDS[kind].partition(":")
+    for own in getattr(import_module(module), name):
+        assert call("list", kind, own) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"{own}: ")
+        assert not re.search(r"``|:\w+:`|^Attributes:|^Args:", said, re.MULTILINE)
+
+
+def test_list_tells_settings_defaults_and_how_it_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("list", "attacks", "DHTA") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^  steps=2000 +Gradient steps; the authors' number is 2000\.$", said, re.MULTILINE)
+    assert re.search(r"^  epsilon=8/255 +\S", said, re.MULTILINE)
+    assert "(--set)" not in said
+    assert call("list", "attacks", "ProS-GAN") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^  decoder=linear \(convolutions\) +What the decoder", said, re.MULTILINE)
+    assert re.search(r"^  epsilon=16/255 \(none\) +L∞ bound", said, re.MULTILINE)
+    assert call("list", "attacks", "DHT") == 2
+    assert "did you mean 'DHTA'" in capsys.readouterr().err

@@ -32,10 +32,11 @@ def _complete(start: str) -> list[str]:
 
 def list_kind(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=_complete)],
+    one: Annotated[str | None, typer.Argument(metavar="[name]", help="One of them, told in full.")] = None,
 ) -> None:
-    """List what is known by name: what it is, and what it needs.
+    """List what is known by name: what it is, and what it needs; of one of them all that is said, with its settings.
 
-    Example: hashprobe list attacks
+    Example: hashprobe list attacks DHTA
     """
     from importlib import import_module
 
@@ -46,6 +47,12 @@ def list_kind(
         raise unknown_name("kind", kind, KINDS)
     module, _, name = KINDS[kind].partition(":")
     registry: Registry[object] = getattr(import_module(module), name)
+    if one is not None:
+        from hashprobe.cli.told import told
+
+        for line in told(registry, one):
+            say(line)
+        return
     width = max(map(len, registry), default=0)
     for name in registry:
         needs = registry.needs(name)

@@ -28,7 +28,8 @@ from hashprobe.settings_text import read_pairs
 ScaleName = Annotated[
     str,
     typer.Option(
-        help="Sizes and schedules: cpu (64 pixels, short), paper, or released (the authors' program)."
+        help="Sizes and schedules: cpu (64 pixels, short; PrototypeNet and ProS-GAN in forms of our own), paper, or "
+        "released (the authors' program)."
     ),
 ]
 OwnImageSize = Annotated[

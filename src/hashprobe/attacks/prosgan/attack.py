@@ -33,7 +33,7 @@ class ProSGAN(Attack, Trained):
         prototype: The prototype code, with the PrototypeNet that the generator was trained with.
         settings: How the generator was trained.
         image_size: Side of the images that the generator takes.
-        epsilon: L∞ budget that the output is clipped to; ``None`` (published) for unbounded.
+        epsilon: L∞ budget that the output is clipped to; ``None`` (published) for unbounded. That of the training at first.
         attacked_model: Fingerprint of the model that it was trained against.
     """
 
@@ -92,6 +92,7 @@ class ProSGAN(Attack, Trained):
             progress=run.progress,
         )
         return cls(
+            epsilon=settings.epsilon,
             generator=generator,
             prototype=prototype,
             settings=settings,
@@ -125,6 +126,7 @@ class ProSGAN(Attack, Trained):
         assert isinstance(prototype, PrototypeCode)
         generator = new_generator(image_size, settings, prototype.network)
         return cls(
+            epsilon=settings.epsilon,
             generator=generator,
             prototype=prototype,
             settings=settings,

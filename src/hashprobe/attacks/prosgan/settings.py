@@ -1,4 +1,4 @@
-"""Settings of ProS-GAN's training, with the named ones of the paper and of its authors' program."""
+"""Settings of ProS-GAN's training: the paper's (the defaults), its authors' program's, those made small, and our own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class ProSGANSettings(GeneratorTrainingSettings):
         decoder_width: Channels of the decoder D_t, half of those after its linear layer, or patterns in the basis; ``width``
             (published) if not given.
         discriminator_width: Channels of the discriminator's first convolution.
-        residual: See :class:`hashprobe.attacks.prosgan.networks.Generator`; ``False`` is published.
+        residual: Whether the output is a change of the image, see :class:`hashprobe.attacks.prosgan.networks.Generator`; it is the
+            image itself where published (``False``).
         epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
     """
 

@@ -101,7 +101,7 @@ def grid_size(name_or_file: str, data: str | None = None) -> GridSize:
     """Return a size by its name, or as a TOML file describes it; the size ``paper`` has the paper's β for the data.
 
     A file names the size that it starts from as ``base``, and gives the fields of :class:`GridSize` that differ, nested ones
-    in tables: ``queries = 100``, or ``epochs = 2`` under ``[scale.trained.prototype]``; see :func:`read_based`.
+    in tables: ``queries = 100``, or ``steps = 500`` under ``[scale.trained.prototype]``; see :func:`read_based`.
 
     Args:
         name_or_file: A name of ``GRID_SIZES``, or the path of a file that ends in ``.toml``.
