@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -107,3 +107,16 @@ def test_the_split_hash_does_not_follow_the_pixels() -> None:
     query = Split(ImageRows(finer, np.array([0, 1])), data.query.labels, data.query.names)
     other = RetrievalData("small", data.class_names, query, data.database, data.train)
     assert other.split_sha256 == data.split_sha256
+    assert other.sha256 != data.sha256
+
+
+def test_the_hash_of_all_follows_the_pictures_of_every_split() -> None:
+    data = make_data()
+    assert data.sha256 == make_data().sha256
+    found = {data.sha256}
+    for name, split in data.splits():
+        changed = split.images[:]
+        changed[-1, 0, changed.shape[2] // 2, -1] ^= 1
+        other = Split(ImageRows(changed), split.labels, split.names)
+        found.add(replace(data, **{name: other}).sha256)
+    assert len(found) == 4

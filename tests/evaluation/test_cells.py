@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hashprobe.attacks import DHTA, FGSM
+from hashprobe.data import ImageRows, Split
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import (
     CellSpec,
@@ -332,6 +333,19 @@ class TestTable:
         made = measuring()
         tabled(tmp_path, models={"model": evaluator(seed=1)})
         assert len(made) == len(WHOLE), "another model"
+
+    def test_other_pictures_under_the_same_names_are_other_cells(
+        self, measuring: Callable[..., list[str]], tmp_path: Path
+    ) -> None:
+        data = tiny_data(queries=5)
+        tabled(tmp_path, models={"model": Evaluator(conv_model(BITS), data, seed=0)})
+        split = data.database
+        darker = Split(ImageRows(split.images[:] // 2), split.labels, split.names)
+        made = measuring()
+        tabled(
+            tmp_path, models={"model": Evaluator(conv_model(BITS), replace(data, database=darker), seed=0)}
+        )
+        assert len(made) == len(WHOLE)
 
     def test_of_a_trained_attack_its_bytes_count(
         self, measuring: Callable[..., list[str]], tmp_path: Path, trained: Callable[[str], Trained]

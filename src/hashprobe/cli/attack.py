@@ -137,7 +137,7 @@ def attack(
         search,
         seed,
     )
-    key = fingerprint(*what, attacked.sha256(), loaded.split_sha256)
+    key = fingerprint(*what, attacked.sha256(), loaded.sha256)
     with recording(out, key, facts, "attack"):
         found = attack_pictures(evaluator, images, spec, label)
         if is_main():

@@ -114,7 +114,7 @@ def train_hash(
     loaded = load_data(
         data, SCALES[scale].image_size if image_size is None else image_size, seed, data_option
     )
-    key = fingerprint(settings, loaded.split_sha256, loaded.image_size, seed)
+    key = fingerprint(settings, loaded.sha256, seed)
     facts = {
         "title": f"A {settings.bits}-bit {training.loss} model on {loaded.name}.",
         "settings": settings.model_dump(mode="json"),
@@ -185,8 +185,7 @@ def train_attack(
         settings,
         {part: one.sha256() for part, one in before.items()},
         attacked.sha256(),
-        loaded.split_sha256,
-        loaded.image_size,
+        loaded.sha256,
         seed,
     )
     facts = {

@@ -118,18 +118,12 @@ def duplicates(data: RetrievalData) -> int:
 
     One line of pixels of each image is compared first, so that hardly any other image is read whole.
     """
-    known, queries = set(_lines(data.query)), _hashes(data.query, range(len(data.query)))
+    known, queries = set(data.query.lines()), _hashes(data.query, range(len(data.query)))
     found: set[bytes] = set()
     for split in (data.database, data.train):
-        alike = [row for row, line in enumerate(_lines(split)) if line in known]
+        alike = [row for row, line in enumerate(split.lines()) if line in known]
         found.update(_hashes(split, alike))
     return sum(own in found for own in queries)
-
-
-def _lines(split: Split) -> list[bytes]:
-    """Return the middle line of the first channel of each image."""
-    store, rows = split.images.store, split.images.rows
-    return [store[row][0, store.shape[2] // 2].tobytes() for row in rows.tolist()]
 
 
 def _hashes(split: Split, rows: Iterable[int]) -> list[bytes]:

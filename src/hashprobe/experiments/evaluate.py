@@ -138,8 +138,7 @@ def evaluate(
         facts,
         described["trained"],
         transfer,
-        data.split_sha256,
-        data.image_size,
+        data.sha256,
         seed,
     )
     folder = Path(out)

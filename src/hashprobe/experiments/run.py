@@ -94,7 +94,7 @@ class Run:
         start = time.perf_counter()
         data = processes().main_first(self.grid.load)
         took = time.perf_counter() - start
-        identity = fingerprint(self.experiment, data.split_sha256, self.seed)
+        identity = fingerprint(self.experiment, data.sha256, self.seed)
         cells, store = self.cells, CellStore(self.directory)
         tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
         with claimed(self.directory, identity) as found:

@@ -143,7 +143,7 @@ def teach(
     known = (model.sha256(), *pupil.identity)
     state = Checkpoint(
         checkpoint or Path(),
-        sha256_of(fingerprint(settings), data.split_sha256, str(train.images.shape), str(seed), *known),
+        sha256_of(fingerprint(settings), data.sha256, str(seed), *known),
         networks | ({"average": average} if average else {}),
         {name: optimizer.optimizer for name, optimizer in optimizers.items()},
     )

@@ -185,7 +185,7 @@ class PerLabelAttack(Attack, Trained):
         trained = cls.begin(settings, len(labels), len(codes), run.data, model.bits).to(device)
         trained.labels.copy_(torch.from_numpy(labels))
         trained.rows.copy_(torch.from_numpy(rows.reshape(-1)))
-        given = (fingerprint(settings), run.data.split_sha256, str(train.images.shape), str(run.seed))
+        given = (fingerprint(settings), run.data.sha256, str(run.seed))
         identity = sha256_of(*given, model.sha256(), labels.tobytes(), targets.cpu().numpy().tobytes())
         state = Checkpoint(run.checkpoint or Path(), identity, {"perturbations": trained}, {})
         facts = state.restore() if run.checkpoint else None

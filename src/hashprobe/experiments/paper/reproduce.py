@@ -52,7 +52,7 @@ def reproduce(
     wanted = {name: exhibit.cells(catalogue) for name, exhibit in exhibits.items()}
     folder, grid = catalogue.grid.folder, catalogue.grid
     data = grid.load()
-    identity = fingerprint("paper", data.split_sha256, grid.image_size, grid.seed)
+    identity = fingerprint("paper", data.sha256, grid.seed)
     description = {
         "title": f"The paper's tables and figures on {data.name}.",
         "command": command,

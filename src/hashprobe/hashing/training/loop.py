@@ -84,9 +84,8 @@ def train_hash_model(
     loss = HASH_LOSSES.make(settings.loss, settings.loss_settings)
     identity = sha256_of(
         fingerprint(settings, version_of(type(loss))),
-        data.split_sha256,
+        data.sha256,
         str(seed),
-        str(train.images.shape),
         model.sha256(),
         *(() if hook is None else (described(hook),)),
     )
