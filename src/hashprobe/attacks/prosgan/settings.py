@@ -19,8 +19,8 @@ class ProSGANSettings(GeneratorTrainingSettings):
         decoder_width: Channels of the decoder D_t, half of those after its linear layer, or patterns in the basis; ``width``
             (published) if not given.
         discriminator_width: Channels of the discriminator's first convolution.
-        residual: Whether the output is a change of the image, see :class:`hashprobe.attacks.prosgan.networks.Generator`; it is the
-            image itself where published (``False``).
+        residual: Whether the output is a change of the image, see :class:`hashprobe.attacks.prosgan.networks.Generator`; it is
+            the image itself where published (``False``).
         epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
     """
 
