@@ -193,6 +193,10 @@ class TestAttack:
     @pytest.mark.parametrize(
         ("numbers", "message"),
         [
+            (
+                {"epsilon": None},
+                "CodeGenerator draws a change that is scaled to epsilon, so it has no unbounded form",
+            ),
             ({"steps": -1}, "steps must be a whole number of at least 0; found -1"),
             ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
             ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
