@@ -269,6 +269,11 @@ class TestTraining:
         loop._follow(average, ones, 0.9)
         assert average.weight.item() == pytest.approx(0.1)
 
+    @pytest.mark.parametrize("name", ["adversarial", "discriminator_every", "class_outputs"])
+    def test_what_a_discriminator_would_need_is_no_setting(self, name: str) -> None:
+        with pytest.raises(ValidationError, match=name):
+            CodeGeneratorSettings(**{name: 1})
+
     def test_parts_learn_at_rates_of_their_own(self) -> None:
         still = trained_to("features", decoder_rate=1e-12, pattern_rate=0.0, average=0.0).network
         alone = trained_to("code", epochs=1, average=0.0).network

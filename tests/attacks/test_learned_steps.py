@@ -217,7 +217,7 @@ class TestTraining:
         assert (first - second).abs().mean() < 0.2 * (first - images).abs().mean()
 
     def test_what_it_does_not_use_is_refused(self) -> None:
-        for given in ({"diversity": 0.5}, {"relative": False}):
+        for given in ({"diversity": 0.5}, {"relative": False}, {"sharpness": 0.5}, {"class_outputs": False}):
             with pytest.raises(ValidationError, match=next(iter(given))):
                 LearnedStepsSettings(**given)  # type: ignore[arg-type]
 
