@@ -177,6 +177,8 @@ class TestSettings:
     def test_a_bounded_generator_must_be_residual(self) -> None:
         with pytest.raises(ValueError, match="needs residual=True"):
             ProSGANSettings(epsilon=0.1)
+        with pytest.raises(ValueError, match="a linear decoder needs residual=True"):
+            ProSGANSettings(decoder="linear")
 
     def test_an_unknown_setting_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="epoch"):

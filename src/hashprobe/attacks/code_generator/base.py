@@ -15,6 +15,7 @@ from hashprobe.attacks.base import Attack
 from hashprobe.attacks.code_generator.networks import BoundedNetwork, MapSize, changed
 from hashprobe.attacks.code_generator.settings import DrawingSettings
 from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.images import check_side
 from hashprobe.trained import Trained, TrainingRun
 
 
@@ -83,14 +84,10 @@ class DrawingAttack(Attack, Trained):
         Raises:
             HashprobeError: it was.
         """
-        size, bits = self.image_size, self.network.bits
-        if images.shape[2:] != (size, size):
+        check_side(images, self.image_size, self.name)
+        if victim.bits != self.network.bits:
             raise HashprobeError(
-                f"this {self.name} takes images of {size}×{size}; found {images.shape[2]}×{images.shape[3]}."
-            )
-        if victim.bits != bits:
-            raise HashprobeError(
-                f"this {self.name} draws for codes of {bits} bits; the attacked model has {victim.bits}."
+                f"this {self.name} draws for codes of {self.network.bits} bits; the attacked model has {victim.bits}."
             )
 
     @classmethod

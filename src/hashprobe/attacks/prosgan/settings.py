@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from hashprobe.attacks.prosgan.networks import check_change
 from hashprobe.attacks.teaching import GeneratorTrainingSettings
-from hashprobe.errors import HashprobeError
 
 
 class ProSGANSettings(GeneratorTrainingSettings):
@@ -41,12 +41,7 @@ class ProSGANSettings(GeneratorTrainingSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> ProSGANSettings:
-        if self.epsilon is not None and not self.residual:
-            raise HashprobeError(
-                "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
-            )
-        if self.decoder == "linear" and not self.residual:
-            raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
+        check_change(self.decoder, self.residual, self.epsilon)
         return self
 
 
