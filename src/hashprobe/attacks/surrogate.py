@@ -31,8 +31,8 @@ from hashprobe.seeds import numpy_generator
 from hashprobe.targets import AnchorCode, Goal
 from hashprobe.trained import TRAINED, Trained, TrainingRun
 
-ASKED_AT_ONCE = 64
-"""Training images that a process asks about before the answers are kept."""
+ASKED_AT_ONCE = 16
+"""Training images that a process asks about before the answers are kept; a kill loses no more."""
 
 
 class SurrogateSettings(BaseModel):
