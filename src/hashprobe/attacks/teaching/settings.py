@@ -16,7 +16,7 @@ class GeneratorTrainingSettings(BaseModel):
     Attributes:
         epochs: Passes over the training images; the learning rate is constant for the first half and falls linearly to 0.
         batch_size: Images a step.
-        learning_rate: Of Adam, the discriminator's as well.
+        learning_rate: Of Adam, and of a discriminator's where there is one.
         betas: What Adam keeps of the mean of the gradients, and of their squares.
         warm_up: Steps in which the generator's learning rate rises evenly from 0.
         clip: Longest gradient, L2 over all of the generator's parameters; a longer one is shortened. ``None`` for any.
@@ -34,7 +34,7 @@ class GeneratorTrainingSettings(BaseModel):
             drawn anew each time. 1 for whole images.
         diversity: Probability that the attacked network sees an adversarial image smaller and elsewhere, see
             :func:`hashprobe.attacks.framing.varied`; for what is to serve against other networks too.
-        precision: What generator and discriminator compute in while they are trained; their weights, the attacked network and the
+        precision: What the networks that are trained compute in meanwhile; their weights, the attacked network and the
             losses stay in float32. bfloat16 takes half the time on processors that multiply in it (AVX-512 BF16, AMX), and longer
             on others.
     """
