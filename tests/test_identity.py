@@ -29,7 +29,7 @@ from hashprobe.experiments.models import AttackedModel
 from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.training_tasks import HashModelTask, TrainedTask
 from hashprobe.hashing import HASH_LOSSES, HashTrainingSettings
-from hashprobe.identity import NOT_IDENTITY, defaults_of, fingerprint, identity_of, optional, version_of
+from hashprobe.identity import NOT_IDENTITY, fingerprint, identity_of, optional, version_of
 from hashprobe.plugins import load_plugins, plugin_sha256
 from hashprobe.retrieval import INDEXES
 from hashprobe.targets import CODES, GOALS, PROTOCOLS
@@ -59,9 +59,20 @@ def kinds() -> dict[str, Any]:
 
 
 def defaults(kind: Any) -> dict[str, Any]:
-    """The default of each setting, of settings, or of what is made by a call."""
-    if dataclasses.is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return defaults_of(kind)
+    """The default of each setting, of settings, or of what is made by a call, as JSON holds it."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {
+            name: identity_of(own.get_default(call_default_factory=True))
+            for name, own in kind.model_fields.items()
+            if not own.is_required() and own.json_schema_extra != NOT_IDENTITY
+        }
+    if dataclasses.is_dataclass(kind):
+        given = {
+            own.name: own.default if own.default_factory is dataclasses.MISSING else own.default_factory()
+            for own in dataclasses.fields(kind)
+            if own.metadata.get("identity") is not False
+        }
+        return {name: identity_of(own) for name, own in given.items() if own is not dataclasses.MISSING}
     if not isinstance(kind, type):
         return {}
     made_by = inspect.signature(kind).parameters.items()
@@ -202,7 +213,7 @@ class TitledModel(BaseModel):
 @pytest.mark.parametrize("kind", [Titled, TitledModel])
 def test_what_a_result_does_not_depend_on_is_left_out(kind: Any) -> None:
     assert fingerprint(kind(title="one")) == fingerprint(kind(title="two")) != fingerprint(kind(x=2))
-    assert defaults_of(kind) == {"x": 1}
+    assert defaults(kind) == {"x": 1}
 
 
 class Colour(Enum):

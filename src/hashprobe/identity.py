@@ -97,23 +97,6 @@ def version_of(kind: Any) -> str:
     return f"{version} {source}" if source else version
 
 
-def defaults_of(kind: Any) -> dict[str, Any]:
-    """Return the default of each field that has one, as JSON holds it; fields that are no identity are left out."""
-    if issubclass(kind, BaseModel):
-        fields: list[tuple[str, Any]] = [
-            (name, field.get_default(call_default_factory=True))
-            for name, field in kind.model_fields.items()
-            if not field.is_required() and not _left_out(field.json_schema_extra)
-        ]
-    else:
-        fields = [
-            (field.name, _default(field))
-            for field in dataclasses.fields(kind)
-            if _default(field) is not dataclasses.MISSING and not _left_out(field.metadata)
-        ]
-    return {name: identity_of(default) for name, default in fields}
-
-
 def _fields(value: Any) -> Iterator[tuple[str, Any, Any]]:
     """Yield name, value and default of each field that is identity."""
     if isinstance(value, BaseModel):

@@ -58,6 +58,13 @@ def check_values(images: torch.Tensor) -> None:
         )
 
 
+def check_side(images: torch.Tensor, side: int, taker: str) -> None:
+    """Raise where images ``(n, 3, h, w)`` are not squares of the side that ``taker``, named so in the error, was made for."""
+    height, width = images.shape[2:]
+    if (height, width) != (side, side):
+        raise HashprobeError(f"this {taker} takes images of {side}×{side}; found {height}×{width}.")
+
+
 def _from_array(images: ImagesLike) -> torch.Tensor:
     if np.ma.isMaskedArray(images):
         raise HashprobeError("images must have a value at every pixel; found a masked array.")

@@ -25,8 +25,8 @@ def numpy_generator(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng(derived_seed(seed, *names))
 
 
-def torch_generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return torch's generator for the draw that ``names`` describe."""
+def torch_generator(seed: int, *names: str | int) -> torch.Generator:
+    """Return torch's generator, on the CPU, for the draw that ``names`` describe."""
     import torch  # data are read and drawn without it
 
-    return torch.Generator(device=device).manual_seed(derived_seed(seed, *names))
+    return torch.Generator().manual_seed(derived_seed(seed, *names))

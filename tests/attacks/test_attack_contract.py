@@ -216,9 +216,11 @@ class TestEveryAttack:
 
     def test_no_image_gives_no_image(self, name: str, made: Callable[..., Any]) -> None:
         nothing = goal_of(ATTACKS[name], conv_model(BITS))[:0]
-        result = run(made(name), conv_model(BITS), torch.zeros(0, 3, SIZE, SIZE), goal=nothing)
-        assert result.images.shape == (0, 3, SIZE, SIZE)
-        assert result.cost.questions.shape == (0,)
+        for norm in ATTACKS[name].norms:
+            attack = made(name, norm=norm)
+            result = run(attack, conv_model(BITS), torch.zeros(0, 3, SIZE, SIZE), goal=nothing)
+            assert result.images.shape == (0, 3, SIZE, SIZE)
+            assert result.cost.questions.shape == (0,)
 
     def test_what_it_cost_is_what_the_networks_saw(self, name: str, made: Callable[..., Any]) -> None:
         """No pass is forgotten, none is counted twice, and nothing is seen that its access does not allow."""

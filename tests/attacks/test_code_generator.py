@@ -193,6 +193,10 @@ class TestAttack:
     @pytest.mark.parametrize(
         ("numbers", "message"),
         [
+            (
+                {"epsilon": None},
+                "CodeGenerator draws a change that is scaled to epsilon, so it has no unbounded form",
+            ),
             ({"steps": -1}, "steps must be a whole number of at least 0; found -1"),
             ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
             ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
@@ -264,6 +268,11 @@ class TestTraining:
         torch.nn.init.zeros_(average.weight)
         loop._follow(average, ones, 0.9)
         assert average.weight.item() == pytest.approx(0.1)
+
+    @pytest.mark.parametrize("name", ["adversarial", "discriminator_every", "class_outputs"])
+    def test_what_a_discriminator_would_need_is_no_setting(self, name: str) -> None:
+        with pytest.raises(ValidationError, match=name):
+            CodeGeneratorSettings(**{name: 1})
 
     def test_parts_learn_at_rates_of_their_own(self) -> None:
         still = trained_to("features", decoder_rate=1e-12, pattern_rate=0.0, average=0.0).network

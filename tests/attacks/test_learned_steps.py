@@ -149,6 +149,8 @@ class TestAttack:
     def test_what_it_was_not_trained_for_is_refused(self) -> None:
         with pytest.raises(HashprobeError, match="steps must be a whole number of at least 0; found -1"):
             attack_of(network(), steps=-1)
+        with pytest.raises(HashprobeError, match=r"LearnedSteps draws .* no unbounded form"):
+            attack_of(network(), epsilon=None)
         with pytest.raises(HashprobeError, match="this LearnedSteps takes images of 32×32; found 64×64"):
             attack_of(network()).run(conv_model(BITS), random_images(COUNT, size=64), goal())
         with pytest.raises(HashprobeError, match="draws for codes of 12 bits; the attacked model has 16"):
@@ -215,7 +217,7 @@ class TestTraining:
         assert (first - second).abs().mean() < 0.2 * (first - images).abs().mean()
 
     def test_what_it_does_not_use_is_refused(self) -> None:
-        for given in ({"diversity": 0.5}, {"relative": False}):
+        for given in ({"diversity": 0.5}, {"relative": False}, {"sharpness": 0.5}, {"class_outputs": False}):
             with pytest.raises(ValidationError, match=next(iter(given))):
                 LearnedStepsSettings(**given)  # type: ignore[arg-type]
 

@@ -20,12 +20,13 @@ from hashprobe.attacks.prosgan import (
     published,
     train_generator,
 )
-from hashprobe.attacks.teaching import loop
+from hashprobe.attacks.teaching import Critic, loop
 from hashprobe.attacks.teaching.losses import (
     discriminator_loss,
     discriminator_target,
     hamming_loss,
 )
+from hashprobe.data import ImageRows
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.targets import PrototypeCode, PrototypeNet
@@ -176,6 +177,8 @@ class TestSettings:
     def test_a_bounded_generator_must_be_residual(self) -> None:
         with pytest.raises(ValueError, match="needs residual=True"):
             ProSGANSettings(epsilon=0.1)
+        with pytest.raises(ValueError, match="a linear decoder needs residual=True"):
+            ProSGANSettings(decoder="linear")
 
     def test_an_unknown_setting_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="epoch"):
@@ -246,13 +249,27 @@ class TestTraining:
         before, teach = judged.state_dict()["0.bias"].clone(), published.teach
 
         def with_one(pupil: loop.Pupil, *own: Any, **more: Any) -> Any:
-            assert pupil.discriminator is None
-            return teach(dataclasses.replace(pupil, discriminator=judged), *own, **more)
+            assert pupil.critic is None
+            critic = Critic(discriminator=judged, weight=0.0, every=3, class_outputs=True)
+            return teach(dataclasses.replace(pupil, critic=critic), *own, **more)
 
         monkeypatch.setattr(published, "teach", with_one)
         again, _ = train_generator(*given, seed=1)
         assert not torch.equal(judged.state_dict()["0.bias"], before)
         assert same_tensors(found, again)
+
+    def test_images_that_only_the_discriminator_could_not_take_are_learned_where_there_is_none(self) -> None:
+        data = tiny_data(train=4)
+        pictures = np.pad(data.train.images[:], ((0, 0), (0, 0), (0, 16), (0, 16)))  # 48, no multiple of 32
+        query = dataclasses.replace(data.query, images=ImageRows(pictures))
+        wide = dataclasses.replace(
+            data, query=query, train=dataclasses.replace(data.train, images=ImageRows(pictures))
+        )
+        given = (conv_model(BITS), wide, networks()[1])
+        alone = SMALL.model_copy(update={"adversarial": 0.0})
+        assert len(train_generator(*given, alone, seed=0)[1]) == 1
+        with pytest.raises(HashprobeError, match=r"the discriminator needs images .* found 48"):
+            train_generator(*given, SMALL, seed=0)
 
     @pytest.mark.parametrize("decoder", ["convolutions", "linear"])
     def test_bfloat16_computes_nearly_the_same_and_keeps_weights_and_images_in_float32(
@@ -349,7 +366,7 @@ class TestAttack:
     def test_is_what_the_generator_makes_of_the_label_clipped_to_the_budget(self, tmp_path: Path) -> None:
         prosgan(epsilon=0.05, bound=0.2).save(tmp_path / "saved")
         loaded: Any = load_trained(tmp_path / "saved", kind="ProS-GAN")
-        assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (None, SIZE, 0.2)
+        assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (0.2, SIZE, 0.2)
         images, labels, own = random_images(2), np.eye(CLASSES)[:2], prosgan(bound=0.2)
         with torch.no_grad():
             semantics, _, _ = own.prototype.network(torch.from_numpy(labels).float())

@@ -124,7 +124,7 @@ class TestAttack:
 
     def test_other_sizes_and_classes_are_refused(self, data: RetrievalData) -> None:
         attack, model = train(linear_model(BITS), data, steps=1), conv_model(BITS)
-        with pytest.raises(HashprobeError, match="these perturbations are for images of 32×32; found 64×64"):
+        with pytest.raises(HashprobeError, match="this Universal takes images of 32×32; found 64×64"):
             attack.run(model, random_images(1, size=64), Goal(labels=np.eye(3, dtype=np.uint8)[:1]))
         with pytest.raises(
             HashprobeError, match="these perturbations know 3 classes; the target labels have 5"

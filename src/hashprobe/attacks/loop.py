@@ -173,7 +173,9 @@ class IterativeAttack(Attack):
         """Return half the width of the box that variance tuning draws from: of an L2 budget, as long as it."""
         if self.epsilon is None:
             return 0.0
-        return REACH * (self.epsilon if self.norm == "linf" else self.epsilon / images[0].numel() ** 0.5)
+        return REACH * (
+            self.epsilon if self.norm == "linf" else self.epsilon / images.shape[1:].numel() ** 0.5
+        )
 
     def _start(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return a random place within the budget: uniform in its box, or in a random direction at a uniform length."""

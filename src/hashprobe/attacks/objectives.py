@@ -23,6 +23,12 @@ def towards(objective: str, wanted: torch.Tensor) -> Loss:
     return lambda logits, rows, done: own(logits, wanted[rows], done)
 
 
+def mean_size(logits: torch.Tensor) -> torch.Tensor:
+    """Return s, the mean of ``abs(z)`` over each image's own bits, ``(n, 1)``: above 0, and no part of a gradient."""
+    size = logits.detach().abs().mean(dim=1, keepdim=True)
+    return size.clamp_min(torch.finfo(logits.dtype).tiny)
+
+
 def sharpening(done: float) -> float:
     """Return α after a share ``done`` of the steps: 0.1 for the first half, then 0.2, 0.3, 0.5, 0.7, 1 for a tenth each.
 
@@ -40,8 +46,7 @@ def scaled(logits: torch.Tensor, wanted: torch.Tensor, done: float) -> torch.Ten
     count. s is held constant in the gradient and taken anew in every step. Published objectives are written for outputs of size
     1; where a network's are larger their tanh is flat, and sign steps go nowhere. Ours, no paper's.
     """
-    size = logits.detach().abs().mean(dim=1, keepdim=True).clamp_min(torch.finfo(logits.dtype).tiny)
-    return -(wanted * torch.tanh((0.1 + 1.4 * done) * logits / size)).mean(dim=1)
+    return -(wanted * torch.tanh((0.1 + 1.4 * done) * logits / mean_size(logits))).mean(dim=1)
 
 
 @OBJECTIVES.register("logits")

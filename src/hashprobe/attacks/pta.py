@@ -12,6 +12,7 @@ from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS
 from hashprobe.attacks.gradients import Loss
 from hashprobe.attacks.ifgsm import IFGSM
+from hashprobe.attacks.objectives import mean_size
 from hashprobe.errors import HashprobeError, check_whole_number, shortened
 from hashprobe.targets import NO_CODE, Goal
 
@@ -68,10 +69,8 @@ class PTA(IFGSM):
         sign = 1 if goal.objective == "targeted" else -1
 
         def loss(logits: torch.Tensor, rows: np.ndarray, done: float) -> torch.Tensor:
-            size = logits.detach().abs().mean(dim=1, keepdim=True).clamp_min(torch.finfo(logits.dtype).tiny)
-            scores = (
-                torch.einsum("nk,nmk->nm", torch.tanh(logits / size), sampled[rows].to(logits)) / victim.bits
-            )
+            relaxed = torch.tanh(logits / mean_size(logits))
+            scores = torch.einsum("nk,nmk->nm", relaxed, sampled[rows].to(logits)) / victim.bits
             own = smooth_average_precision(scores, is_positive[rows], is_there[rows], self.temperature)
             return sign * (1 - own)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
@@ -16,16 +18,21 @@ from torch.nn import functional
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import ATTACKS
 from hashprobe.attacks.loop import Direction, IterativeAttack
+from hashprobe.checkpoint import Checkpoint
 from hashprobe.errors import HashprobeError
-from hashprobe.files import write_json_lines
+from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import as_images
 from hashprobe.main_process import is_main
+from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
 from hashprobe.retrieval import pack, unpack
 from hashprobe.seeds import numpy_generator
 from hashprobe.targets import AnchorCode, Goal
 from hashprobe.trained import TRAINED, Trained, TrainingRun
+
+ASKED_AT_ONCE = 16
+"""Training images that a process asks about before the answers are kept; a kill loses no more."""
 
 
 class SurrogateSettings(BaseModel):
@@ -112,17 +119,21 @@ class Surrogate(IterativeAttack, Trained):
         """Return images attacked in the surrogate's place; see :meth:`Attack.perturb`."""
         model = self.surrogate.to(images.device)
         own = Victim(model, len(images))
-        with frozen(model), victim.counting(model.network):
-            aimed, pictures = self._aimed(model, images, goal), images.to(model.mean.dtype)
-            return super().perturb(own, pictures, aimed, generator).to(images.dtype)
+        with frozen(model):
+            pictures = images.to(model.mean.dtype)
+            adversarial = super().perturb(own, pictures, self._aimed(own, pictures, goal), generator)
+        victim.cost.add(
+            own.cost
+        )  # not by a hook: of images that have reached their code it would see no pass
+        return adversarial.to(images.dtype)
 
-    def _aimed(self, model: HashModel, images: torch.Tensor, goal: Goal) -> Goal:
+    def _aimed(self, own: Victim, images: torch.Tensor, goal: Goal) -> Goal:
         """Return the goal with codes; see the class."""
         if goal.codes is not None:
             return goal
         if goal.objective == "untargeted":
             with torch.no_grad():
-                codes = pack(model.logits(images).float().cpu().numpy())
+                codes = pack(own.logits(images).float().cpu().numpy())
         else:
             known = self.answers
             anchor = AnchorCode(
@@ -137,16 +148,18 @@ class Surrogate(IterativeAttack, Trained):
 
     @classmethod
     def train(cls, settings: SurrogateSettings, run: TrainingRun) -> Surrogate:
-        """Ask the service about training images and train a surrogate on what it answers; see the class."""
+        """Ask the service about training images and train a surrogate on what it answers; see the class.
+
+        The answers are kept in the run's checkpoint as they come: a training that is started again does not ask for them again.
+        """
         model, train = run.model, run.data.train
         count = min(settings.questions, len(train))
         rows = np.sort(numpy_generator(run.seed, "surrogate questions").permutation(len(train))[:count])
         answers = Answers(count, model.bits, run.data.classes).to(model.device)
-        answers.codes.copy_(torch.from_numpy(run.train_codes[rows]))
         answers.labels.copy_(torch.from_numpy(train.labels[rows]))
-        signs = torch.from_numpy(unpack(run.train_codes[rows], model.bits).astype(np.float32)).to(
-            model.device
-        )
+        _ask(answers, rows, run)
+        codes = unpack(answers.codes.cpu().numpy(), model.bits)
+        signs = torch.from_numpy(codes.astype(np.float32)).to(model.device)
         surrogate = HashModel.build(
             settings.backbone, bits=model.bits, weights=settings.weights, seed=run.seed
         ).to(model.device)
@@ -211,3 +224,29 @@ class Surrogate(IterativeAttack, Trained):
             settings=settings,
             attacked_model=attacked_model,
         )
+
+
+def _ask(answers: Answers, rows: npt.NDArray[np.intp], run: TrainingRun) -> None:
+    """Fill in the codes of some of the training images: known ones, those that a killed training has left, and the others asked.
+
+    Args:
+        answers: Where they go.
+        rows: Which training images they are of.
+        run: The training.
+    """
+    if run.known_train_codes is not None:
+        answers.codes.copy_(torch.from_numpy(run.known_train_codes[rows]))
+        return
+    model, images, data = run.model, run.data.train.images, run.data
+    identity = sha256_of(model.sha256(), data.sha256, rows.tobytes())
+    state = Checkpoint(run.checkpoint or Path(), identity, {"answers": answers}, {})
+    facts = state.restore() if run.checkpoint else None
+    first, together = facts["asked"] if facts else 0, ASKED_AT_ONCE * processes(model.device).count
+    with progress_bar("questions", len(rows), show=run.progress, done=first) as advance:
+        for start in range(first, len(rows), together):
+            some = slice(start, min(start + together, len(rows)))
+            codes = model.codes(images[rows[some]], batch_size=ASKED_AT_ONCE, distributed=True)
+            answers.codes[some] = torch.from_numpy(codes).to(answers.codes.device)
+            if run.checkpoint:
+                state.save({"asked": some.stop})
+            advance(len(codes))

@@ -97,8 +97,8 @@ def _interned(values: Sequence[Any]) -> dict[str, Any]:
     return {"texts": ["" if value is None else plain(str(value)) for value in places], "index": index}
 
 
-def chart_sets(run: RunRecord, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
-    """Return, for each group and setting, the charts of its rows, in about ``limit`` bytes.
+def chart_sets(run: RunRecord) -> dict[str, Any]:
+    """Return, for each group and setting, the charts of its rows, in about ``CHARTS_LIMIT`` bytes.
 
     A grid of hundreds of models would fill the page with curves nobody opens; the first settings are drawn, each
     under all protocols, and the page says how many.
@@ -110,7 +110,7 @@ def chart_sets(run: RunRecord, limit: int = CHARTS_LIMIT) -> dict[str, Any]:
     sets: list[dict[str, Any]] = []
     size = drawn = 0
     for setting, by_group in by_setting.items():
-        if size > limit:
+        if size > CHARTS_LIMIT:
             break
         for group, rows in by_group.items():
             shown = [rounded(asdict(chart), 4) for chart in charts.of_rows(run, rows)]

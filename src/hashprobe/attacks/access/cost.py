@@ -31,3 +31,12 @@ class Cost:
         """Enter what some of the images cost."""
         self.forward[rows], self.backward[rows] = cost.forward, cost.backward
         self.questions[rows] = cost.questions
+
+    def add(self, cost: Cost) -> None:
+        """Add what something else cost for the same images."""
+        for own, other in zip(
+            (self.forward, self.backward, self.questions),
+            (cost.forward, cost.backward, cost.questions),
+            strict=True,
+        ):
+            own += other

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, project
 from hashprobe.attacks.code_generator.base import DrawingAttack
-from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize, changed
+from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
 from hashprobe.attacks.code_generator.seeing import seen
 from hashprobe.attacks.code_generator.settings import PRESETS, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.training import new_code_generator, train_code_generator
@@ -78,7 +78,7 @@ class CodeGeneratorAttack(DrawingAttack):
         wanted = goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
-        drawn = changed(images.float(), self.pattern(victim, images, wanted), self.reach).to(images.dtype)
+        drawn = self.changed(images.float(), self.pattern(victim, images, wanted)).to(images.dtype)
         start = project(drawn, images, self.epsilon)
         if not self.steps:
             return start

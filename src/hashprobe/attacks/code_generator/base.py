@@ -12,9 +12,10 @@ from torch import nn
 
 from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import Attack
-from hashprobe.attacks.code_generator.networks import BoundedNetwork, MapSize
+from hashprobe.attacks.code_generator.networks import BoundedNetwork, MapSize, changed
 from hashprobe.attacks.code_generator.settings import DrawingSettings
 from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.images import check_side
 from hashprobe.trained import Trained, TrainingRun
 
 
@@ -30,7 +31,7 @@ class DrawingAttack(Attack, Trained):
         image_size: Side of the images that it takes.
         maps: The feature maps of the attacked network that it sees.
         classes: Of the data that it was trained on.
-        epsilon: L∞ budget that its change is scaled to; that of the training if not given.
+        epsilon: L∞ budget in [0, 1] units that its change is scaled to, that of the training at first; never unbounded.
         steps: Gradient steps; a subclass says of what kind.
         attacked_model: Fingerprint of the model that it was trained against.
     """
@@ -50,6 +51,10 @@ class DrawingAttack(Attack, Trained):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole_number("steps", self.steps, least=0)
+        if self.epsilon is None:
+            raise HashprobeError(
+                f"{self.name} draws a change that is scaled to epsilon, so it has no unbounded form; give epsilon a number."
+            )
 
     @classmethod
     @abstractmethod
@@ -68,10 +73,10 @@ class DrawingAttack(Attack, Trained):
         """Return the fields that hold what it requires."""
         return {}
 
-    @property
-    def reach(self) -> float:
-        """The L∞ budget that a change is scaled to, in [0, 1] units."""
-        return self.settings.epsilon if self.epsilon is None else self.epsilon
+    def changed(self, images: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
+        """Return images changed by a pattern, as far as the budget goes; see :func:`changed`."""
+        assert self.epsilon is not None
+        return changed(images, pattern, self.epsilon)
 
     def check_fits(self, images: torch.Tensor, victim: Victim) -> None:
         """Say that it was trained for images or codes of another size.
@@ -79,14 +84,10 @@ class DrawingAttack(Attack, Trained):
         Raises:
             HashprobeError: it was.
         """
-        size, bits = self.image_size, self.network.bits
-        if images.shape[2:] != (size, size):
+        check_side(images, self.image_size, self.name)
+        if victim.bits != self.network.bits:
             raise HashprobeError(
-                f"this {self.name} takes images of {size}×{size}; found {images.shape[2]}×{images.shape[3]}."
-            )
-        if victim.bits != bits:
-            raise HashprobeError(
-                f"this {self.name} draws for codes of {bits} bits; the attacked model has {victim.bits}."
+                f"this {self.name} draws for codes of {self.network.bits} bits; the attacked model has {victim.bits}."
             )
 
     @classmethod

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hashprobe.attacks.objectives import mean_size
 from hashprobe.attacks.pattern import LinearPattern
 from hashprobe.errors import HashprobeError
 
@@ -167,8 +168,7 @@ class FeatureDecoder(Decoder):
 
 def bits_known(wanted: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """Return what is told of the bits, ``(n, 3 K)``: the wanted signs, z by its mean size, and their product."""
-    size = logits.abs().mean(dim=1, keepdim=True)
-    relative = logits / size.clamp_min(torch.finfo(logits.dtype).tiny)
+    relative = logits / mean_size(logits)
     return torch.cat([wanted, relative, wanted * relative], dim=1)
 
 

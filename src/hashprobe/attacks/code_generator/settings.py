@@ -13,7 +13,7 @@ Sees = Literal["code", "features"]
 
 
 class DrawingSettings(GeneratorTrainingSettings):
-    """How what draws a bounded change is trained; see :class:`GeneratorTrainingSettings` as well. No discriminator.
+    """How what draws a bounded change is trained; see :class:`GeneratorTrainingSettings` as well.
 
     Attributes:
         codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
@@ -30,7 +30,6 @@ class DrawingSettings(GeneratorTrainingSettings):
     average: float = Field(0.99, ge=0, lt=1)
     reconstruction: float = Field(0.0, ge=0)
     hamming: float = Field(3.0, ge=0)
-    adversarial: float = Field(0.0, ge=0, le=0)
     sharpness: float = Field(0.3, gt=0)
     relative: bool = True
     disjoint: bool = True

@@ -154,7 +154,6 @@ def teach_in(
     pupil = Pupil(
         name=name,
         generator=network,
-        discriminator=None,
         targets=learned.targets,
         goals=learned.goals,
         draw=draw,

@@ -79,20 +79,18 @@ class GoalClassifier(nn.Module):
         direction: torch.Tensor,
         *,
         objective: str | Objective = "scaled",
-        done: float = 1.0,
         threshold: float = 0.0,
     ) -> GoalClassifier:
-        """Return a classifier around a function.
+        """Return a classifier around a function, with the objective as it is after all steps.
 
         Args:
             logits: Float pictures ``(m, 3, h, w)`` in [0, 1] -> z ``(m, K)``, differentiable.
             direction: The signs that the codes of the images are to take, ``(n, K)``.
             objective: As for the class.
-            done: As for the class.
             threshold: As for the class.
         """
         made = cls.__new__(cls)
-        made._begin(logits, direction, objective, done, threshold)
+        made._begin(logits, direction, objective, 1.0, threshold)
         return made
 
     @property

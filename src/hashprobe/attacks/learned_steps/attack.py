@@ -13,7 +13,7 @@ from hashprobe.attacks.access import Victim
 from hashprobe.attacks.base import ATTACKS, project
 from hashprobe.attacks.code_generator import CodeGeneratorAttack
 from hashprobe.attacks.code_generator.base import DrawingAttack
-from hashprobe.attacks.code_generator.networks import MapSize, changed
+from hashprobe.attacks.code_generator.networks import MapSize
 from hashprobe.attacks.code_generator.seeing import seen
 from hashprobe.attacks.learned_steps.network import StepNetwork
 from hashprobe.attacks.learned_steps.training import (
@@ -62,15 +62,15 @@ class LearnedSteps(DrawingAttack):
         own, wanted = self.network.to(images.device), goal.direction(victim.bits, images)
         if len(images) == 0:
             return images
-        clean, signs, epsilon = images.float(), wanted.float(), self.reach
+        clean, signs = images.float(), wanted.float()
         pattern = self.start.pattern(victim, images, wanted)
         for step in range(self.steps):
-            current = changed(clean, pattern, epsilon).to(images.dtype)
+            current = self.changed(clean, pattern).to(images.dtype)
             done = min(step, own.steps - 1) / own.steps
             found = seen(victim.feature_maps, current, wanted, sizes=self.maps, done=done)
             with torch.no_grad(), victim.counting(own):
                 pattern = own(clean, signs, pattern, found, step)
-        return project(changed(clean, pattern, epsilon).to(images.dtype), images, self.epsilon)
+        return project(self.changed(clean, pattern).to(images.dtype), images, self.epsilon)
 
     @classmethod
     def taught(cls, settings: Any, run: TrainingRun) -> tuple[StepNetwork, list[MapSize]]:

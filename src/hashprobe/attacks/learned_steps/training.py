@@ -38,6 +38,7 @@ class LearnedStepsSettings(DrawingSettings):
 
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(32, ge=1)
+    sharpness: float = Field(0.3, ge=0.3, le=0.3)
     relative: Literal[True] = True
     diversity: float = Field(0.0, ge=0, le=0)
     learned: int = Field(4, ge=1)

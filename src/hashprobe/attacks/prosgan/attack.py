@@ -16,6 +16,7 @@ from hashprobe.attacks.prosgan.networks import Generator
 from hashprobe.attacks.prosgan.published import new_generator, train_generator
 from hashprobe.attacks.prosgan.settings import PRESETS, ProSGANSettings
 from hashprobe.errors import HashprobeError
+from hashprobe.images import check_side
 from hashprobe.targets import Goal, Objective, PrototypeCode
 from hashprobe.trained import TRAINED, Trained, TrainingRun
 
@@ -59,10 +60,7 @@ class ProSGAN(Attack, Trained):
     ) -> torch.Tensor:
         """Return what the generator makes of images and labels; see :meth:`Attack.perturb`."""
         assert goal.labels is not None
-        if images.shape[2:] != (self.image_size, self.image_size):
-            raise HashprobeError(
-                f"this ProS-GAN takes images of {self.image_size}×{self.image_size}; found {images.shape[2]}×{images.shape[3]}."
-            )
+        check_side(images, self.image_size, self.name)
         classes = self.prototype.network.classes
         if goal.labels.shape[1] != classes:
             raise HashprobeError(

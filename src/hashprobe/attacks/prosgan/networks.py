@@ -16,6 +16,20 @@ SMALLEST_STRIDE = 16
 RESIDUAL_BLOCKS = 6
 
 
+def check_change(decoder: str, residual: bool, epsilon: float | None) -> None:
+    """Say which of a :class:`Generator`'s settings needs its output to be a change of the image.
+
+    Raises:
+        HashprobeError: one does, and it is the image itself.
+    """
+    if epsilon is not None and not residual:
+        raise HashprobeError(
+            "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
+        )
+    if decoder == "linear" and not residual:
+        raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
+
+
 class SemanticDecoder(nn.Sequential):
     """D_t: semantic representation ``(n, semantic_width)`` -> an image of the target ``(n, 3, size, size)``.
 
@@ -73,12 +87,7 @@ class Generator(nn.Module):
             raise HashprobeError(
                 f"the generator's widths must be multiples of 8; found {width} and {decoder_width}."
             )
-        if epsilon is not None and not residual:
-            raise HashprobeError(
-                "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
-            )
-        if decoder == "linear" and not residual:
-            raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
+        check_change(decoder, residual, epsilon)
         self.residual, self.linear = residual, decoder == "linear"
         self.scale = 2.0 * (1.0 if epsilon is None else epsilon)
         self.decoder = (

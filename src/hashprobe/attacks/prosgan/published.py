@@ -11,7 +11,7 @@ import torch
 
 from hashprobe.attacks.prosgan.networks import Discriminator, Generator
 from hashprobe.attacks.prosgan.settings import ProSGANSettings
-from hashprobe.attacks.teaching import Drawn, Pupil, teach
+from hashprobe.attacks.teaching import Critic, Drawn, Pupil, teach
 from hashprobe.data import RetrievalData
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel
@@ -54,9 +54,7 @@ def train_generator(
             f"model and data have {model.bits} and {data.classes}."
         )
     device = model.device
-    generator, discriminator = _networks(data, prototypes, settings, seed)
-    generator.to(device)
-    discriminator.to(device)
+    generator, critic = _networks(data, prototypes, settings, seed, device)
     targets = torch.from_numpy(unique_labels(data.database.labels).astype(np.float32)).to(device)
     with torch.no_grad():
         semantics, relaxed_prototypes, _ = prototypes.to(device)(targets)
@@ -69,11 +67,11 @@ def train_generator(
     pupil = Pupil(
         name="ProS-GAN",
         generator=generator,
-        discriminator=discriminator if settings.adversarial else None,  # unheard, it would learn for nothing
         targets=targets,
         goals=torch.where(relaxed_prototypes >= 0, 1.0, -1.0),
         draw=draw,
         identity=(weights_sha256(prototypes),),
+        critic=critic,
     )
     trained, records = teach(
         pupil, model, data, settings, seed=seed, checkpoint=checkpoint, log=log, progress=progress
@@ -96,10 +94,24 @@ def new_generator(image_size: int, settings: ProSGANSettings, prototypes: Protot
 
 
 def _networks(
-    data: RetrievalData, prototypes: PrototypeNet, settings: ProSGANSettings, seed: int
-) -> tuple[Generator, Discriminator]:
-    outputs = data.classes + 1 if settings.class_outputs else 1
+    data: RetrievalData,
+    prototypes: PrototypeNet,
+    settings: ProSGANSettings,
+    seed: int,
+    device: torch.device,
+) -> tuple[Generator, Critic | None]:
+    """Return both with fresh weights; no discriminator that is not heard, for it would learn for nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = new_generator(data.image_size, settings, prototypes)
-        return generator, Discriminator(data.image_size, outputs=outputs, width=settings.discriminator_width)
+        generator = new_generator(data.image_size, settings, prototypes).to(device)
+        if not settings.adversarial:
+            return generator, None
+        outputs = data.classes + 1 if settings.class_outputs else 1
+        discriminator = Discriminator(data.image_size, outputs=outputs, width=settings.discriminator_width)
+    critic = Critic(
+        discriminator=discriminator.to(device),
+        weight=settings.adversarial,
+        every=settings.discriminator_every,
+        class_outputs=settings.class_outputs,
+    )
+    return generator, critic

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from hashprobe.attacks.prosgan.networks import check_change
 from hashprobe.attacks.teaching import GeneratorTrainingSettings
-from hashprobe.errors import HashprobeError
 
 
 class ProSGANSettings(GeneratorTrainingSettings):
@@ -18,7 +18,10 @@ class ProSGANSettings(GeneratorTrainingSettings):
         decoder: What the decoder D_t is: transposed ``convolutions`` (published), or a ``linear`` basis of patterns.
         decoder_width: Channels of the decoder D_t, half of those after its linear layer, or patterns in the basis; ``width``
             (published) if not given.
+        adversarial: γ, weight of the discriminator's term; at 0 there is none.
         discriminator_width: Channels of the discriminator's first convolution.
+        discriminator_every: The discriminator is updated in every so many-th step.
+        class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
         residual: Whether the output is a change of the image, see :class:`hashprobe.attacks.prosgan.networks.Generator`; as
             published (``False``) it is the image itself.
         epsilon: L∞ bound of the generator in [0, 1] units; ``None`` (published) for unbounded.
@@ -29,18 +32,16 @@ class ProSGANSettings(GeneratorTrainingSettings):
     width: int = Field(64, ge=8, multiple_of=8)
     decoder: Literal["convolutions", "linear"] = "convolutions"
     decoder_width: int | None = Field(None, ge=8, multiple_of=8)
+    adversarial: float = Field(1.0, ge=0)
     discriminator_width: int = Field(64, ge=1)
+    discriminator_every: int = Field(3, ge=1)
+    class_outputs: bool = True
     residual: bool = False
     epsilon: float | None = Field(None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _fits(self) -> ProSGANSettings:
-        if self.epsilon is not None and not self.residual:
-            raise HashprobeError(
-                "a bounded generator (epsilon) needs residual=True; the published output is unbounded."
-            )
-        if self.decoder == "linear" and not self.residual:
-            raise HashprobeError("a linear decoder needs residual=True: its pattern is added to the change.")
+        check_change(self.decoder, self.residual, self.epsilon)
         return self
 
 

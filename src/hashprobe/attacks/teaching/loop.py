@@ -19,11 +19,8 @@ from torch.nn import functional
 
 from hashprobe.attacks.framing import varied
 from hashprobe.attacks.teaching.batches import Batch, batch_of
-from hashprobe.attacks.teaching.losses import (
-    discriminator_loss,
-    discriminator_target,
-    hamming_loss,
-)
+from hashprobe.attacks.teaching.critic import Critic
+from hashprobe.attacks.teaching.losses import hamming_loss
 from hashprobe.attacks.teaching.settings import GeneratorTrainingSettings
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
@@ -83,22 +80,22 @@ class Pupil:
     Attributes:
         name: Of the attack.
         generator: What is trained, on the attacked model's device.
-        discriminator: What judges its images; ``None`` for none.
         targets: Label vectors that target labels are drawn from, float ``(M, C)``.
         goals: Their codes as ±1, ``(M, K)``.
         draw: See :data:`Draw`.
         identity: Fingerprints of whatever else the training depends on.
         rates: See :data:`Rates`; the whole at all of the learning rate if not given.
+        critic: What judges its images; none if not given.
     """
 
     name: str
     generator: nn.Module
-    discriminator: nn.Module | None
     targets: torch.Tensor
     goals: torch.Tensor
     draw: Draw
     identity: tuple[str, ...]
     rates: Rates = ()
+    critic: Critic | None = None
 
 
 def teach(
@@ -136,9 +133,9 @@ def teach(
     device, train = model.device, data.train
     together = processes(device)
     accelerator = Accelerator(cpu=device.type == "cpu")
-    generator, discriminator = pupil.generator, pupil.discriminator
+    generator, critic = pupil.generator, pupil.critic
     average = copy.deepcopy(generator).requires_grad_(False) if settings.average else None
-    networks = {"generator": generator} | ({"discriminator": discriminator} if discriminator else {})
+    networks = {"generator": generator} | ({"discriminator": critic.discriminator} if critic else {})
     optimizers = _optimizers(pupil, settings, accelerator)
     known = (model.sha256(), *pupil.identity)
     state = Checkpoint(
@@ -159,15 +156,13 @@ def teach(
             batch = batch_of(pupil.targets, pupil.goals, data, settings, seed, step, together)
             _set_learning_rate(optimizers, settings, step, steps)
             made = pupil.draw(batch.images, batch.drawn, looked_at)
-            if discriminator:
-                if step % settings.discriminator_every == 0:
+            if critic:
+                if step % critic.every == 0:
                     optimizers["discriminator"].zero_grad(set_to_none=True)
-                    accelerator.backward(
-                        batch.weight * _unmasking(discriminator, batch, made.adversarial, settings)
-                    )
-                    together.sum_gradients(discriminator)
+                    accelerator.backward(batch.weight * critic.loss(batch, made.adversarial, settings))
+                    together.sum_gradients(critic.discriminator)
                     optimizers["discriminator"].step()
-                discriminator.requires_grad_(False)
+                critic.discriminator.requires_grad_(False)
             losses = _losses(pupil, looked_at, batch, made, settings)
             optimizers["generator"].zero_grad(set_to_none=True)
             accelerator.backward(batch.weight * losses["loss"])
@@ -175,8 +170,8 @@ def teach(
             if settings.clip is not None:
                 nn.utils.clip_grad_norm_(generator.parameters(), settings.clip)
             optimizers["generator"].step()
-            if discriminator:
-                discriminator.requires_grad_(True)
+            if critic:
+                critic.discriminator.requires_grad_(True)
             if average:
                 _follow(average, generator, min(settings.average, (step + 1) / (step + 11)))
 
@@ -209,26 +204,15 @@ def _optimizers(
         ]
     }
     accelerator.prepare_model(pupil.generator, evaluation_mode=True)  # in place and not wrapped; see teach
-    if pupil.discriminator:
-        learned["discriminator"] = pupil.discriminator.parameters()
-        accelerator.prepare_model(pupil.discriminator, evaluation_mode=True)
+    if pupil.critic:
+        learned["discriminator"] = pupil.critic.discriminator.parameters()
+        accelerator.prepare_model(pupil.critic.discriminator, evaluation_mode=True)
     return {
         name: accelerator.prepare(
             torch.optim.Adam(parameters, lr=settings.learning_rate, betas=settings.betas)
         )
         for name, parameters in learned.items()
     }
-
-
-def _unmasking(
-    discriminator: nn.Module, batch: Batch, adversarial: torch.Tensor, settings: GeneratorTrainingSettings
-) -> torch.Tensor:
-    """Return the discriminator's loss (Equation 13)."""
-    with settings.passes(adversarial.device):
-        real, fake = discriminator(batch.images), discriminator(adversarial.detach())
-    return discriminator_loss(
-        real.float(), fake.float(), batch.labels, batch.target, class_outputs=settings.class_outputs
-    )
 
 
 def _losses(
@@ -247,11 +231,8 @@ def _losses(
         hamming = hamming_loss(logits, batch.goal, settings.sharpness, relative=settings.relative)
         bits = (logits.detach() * batch.goal >= 0).float().mean()
     loss = settings.reconstruction * error + settings.hamming * hamming
-    if pupil.discriminator and settings.adversarial:
-        wanted = discriminator_target(batch.target, generated=0, class_outputs=settings.class_outputs)
-        with settings.passes(adversarial.device):
-            outputs = pupil.discriminator(adversarial)
-        loss = loss + settings.adversarial * functional.mse_loss(outputs.float(), wanted)
+    if pupil.critic:
+        loss = loss + pupil.critic.term(batch, adversarial, settings)
     return {"loss": loss, "hamming": hamming, "error": error, "bits": bits}
 
 

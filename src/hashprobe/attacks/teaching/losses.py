@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from hashprobe.attacks.objectives import mean_size
+
 
 def hamming_loss(
     logits: torch.Tensor,
@@ -20,8 +22,7 @@ def hamming_loss(
     ``relative``: z is first divided by the mean of its absolute values, an image at a time, which is no part of the gradient.
     """
     if relative:
-        size = logits.detach().abs().mean(dim=1, keepdim=True)
-        logits = logits / size.clamp_min(torch.finfo(logits.dtype).tiny)
+        logits = logits / mean_size(logits)
     return 1 - (torch.tanh(sharpness * logits) * goal).mean()
 
 

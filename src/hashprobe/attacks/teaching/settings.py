@@ -16,7 +16,7 @@ class GeneratorTrainingSettings(BaseModel):
     Attributes:
         epochs: Passes over the training images; the learning rate is constant for the first half and falls linearly to 0.
         batch_size: Images a step.
-        learning_rate: Of Adam, the discriminator's as well.
+        learning_rate: Of Adam, and of a discriminator's where there is one.
         betas: What Adam keeps of the mean of the gradients, and of their squares.
         warm_up: Steps in which the generator's learning rate rises evenly from 0.
         clip: Longest gradient, L2 over all of the generator's parameters; a longer one is shortened. ``None`` for any.
@@ -24,7 +24,6 @@ class GeneratorTrainingSettings(BaseModel):
             It starts shorter, at ``t / (t + 10)`` after t steps; 0 for the last weights themselves.
         reconstruction: β, weight of the mean squared error between adversarial and original image in [−1, 1].
         hamming: α, weight of the Hamming term.
-        adversarial: γ, weight of the discriminator's term.
         sharpness: Scale of the tanh in the Hamming term; 1 is published. Below 1 a bit that is far on the wrong side
             still has a gradient.
         relative: Whether the outputs z of an image are divided by the mean of their absolute values in the Hamming term, which
@@ -35,9 +34,7 @@ class GeneratorTrainingSettings(BaseModel):
             drawn anew each time. 1 for whole images.
         diversity: Probability that the attacked network sees an adversarial image smaller and elsewhere, see
             :func:`hashprobe.attacks.framing.varied`; for what is to serve against other networks too.
-        discriminator_every: The discriminator is updated in every so many-th step.
-        class_outputs: Whether the discriminator names classes; ``False`` is the ablation ProS-GAN−.
-        precision: What generator and discriminator compute in while they are trained; their weights, the attacked network and the
+        precision: What the networks that are trained compute in meanwhile; their weights, the attacked network and the
             losses stay in float32. bfloat16 takes half the time on processors that multiply in it (AVX-512 BF16, AMX), and longer
             on others.
     """
@@ -53,15 +50,12 @@ class GeneratorTrainingSettings(BaseModel):
     average: float = Field(0.0, ge=0, lt=1)
     reconstruction: float = Field(100.0, ge=0)
     hamming: float = Field(1.0, ge=0)
-    adversarial: float = Field(1.0, ge=0)
     sharpness: float = Field(1.0, gt=0)
     relative: bool = False
     disjoint: bool = False
     mirror: bool = False
     crop: float = Field(1.0, gt=0, le=1)
     diversity: float = Field(0.0, ge=0, le=1)
-    discriminator_every: int = Field(3, ge=1)
-    class_outputs: bool = True
     precision: Precision = "float32"
 
     def passes(self, device: torch.device) -> AbstractContextManager[None]:

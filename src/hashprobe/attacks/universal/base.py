@@ -24,7 +24,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of, write_json_lines
 from hashprobe.hashing import frozen
 from hashprobe.identity import fingerprint
-from hashprobe.images import as_images
+from hashprobe.images import as_images, check_side
 from hashprobe.main_process import is_main
 from hashprobe.processes import processes
 from hashprobe.progress import progress_bar
@@ -159,11 +159,8 @@ class PerLabelAttack(Attack, Trained):
     ) -> torch.Tensor:
         """Return images with what was trained for their target labels; see :meth:`Attack.perturb`."""
         assert goal.labels is not None
-        size, classes = self.perturbations.image_size, self.perturbations.labels.shape[1]
-        if images.shape[2:] != (size, size):
-            raise HashprobeError(
-                f"these perturbations are for images of {size}×{size}; found {images.shape[2]}×{images.shape[3]}."
-            )
+        check_side(images, self.perturbations.image_size, self.name)
+        classes = self.perturbations.labels.shape[1]
         if goal.labels.shape[1] != classes:
             raise HashprobeError(
                 f"these perturbations know {classes} classes; the target labels have {goal.labels.shape[1]}."

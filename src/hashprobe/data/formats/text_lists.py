@@ -93,12 +93,12 @@ class Width:
 NO_WIDTH = Width(0, "line 1")
 
 
-def common_width(rows: Sequence[str], at: Locations, separator: str | None = None) -> Width:
+def common_width(rows: Sequence[str], at: Locations) -> Width:
     """Return the length that most rows have, and the first line that has it; rows as for :func:`label_matrix`."""
     counted: Counter[int] = Counter()
     first: dict[int, str] = {}
     for text, count in Counter(rows).items():  # in the order of their first lines
-        length = len(values_of(text, separator))
+        length = len(values_of(text))
         if length:
             counted[length] += count
             first.setdefault(length, text)

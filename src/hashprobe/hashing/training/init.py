@@ -17,7 +17,7 @@ from hashprobe.seeds import torch_generator
 
 @torch.no_grad()
 def init_hash_layer(
-    layer: nn.Linear, features: torch.Tensor, labels: npt.NDArray[np.uint8], *, seed: int, ridge: float = 1.0
+    layer: nn.Linear, features: torch.Tensor, labels: npt.NDArray[np.uint8], *, seed: int
 ) -> None:
     """Set the weights of a linear hash layer so that its outputs have mean 0, variance about 1 and follow the labels.
 
@@ -26,13 +26,13 @@ def init_hash_layer(
         features: ``(n, d)``, the backbone's outputs for training images.
         labels: Multi-hot ``(n, C)``.
         seed: Of the random frame.
-        ridge: Penalty on the weights, in tenths of the mean sum of squares of a centred feature times the square root of n.
     """
     features, wanted = features.double(), torch.from_numpy(np.asarray(labels).astype(np.float64))
     mean = features.mean(0)
     centred = features - mean
     covariance = centred.T @ centred
-    penalty = ridge * covariance.diagonal().mean() * len(features) ** 0.5 / 10
+    # Of the ridge: a tenth of the mean sum of squares of a centred feature, times the square root of n.
+    penalty = covariance.diagonal().mean() * len(features) ** 0.5 / 10
     penalised = covariance + penalty * torch.eye(len(covariance), dtype=torch.float64)
     to_labels = torch.linalg.solve(penalised, centred.T @ (wanted - wanted.mean(0)))
     scores = centred @ to_labels

@@ -90,7 +90,7 @@ class SearchIndex(ABC):
             np.take_along_axis(ids, order, axis=1), np.take_along_axis(distances, order, axis=1)
         )
 
-    def recall(self, queries: Any, k: int, *, threads: int | None = None) -> Float64Array:
+    def recall(self, queries: Any, k: int) -> Float64Array:
         """Measure, against exact search, which share of the k nearest items is found.
 
         An item counts as found when it is as near as the k-th nearest: which of the equally near items are returned is
@@ -99,12 +99,11 @@ class SearchIndex(ABC):
         Args:
             queries: Packed codes ``(n, ceil(K / 8))``; a sample will do.
             k: How many.
-            threads: How many threads the exact search uses; ``None`` is all.
 
         Returns:
             float64 ``(n,)`` in [0, 1].
         """
-        nearest = top_k(queries, self.codes, k, bits=self.bits, threads=threads)
+        nearest = top_k(queries, self.codes, k, bits=self.bits)
         shares: Float64Array = (self.search(queries, k).distances <= nearest.distances[:, -1:]).mean(axis=1)
         return shares
 
