@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hashprobe.attacks import DHTA, FGSM
+from hashprobe.attacks import DHTA, FGSM, Noise
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import (
     CellSpec,
@@ -332,6 +333,28 @@ class TestTable:
         made = measuring()
         tabled(tmp_path, models={"model": evaluator(seed=1)})
         assert len(made) == len(WHOLE), "another model"
+
+    def test_a_new_version_has_its_own_picture_in_the_gallery(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def change(self: Noise, victim: Any, images: Any, *given: Any) -> Any:
+            return images + 4 / 255
+
+        def pictures() -> list[np.ndarray]:
+            tabled(tmp_path, SPECS[:1])
+            entries = read_json(tmp_path / "gallery" / "gallery.json")["entries"]
+            found = [
+                np.asarray(Image.open(tmp_path / "gallery" / one["adversarial_image"])) for one in entries
+            ]
+            for one, picture in zip(entries, found, strict=True):
+                code = linear_model(BITS).codes(picture.transpose(2, 0, 1)[None])[0]
+                assert code.tobytes().hex() == one["code_hex"]
+            return found
+
+        before = pictures()
+        monkeypatch.setattr(Noise, "VERSION", 99)
+        monkeypatch.setattr(Noise, "perturb", change)
+        assert not np.array_equal(before, pictures())
 
     def test_of_a_trained_attack_its_bytes_count(
         self, measuring: Callable[..., list[str]], tmp_path: Path, trained: Callable[[str], Trained]
