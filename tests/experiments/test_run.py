@@ -17,6 +17,7 @@ from PIL import Image
 from small import SMALL, run, without_times
 
 import hashprobe as hp
+from hashprobe.attacks import ProSGAN
 from hashprobe.attacks.teaching import loop
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, ResultRow
@@ -207,6 +208,18 @@ def test_another_experiment_is_refused_and_nothing_changes(
     with pytest.raises(HashprobeError, match="holds another experiment"):
         run(folder, SMALL.model_copy(update=update), seed)
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
+
+
+def test_parts_that_would_be_trained_otherwise_now_are_refused(
+    walked: Walked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = walked
+    before = (folder / "experiment.json").read_bytes()
+    monkeypatch.setattr(ProSGAN, "presets", {"paper": ProSGAN.Settings(reconstruction=3.0)})
+    refuse_all_work(monkeypatch)
+    with pytest.raises(HashprobeError, match=f"{folder} holds another experiment .*; give another --out or"):
+        run(folder)
+    assert (folder / "experiment.json").read_bytes() == before
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hashprobe.experiments.engine import Outcome, open_engine, run_tasks, with_n
 from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.scales import SCALES
-from hashprobe.experiments.tasks import GridTask, how_made
+from hashprobe.experiments.tasks import FolderTask, GridTask, how_made
 from hashprobe.experiments.training_tasks import HashModelTask
 from hashprobe.folders import claimed, describe, seconds_of
 from hashprobe.identity import fingerprint
@@ -32,7 +32,7 @@ class Run:
 
     Args:
         experiment: What is done.
-        directory: Where; empty, new, or holding the same experiment with the same seed.
+        directory: Where; empty, new, or holding the same experiment with the same seed, its parts trained as they would be now.
         seed: Of everything random.
         device: Where it is computed; see :func:`hashprobe.devices.resolve_device`.
         command: The command that repeats it, kept for the report.
@@ -94,9 +94,11 @@ class Run:
         start = time.perf_counter()
         data = processes().main_first(self.grid.load)
         took = time.perf_counter() - start
-        identity = fingerprint(self.experiment, data.split_sha256, self.seed)
         cells, store = self.cells, CellStore(self.directory)
         tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
+        # The folders of trained parts have plain names, so that what these depend on is part of what this folder is.
+        parts = [task.key for task in tasks if isinstance(task, FolderTask)]
+        identity = fingerprint(self.experiment, data.split_sha256, self.seed, parts)
         with claimed(self.directory, identity) as found:
             seconds = {"data": round(max(took, seconds_of(found).get("data", 0.0)), 1)}
 
