@@ -108,6 +108,14 @@ def test_a_recipe_s_seeds_have_a_row_each_and_one_line_and_the_run_s_own_trains_
     assert (line.score_low, line.score_high) == tuple(sorted(row.score for row in rows[-2:]))
 
 
+@pytest.mark.parametrize(("seeds", "found"), [((7,), 7), ((0,), None), ((), None)])
+def test_one_training_seed_is_taken_too(seeds: tuple[int, ...], found: int | None, tmp_path: Path) -> None:
+    recipe = small.SMALL.model_copy(update={"training_seeds": seeds})
+    cells = Run(recipe, tmp_path, seed=0, device="cpu").cells
+    own = [task.seed for cell in cells if cell.spec.attack == "ProS-GAN" for task in cell.trainings]
+    assert set(own) == {found}
+
+
 def test_a_cell_of_a_seed_takes_no_other(seeds: list[Trained]) -> None:
     spec = CellSpec(attack="ProS-GAN", training_seed=1)
     assert spec.build(by_name(seeds[1:2])) is not None
