@@ -65,7 +65,7 @@ def over_training_seeds(
 
 
 def check_names(rows: Iterable[tuple[CellSpec, str]]) -> None:
-    """Say that two cells, which are not the same, would have one name in the results.
+    """Say that two cells would have one name in the results.
 
     Args:
         rows: Each with the name of its row.
@@ -77,8 +77,8 @@ def check_names(rows: Iterable[tuple[CellSpec, str]]) -> None:
     for spec, name in rows:
         if name in known:
             raise HashprobeError(
-                f"{known[name].title} and {spec.title} would both be the row {name}, though their settings differ; give one of "
-                "them in a folder of its own."
+                f"{known[name].title} and {spec.title} would both be the row {name}; give one of them, or each its "
+                "own folder."
             )
         known[name] = spec
 

@@ -218,23 +218,22 @@ class CellSpec(BaseModel):
             HashprobeError: an unknown attack, goal, code or setting, a goal that the attack cannot take, or a code that it
                 would not look at.
         """
-        objective = self.goal_kind.objective
+        kind, objective = self.kind, self.goal_kind.objective
         if self.code_name != NO_CODE and self.code_name not in CODES:
             raise unknown_name("target code", self.code_name, CODES)
-        if self.kind is not None and objective not in self.kind.objectives:
+        if kind is not None and objective not in kind.objectives:
             raise HashprobeError(
-                f"{self.attack} has no {objective} form; its goal must be {' or '.join(self.kind.objectives)}."
+                f"{self.attack} has no {objective} form; its goal must be {' or '.join(kind.objectives)}."
             )
         if self.code == "own" and objective == "targeted":
             raise HashprobeError(
                 f"{self.title}: code=own is where a query is, so it can only be left: give goal=untargeted or another code."
             )
-        blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
+        blind = kind is None or not self.reads_code or kind.code == NO_CODE
         if self.code == NO_CODE and not blind:
             raise HashprobeError(
                 f"{self.attack} needs a code to reach or to leave; give code= one of {', '.join(CODES)}."
             )
-        kind = self.kind
         learns = (
             kind is not None and issubclass(kind, Trained) and "target_code" in kind.Settings.model_fields
         )
@@ -243,8 +242,8 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{self.attack} is told no code when it attacks, so code={self.code} would be ignored; leave it out."
             )
-        if self.kind is not None:
-            check_settings(self.kind, str(self.attack), self.settings)
+        if kind is not None:
+            check_settings(kind, str(self.attack), self.settings)
 
     def check_training(self, settings: BaseModel) -> None:
         """Say that its attack learned another code than the one that is given here, where it learns one.
