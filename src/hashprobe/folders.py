@@ -71,7 +71,8 @@ def _look(directory: Path, identity: str) -> dict[str, Any]:
             )
         if found.get("identity") != identity:
             raise HashprobeError(
-                f"{directory} holds another experiment (other settings or seed); give another --out or delete it."
+                f"{directory} holds another experiment (other settings or seed, or made by another version); "
+                "give another --out or delete it."
             )
         return found
     try:

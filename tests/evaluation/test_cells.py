@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hashprobe.attacks import DHTA, FGSM
+from hashprobe.attacks import DHTA, FGSM, Noise
 from hashprobe.data import ImageRows, Split
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import (
@@ -65,6 +66,15 @@ class TestReading:
             ("FGSM:code=own", "code=own is where a query is, so it can only be left: give goal=untargeted"),
             ("FGSM:code=none", "FGSM needs a code to reach or to leave; give code= one of .*own, "),
             ("FGSM:code=prototype", r"prototype has to be trained first; give the folder .* \(--trained\)"),
+            (
+                "Noise:code=anchor",
+                "Noise is told no code when it attacks, so code=anchor would be ignored; leave it",
+            ),
+            ("ProS-GAN:code=mainstay", "ProS-GAN is told no code when it attacks, so code=mainstay would be"),
+            (
+                "Surrogate:code=mainstay",
+                "Surrogate is told no code when it attacks, so code=mainstay would be",
+            ),
         ],
     )
     def test_what_is_wrong_is_said_in_a_sentence(self, text: str, message: str) -> None:
@@ -78,11 +88,41 @@ class TestReading:
         other = [CellSpec.read("FGSM:goal=untargeted"), CellSpec.read("FGSM:code=p2p")]
         check_cells([twice[0], *other], {}, "")
 
-    def test_a_code_of_another_model_means_nothing(self, trained: Callable[[str], Trained]) -> None:
-        spec, own = [CellSpec.read("FGSM:code=prototype")], {"prototype": trained("prototype")}
+    def test_one_attack_by_two_names_is_given_twice(self) -> None:
+        for same in ("I-FGSM:steps=100", "I-FGSM:code=anchor"):
+            with pytest.raises(HashprobeError, match="I-FGSM is given twice with the same settings"):
+                check_cells([CellSpec(attack="I-FGSM"), CellSpec.read(same)], {}, "")
+
+    def test_two_attacks_of_one_name_are_refused_for_what_they_are(self) -> None:
+        alike = [CellSpec.read(f"FGSM:epsilon={epsilon}") for epsilon in ("0.1", "0.10001")]
+        with pytest.raises(
+            HashprobeError, match="FGSM and FGSM would both be the row fgsm-25.5of255-targeted; "
+        ):
+            check_cells(alike, {}, "")
+
+    @pytest.mark.parametrize("attack", ["FGSM", "CodeGenerator"])
+    def test_a_code_of_another_model_means_nothing(
+        self, attack: str, trained: Callable[[str], Trained]
+    ) -> None:
+        spec = [CellSpec.read(f"{attack}:code=prototype")]
+        own = {name: trained(name) for name in ("CodeGenerator", "prototype")}
         check_cells(spec, own, conv_model(BITS).sha256())
-        with pytest.raises(HashprobeError, match="FGSM: the code 'prototype' was trained on another model"):
+        with pytest.raises(
+            HashprobeError, match=f"{attack}: the code 'prototype' was trained on another mod"
+        ):
             check_cells(spec, own, conv_model(BITS, seed=1).sha256())
+        with pytest.raises(HashprobeError, match="prototype has to be trained first"):
+            check_cells(spec, {"CodeGenerator": own["CodeGenerator"]}, conv_model(BITS).sha256())
+
+    def test_of_a_learned_code_only_that_one_is_taken(self, trained: Callable[[str], Trained]) -> None:
+        learned = trained("Universal")
+        code = learned.settings.target_code
+        check_cells([CellSpec(attack="Universal", code=code)], {"Universal": learned}, learned.attacked_model)
+        with pytest.raises(
+            HashprobeError,
+            match=f"Universal learned {code} codes, so code=mainstay would be ignored; .* target_code=mainstay",
+        ):
+            CellSpec(attack="Universal", code="mainstay").build({"Universal": learned})
 
 
 class TestNames:
@@ -111,6 +151,14 @@ class TestNames:
             ("FGSM:goal=untargeted,code=anchor", None, "fgsm-anchor-8of255-untargeted", "FGSM", "anchor"),
             ("ProS-GAN", "disjoint", "pros-gan-unbounded-disjoint", "ProS-GAN", "prototype"),
             ("ProS-GAN:epsilon=8/255", "paper", "pros-gan-8of255-paper", "ProS-GAN", "prototype"),
+            ("ProS-GAN:epsilon=none", "paper", "pros-gan-unbounded-paper", "ProS-GAN", "prototype"),
+            (
+                "FewStep:last_step_size=none",
+                "paper",
+                "fewstep-8of255-last_step_sizenone-paper",
+                "FewStep",
+                "anchor",
+            ),
         ],
     )
     def test_say_what_tells_a_cell_from_others(
@@ -134,6 +182,13 @@ class TestNames:
         own = {"FGSM": (), "ProS-GAN": ("ProS-GAN",), "FGSM:code=prototype": ("prototype",), "Noise": ()}
         assert needs == own
         assert CellSpec(code="prototype").needs == ("prototype",)
+        assert CellSpec(attack="CodeGenerator", code="prototype").needs == ("prototype", "CodeGenerator")
+        assert CellSpec(attack="Universal", code="prototype").needs == ("Universal",), "it learned its codes"
+
+    def test_a_setting_that_is_given_counts_where_a_training_says_what_is_usual(self) -> None:
+        for attack, same in (("FGSM", True), ("CodeGenerator", False)):
+            given, left = CellSpec.read(f"{attack}:epsilon=8/255"), CellSpec(attack=attack)
+            assert (given.identity() == left.identity()) is same
 
 
 class TestTableOrder:
@@ -147,6 +202,16 @@ class TestTableOrder:
             f"{name}-{under}" for under in ("paper", "disjoint") for name in own
         ]
         assert self.names(codes=()) == ["original-paper", "original-disjoint"]
+
+    def test_nothing_is_given_twice(self) -> None:
+        for protocols, codes, message in (
+            (("paper", "paper"), (), "the protocol paper is given twice; give it once"),
+            (("paper",), ("p2p", "p2p"), "the target code p2p is given twice; give it once"),
+        ):
+            with pytest.raises(HashprobeError, match=message):
+                cells_under([], protocols, codes)
+        with pytest.raises(HashprobeError, match="Original is given twice with the same settings"):
+            cells_under([CellSpec()], ("paper",))
 
     def test_untargeted_cells_come_once_with_the_ends_of_their_codes(self) -> None:
         texts = (
@@ -346,6 +411,28 @@ class TestTable:
             tmp_path, models={"model": Evaluator(conv_model(BITS), replace(data, database=darker), seed=0)}
         )
         assert len(made) == len(WHOLE)
+
+    def test_a_new_version_has_its_own_picture_in_the_gallery(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def change(self: Noise, victim: Any, images: Any, *given: Any) -> Any:
+            return images + 4 / 255
+
+        def pictures() -> list[np.ndarray]:
+            tabled(tmp_path, SPECS[:1])
+            entries = read_json(tmp_path / "gallery" / "gallery.json")["entries"]
+            found = [
+                np.asarray(Image.open(tmp_path / "gallery" / one["adversarial_image"])) for one in entries
+            ]
+            for one, picture in zip(entries, found, strict=True):
+                code = linear_model(BITS).codes(picture.transpose(2, 0, 1)[None])[0]
+                assert code.tobytes().hex() == one["code_hex"]
+            return found
+
+        before = pictures()
+        monkeypatch.setattr(Noise, "VERSION", 99)
+        monkeypatch.setattr(Noise, "perturb", change)
+        assert not np.array_equal(before, pictures())
 
     def test_of_a_trained_attack_its_bytes_count(
         self, measuring: Callable[..., list[str]], tmp_path: Path, trained: Callable[[str], Trained]

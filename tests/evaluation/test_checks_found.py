@@ -13,7 +13,7 @@ from torch import nn
 
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.evaluation import CellSpec, Evaluator, measure
-from hashprobe.evaluation.cells.spec import cells_under
+from hashprobe.evaluation.cells.planned import cells_under
 from hashprobe.experiments import evaluate
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import HashModel, HashTrainingSettings, train_hash_model

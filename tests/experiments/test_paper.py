@@ -405,6 +405,16 @@ def test_a_folder_of_another_grid_is_refused(finished: Path) -> None:
         reproduce(["table1"], other, engine)
 
 
+def test_a_damaged_cell_of_another_exhibit_is_named(tmp_path: Path) -> None:
+    run([], tmp_path)
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "other-0.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(
+        HashprobeError, match=r"other-0\.json is damaged; delete it, and the cell is measured"
+    ):
+        run([], tmp_path)
+
+
 @pytest.mark.parametrize("scale", list(GRID_SIZES))
 def test_every_scale_has_every_exhibit(scale: str, tmp_path: Path) -> None:
     grid = Grid(folder=tmp_path, data="openmoji", image_size=GRID_SIZES[scale].scale.image_size)

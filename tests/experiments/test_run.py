@@ -17,6 +17,7 @@ from PIL import Image
 from small import SMALL, run, without_times
 
 import hashprobe as hp
+from hashprobe.attacks import ProSGAN
 from hashprobe.attacks.teaching import loop
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import CellSpec, CellStore, Evaluator, ResultRow
@@ -43,6 +44,9 @@ def test_rows_are_those_of_the_table_in_its_order(walked: Walked) -> None:
         *((attack, None) for attack in ("Original", "Own code", "I-FGSM")),
     ]
     assert len({row.row for row in rows}) == len(rows)
+    cells = Run(SMALL, folder, seed=3, device="cpu").cells
+    planned = [cell.spec.planned_row_name(cell.trained, cell.protocol) for cell in cells]
+    assert [row.row for row in rows] == planned
     for row in rows:
         assert 0 <= row.score_low <= row.score <= row.score_high <= 1
         if row.linf is not None and row.epsilon is not None:
@@ -209,6 +213,18 @@ def test_another_experiment_is_refused_and_nothing_changes(
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"}
 
 
+def test_parts_that_would_be_trained_otherwise_now_are_refused(
+    walked: Walked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = walked
+    before = (folder / "experiment.json").read_bytes()
+    monkeypatch.setattr(ProSGAN, "presets", {"paper": ProSGAN.Settings(reconstruction=3.0)})
+    refuse_all_work(monkeypatch)
+    with pytest.raises(HashprobeError, match=f"{folder} holds another experiment .*; give another --out or"):
+        run(folder)
+    assert (folder / "experiment.json").read_bytes() == before
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(HashprobeError, match="is not empty and holds no hashprobe experiment"):
@@ -343,6 +359,44 @@ def test_a_recipe_s_settings_go_before_those_of_its_scale(
     )
     assert cell.trained["prototype"] == SCALES["cpu"].settings("prototype", steps=8)
     assert cell.trained["ProS-GAN"] == SCALES["cpu"].settings("ProS-GAN", epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("trained", "attacks", "message"),
+    [
+        ({}, ("FGSM", "FGSM:epsilon=8/255"), "FGSM is given twice with the same settings; give it once"),
+        ({}, ("FGSM:step=2",), "no setting of FGSM is named 'step'"),
+        ({}, ("FGSM:epsilon=2",), "epsilon must be in"),
+        (
+            {"CodeGenerator": {"epsilon": 16 / 255}},
+            ("CodeGenerator", "CodeGenerator:epsilon=16/255"),
+            "CodeGenerator and CodeGenerator would both be the row codegenerator-16of255-paper",
+        ),
+        (
+            {"Universal": {"target_code": "ap-search"}},
+            ("Universal:code=mainstay",),
+            "Universal learned ap-search codes, so code=mainstay would be ignored",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_said_before_anything_is_made(
+    trained: dict[str, Any], attacks: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    specs = tuple(CellSpec.read(text) for text in attacks)
+    experiment = SMALL.model_copy(update={"attacks": specs, "trained": {**SMALL.trained, **trained}})
+    with pytest.raises(HashprobeError, match=message):
+        run(tmp_path / "out", experiment)
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_a_training_changes_are_two_cells(tmp_path: Path) -> None:
+    specs = tuple(CellSpec.read(text) for text in ("CodeGenerator", "CodeGenerator:epsilon=8/255"))
+    trained = {**SMALL.trained, "CodeGenerator": {"epsilon": 16 / 255}}
+    experiment = SMALL.model_copy(update={"attacks": specs, "trained": trained, "protocols": ("paper",)})
+    cells = [cell for cell in Run(experiment, tmp_path, device="cpu").cells if cell.spec.attack]
+    assert len({cell.key for cell in cells}) == 2
+    names = [cell.spec.planned_row_name(cell.trained, cell.protocol) for cell in cells]
+    assert names == ["codegenerator-16of255-paper", "codegenerator-8of255-paper"]
 
 
 @pytest.mark.parametrize("name", list(RECIPES))

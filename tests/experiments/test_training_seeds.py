@@ -108,6 +108,21 @@ def test_a_recipe_s_seeds_have_a_row_each_and_one_line_and_the_run_s_own_trains_
     assert (line.score_low, line.score_high) == tuple(sorted(row.score for row in rows[-2:]))
 
 
+@pytest.mark.parametrize(("seeds", "found"), [((7,), 7), ((0,), None), ((), None)])
+def test_one_training_seed_is_taken_too(seeds: tuple[int, ...], found: int | None, tmp_path: Path) -> None:
+    recipe = small.SMALL.model_copy(update={"training_seeds": seeds})
+    cells = Run(recipe, tmp_path, seed=0, device="cpu").cells
+    own = [task.seed for cell in cells if cell.spec.attack == "ProS-GAN" for task in cell.trainings]
+    assert set(own) == {found}
+
+
+def test_a_code_beside_a_trained_attack_has_the_run_s_seed(tmp_path: Path) -> None:
+    attacks = (CellSpec(attack="CodeGenerator", code="prototype"),)
+    recipe = small.SMALL.model_copy(update={"training_seeds": (7,), "attacks": attacks})
+    cell = Run(recipe, tmp_path, seed=0, device="cpu").cells[-1]
+    assert [(task.name, task.seed) for task in cell.trainings] == [("prototype", None), ("CodeGenerator", 7)]
+
+
 def test_a_cell_of_a_seed_takes_no_other(seeds: list[Trained]) -> None:
     spec = CellSpec(attack="ProS-GAN", training_seed=1)
     assert spec.build(by_name(seeds[1:2])) is not None

@@ -3,7 +3,8 @@
 from hashprobe.evaluation.attacked import Attacked
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells, over_training_seeds
+from hashprobe.evaluation.cells.planned import cells_under, check_cells, check_names, over_training_seeds
+from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
@@ -29,6 +30,7 @@ __all__ = [
     "attack_pictures",
     "cells_under",
     "check_cells",
+    "check_names",
     "choose_queries",
     "encoded_codes",
     "gallery_entries",

@@ -49,7 +49,7 @@ def gallery_entries(
     entries = []
     for number, query in enumerate(queries):
         query_image, adversarial_image = f"images/q{query}.png", f"images/{row.row}-q{query}.png"
-        _write_png(directory / query_image, data.query.images[int(query)])
+        _write_once(directory / query_image, data.query.images[int(query)])
         _write_png(directory / adversarial_image, attacked.kept[number])
         entries.append(
             {
@@ -89,7 +89,7 @@ def _retrieved(
         entries = []
         for item, distance in zip(found[found >= 0], far[found >= 0], strict=True):
             image, labels = f"images/d{item}.png", data.database.labels[item]
-            _write_png(directory / image, data.database.images[int(item)])
+            _write_once(directory / image, data.database.images[int(item)])
             entries.append(
                 {
                     "name": data.database.names[item],
@@ -108,8 +108,13 @@ def _names(class_names: tuple[str, ...], labels: npt.NDArray[np.uint8]) -> list[
     return [class_names[index] for index in np.flatnonzero(labels)]
 
 
+def _write_once(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write a picture of the data, which is the same in every row."""
+    if not path.exists():
+        _write_png(path, image)
+
+
 def _write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    if path.exists() or not is_main():
-        return
-    with replacing(path) as temporary:
-        Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")
+    if is_main():
+        with replacing(path) as temporary:
+            Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")

@@ -74,8 +74,13 @@ class Cell(GridTask):
 
     @property
     def trainings(self) -> list[TrainedTask]:
-        """The tasks that train what it needs."""
-        return trained_tasks(self.grid, self.model, self.trained, self.spec.needs, self.spec.training_seed)
+        """The tasks that train what it needs; the training seed is the attack's, and not that of a code beside it."""
+        seeds = {self.spec.attack: self.spec.training_seed}
+        return [
+            task
+            for name in self.spec.needs
+            for task in trained_tasks(self.grid, self.model, self.trained, [name], seeds.get(name))
+        ]
 
     def needs(self) -> Sequence[Task]:
         """Need the models, and the trained attacks and codes."""

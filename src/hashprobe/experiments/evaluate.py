@@ -13,6 +13,7 @@ from hashprobe.evaluation import (
     Evaluator,
     ResultRow,
     SearchSettings,
+    cells_under,
     check_cells,
     encoded_codes,
     measure_table,
@@ -90,7 +91,10 @@ def evaluate(
         name: [one for one in given if not several or one.attacked_model == fingerprints[name]]
         for name in models
     }
-    specs = specs if several else over_training_seeds(specs, seeds_of(given))
+    if not several:
+        seeds = {name: own for name, own in seeds_of(given).items() if len(own) > 1}
+        specs = over_training_seeds(specs, seeds)
+    cells_under(specs, protocols)  # says what is given twice
     for one in given:
         check_trained(one, fingerprints, data, transfer=transfer)
     if codes is not None and several:

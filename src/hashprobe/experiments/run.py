@@ -11,13 +11,13 @@ import torch
 
 from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
-from hashprobe.evaluation import CellStore, ResultRow, cells_under, over_training_seeds
+from hashprobe.evaluation import CellStore, ResultRow, cells_under, check_names, over_training_seeds
 from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.engine import Outcome, open_engine, run_tasks, with_needs
 from hashprobe.experiments.grid import Grid
 from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.scales import SCALES
-from hashprobe.experiments.tasks import GridTask, how_made
+from hashprobe.experiments.tasks import FolderTask, GridTask, how_made
 from hashprobe.experiments.training_tasks import HashModelTask
 from hashprobe.folders import claimed, describe, seconds_of
 from hashprobe.identity import fingerprint
@@ -32,7 +32,7 @@ class Run:
 
     Args:
         experiment: What is done.
-        directory: Where; empty, new, or holding the same experiment with the same seed.
+        directory: Where; empty, new, or holding the same experiment with the same seed, its parts trained as they would be now.
         seed: Of everything random.
         device: Where it is computed; see :func:`hashprobe.devices.resolve_device`.
         command: The command that repeats it, kept for the report.
@@ -69,6 +69,7 @@ class Run:
         """The cells of its table, in order."""
         experiment = self.experiment
         seeds = experiment.training_seeds
+        seeds = () if set(seeds) == {self.seed} else seeds  # the run's own alone is what there is without
         attacks = over_training_seeds(experiment.attacks, dict.fromkeys(TRAINED, seeds))
         named = SCALES[experiment.scale]
         scale = named.model_copy(update={"trained": {**named.trained, **experiment.trained}})
@@ -89,14 +90,17 @@ class Run:
         """Do what is not done yet, and return the rows, which are in ``results.jsonl`` as well.
 
         Raises:
-            HashprobeError: the folder holds something else, or another command works in it.
+            HashprobeError: something is wrong with a cell, the folder holds something else, or another command works in it.
         """
+        cells, store = self.cells, CellStore(self.directory)
+        check_names((cell.spec, cell.spec.planned_row_name(cell.trained, cell.protocol)) for cell in cells)
         start = time.perf_counter()
         data = processes().main_first(self.grid.load)
         took = time.perf_counter() - start
-        identity = fingerprint(self.experiment, data.sha256, self.seed)
-        cells, store = self.cells, CellStore(self.directory)
         tasks = [task for task in with_needs(cells).values() if isinstance(task, GridTask)]
+        # The folders of trained parts have plain names, so that what these depend on is part of what this folder is.
+        parts = [task.key for task in tasks if isinstance(task, FolderTask)]
+        identity = fingerprint(self.experiment, data.sha256, self.seed, parts)
         with claimed(self.directory, identity) as found:
             seconds = {"data": round(max(took, seconds_of(found).get("data", 0.0)), 1)}
 

@@ -2,7 +2,8 @@
 
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells, over_training_seeds
+from hashprobe.evaluation.cells.planned import cells_under, check_cells, check_names, over_training_seeds
+from hashprobe.evaluation.cells.spec import CellSpec
 
 __all__ = [
     "CellSpec",
@@ -10,6 +11,7 @@ __all__ = [
     "Measured",
     "cells_under",
     "check_cells",
+    "check_names",
     "measure",
     "over_training_seeds",
 ]

@@ -79,9 +79,18 @@ class CellStore:
         Raises:
             HashprobeError: its file is damaged.
         """
-        path = self.path(name, key)
-        if not self.has(name, key):
-            return None
+        return self._read(self.path(name, key)) if self.has(name, key) else None
+
+    def all(self) -> list[Measured]:
+        """Return all cells that the folder holds, in the order of their files' names.
+
+        Raises:
+            HashprobeError: a file is damaged.
+        """
+        paths = processes().from_main(lambda: sorted(self.folder.glob("cells/*.json")))
+        return [self._read(path) for path in paths]
+
+    def _read(self, path: Path) -> Measured:
         found = processes().from_main(lambda: read_json(path))
         try:
             kept = _Kept.model_validate(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from hashprobe.attacks import ATTACKS, Access, Attack, BorrowedAttack
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.settings import check_settings
-from hashprobe.hashing import no_gradients
 from hashprobe.identity import version_of
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
-from hashprobe.trained import TRAINED, Trained, seeded_name
+from hashprobe.trained import Trained, seeded_name
 from hashprobe.typed_values import checked
 
 ORIGINAL = "Original"
@@ -103,13 +102,19 @@ class CellSpec(BaseModel):
         return ORIGINAL if self.code is None else CODES[self.code].heading
 
     @property
+    def reads_code(self) -> bool:
+        """Whether its code enters what is measured: an attack that sees nothing is told none."""
+        return self.kind is None or self.kind.access is not Access.NOTHING
+
+    @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the trained attacks and codes that it needs."""
-        wanted = [self.attack] if self.kind and issubclass(self.kind, Trained) else []
-        code = self.code_name
-        if code != NO_CODE and issubclass(CODES[code], Trained) and not wanted:
-            wanted.append(code)
-        return tuple(name for name in wanted if name is not None)
+        """Names of the trained codes and attacks that it needs; the attack is the last."""
+        wanted, code, held = list[str](), self.code_name, tuple[str, ...]()
+        if self.attack is not None and self.kind is not None and issubclass(self.kind, Trained):
+            wanted, held = [self.attack], self.kind.requires
+        if code != NO_CODE and self.reads_code and code not in held and issubclass(CODES[code], Trained):
+            wanted.insert(0, code)
+        return tuple(wanted)
 
     def build(self, trained: Mapping[str, Trained]) -> Attack:
         """Return the attack with this cell's numbers.
@@ -118,7 +123,8 @@ class CellSpec(BaseModel):
             trained: What was trained, by name.
 
         Raises:
-            HashprobeError: an attack that must be trained first, or a setting that it does not have.
+            HashprobeError: an attack that must be trained first, a setting that it does not have, or a code that it
+                did not learn.
         """
         kind, name = self.kind, self.attack
         assert kind is not None
@@ -135,6 +141,7 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{name} trained with seed {self.training_seed} is wanted; found one of seed {made.training_seed}."
             )
+        self.check_training(made.settings)
         used = dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
         assert isinstance(used, Trained)
         used.with_training_seed(made.training_seed)
@@ -142,26 +149,52 @@ class CellSpec(BaseModel):
 
     def row_name(self, attack: Attack | None, protocol: str | None) -> str:
         """Name this cell's row after what tells it from others: attack, goal, code, budget, settings, protocol."""
-        if attack is None:
+        return self._named(None if attack is None else attack.epsilon, protocol)
+
+    def planned_row_name(self, trained: Mapping[str, BaseModel], protocol: str | None) -> str:
+        """Name this cell's row before anything is trained.
+
+        Args:
+            trained: How what it needs will be trained, by name. A trained attack begins with the ``epsilon`` of its training,
+                where that has one.
+            protocol: Target label protocol.
+
+        Raises:
+            HashprobeError: a setting that the attack does not have, or a code that it will not learn.
+        """
+        kind = self.kind
+        if kind is None or not issubclass(kind, Trained):
+            return self.row_name(None if kind is None else self.build({}), protocol)
+        training = trained[str(self.attack)]
+        self.check_training(training)
+        epsilon: Any = self.settings.get("epsilon", getattr(training, "epsilon", kind.epsilon))
+        return self._named(epsilon, protocol)
+
+    def _named(self, epsilon: float | None, protocol: str | None) -> str:
+        kind = self.kind
+        if kind is None:
             parts = ["original" if self.code is None else f"{self.code}-code"]
         else:
             parts = [str(self.attack).lower()]
-            if self.goal not in (None, attack.goal, self.goal_kind.objective):
+            if self.goal not in (None, kind.goal, self.goal_kind.objective):
                 parts.append(str(self.goal))
-            if self.code not in (None, attack.code):
+            if self.code not in (None, kind.code):
                 parts.append(str(self.code))
-            parts.append("unbounded" if attack.epsilon is None else f"{attack.epsilon * 255:.3g}of255")
-            numbers = {name: value for name, value in self.settings.items() if name != "epsilon"}
+            parts.append("unbounded" if epsilon is None else f"{epsilon * 255:.3g}of255")
+            usual = _defaults(kind)
             parts += [
-                f"{name}{value}" if isinstance(value, str) else f"{name}{value:g}"
-                for name, value in numbers.items()
-                if value is not None
+                f"{name}{'none' if value is None else value if isinstance(value, str) else format(value, 'g')}"
+                for name, value in self.settings.items()
+                if name != "epsilon" and not (value is None and usual.get(name) is None)
             ]
             parts += [] if self.training_seed is None else [f"trained{self.training_seed}"]
         return "-".join([*parts, protocol or self.goal_kind.objective]).replace("/", "-")
 
     def identity(self) -> dict[str, Any]:
-        """Return what identifies it: names, the versions of what they name, and the settings that differ from defaults."""
+        """Return what identifies it: names, the versions of what they name, and the settings that differ from defaults.
+
+        Of a trained attack every setting that is given counts: one that is not is as its training left it.
+        """
         kind, code = self.kind, self.code_name
         own: dict[str, Any] = {
             "gallery": self.gallery,
@@ -169,8 +202,12 @@ class CellSpec(BaseModel):
             "code": code if code == NO_CODE else [code, version_of(CODES[code])],
         }
         if kind is not None:
-            defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-            differing = {name: value for name, value in self.settings.items() if value != defaults.get(name)}
+            usual = {} if issubclass(kind, Trained) else _defaults(kind)
+            differing = {
+                name: value
+                for name, value in self.settings.items()
+                if name not in usual or value != usual[name]
+            }
             own |= {"attack": [self.attack, version_of(kind)], "settings": differing}
         return own
 
@@ -178,108 +215,52 @@ class CellSpec(BaseModel):
         """Say what is wrong with its names before anything is computed.
 
         Raises:
-            HashprobeError: an unknown attack, goal or code, or a goal that the attack cannot take.
+            HashprobeError: an unknown attack, goal, code or setting, a goal that the attack cannot take, or a code that it
+                would not look at.
         """
-        objective = self.goal_kind.objective
+        kind, objective = self.kind, self.goal_kind.objective
         if self.code_name != NO_CODE and self.code_name not in CODES:
             raise unknown_name("target code", self.code_name, CODES)
-        if self.kind is not None and objective not in self.kind.objectives:
+        if kind is not None and objective not in kind.objectives:
             raise HashprobeError(
-                f"{self.attack} has no {objective} form; its goal must be {' or '.join(self.kind.objectives)}."
+                f"{self.attack} has no {objective} form; its goal must be {' or '.join(kind.objectives)}."
             )
         if self.code == "own" and objective == "targeted":
             raise HashprobeError(
                 f"{self.title}: code=own is where a query is, so it can only be left: give goal=untargeted or another code."
             )
-        blind = self.kind is None or self.kind.access is Access.NOTHING or self.kind.code == NO_CODE
+        blind = kind is None or not self.reads_code or kind.code == NO_CODE
         if self.code == NO_CODE and not blind:
             raise HashprobeError(
                 f"{self.attack} needs a code to reach or to leave; give code= one of {', '.join(CODES)}."
             )
-
-
-def cells_under(
-    specs: Sequence[CellSpec], protocols: Sequence[str], codes: Iterable[str] = ()
-) -> list[tuple[CellSpec, str | None]]:
-    """Return every cell of a table with its protocol, in the order of the table; an untargeted one has none.
-
-    Before the attacks of a protocol come the unchanged queries, and the codes that stand for the targets; before the untargeted
-    attacks the unchanged queries, and the codes that these attacks move to, which is as far as they can come.
-
-    Args:
-        specs: The attacks.
-        protocols: Target label protocols, for the targeted ones.
-        codes: Target codes that are rows of their own.
-
-    Raises:
-        HashprobeError: something is wrong with a cell, or one is given twice.
-    """
-    for spec in specs:
-        spec.check()
-    targeted = [spec for spec in specs if spec.goal_kind.objective == "targeted"]
-    away = [spec for spec in specs if spec.goal_kind.objective == "untargeted"]
-    cells: list[tuple[CellSpec, str | None]] = []
-    if targeted or not away:
-        yardsticks = [CellSpec(), *(CellSpec(code=code) for code in codes)]
-        cells += [(spec, protocol) for protocol in protocols for spec in (*yardsticks, *targeted)]
-    if away:
-        ends = dict.fromkeys((spec.goal_name, spec.code_name) for spec in away if spec.code_name != NO_CODE)
-        yardsticks = [CellSpec(goal="untargeted"), *(CellSpec(goal=goal, code=code) for goal, code in ends)]
-        cells += [(spec, None) for spec in (*yardsticks, *away)]
-    return cells
-
-
-def over_training_seeds(
-    specs: Sequence[CellSpec], seeds: Mapping[str, Sequence[int | None]]
-) -> list[CellSpec]:
-    """Return the attacks, and in place of one that is trained with several seeds, one for each seed.
-
-    Args:
-        specs: The attacks.
-        seeds: Training seeds by the name of what is trained.
-    """
-    found: list[CellSpec] = []
-    for spec in specs:
-        own = dict.fromkeys(seeds.get(spec.attack or "", ()))
-        several = own if len(own) > 1 else [spec.training_seed]
-        found += [spec.model_copy(update={"training_seed": seed}) for seed in several]
-    return found
-
-
-def check_cells(
-    specs: Sequence[CellSpec], trained: Mapping[str, Trained], model: str, *, gradients: bool = True
-) -> None:
-    """Say what is wrong with attacks before anything is computed.
-
-    Args:
-        specs: The attacks.
-        trained: What was trained, by name.
-        model: Fingerprint of the attacked model.
-        gradients: Whether it can be differentiated.
-
-    Raises:
-        HashprobeError: an unknown name or setting, something that must be trained first, a trained code of another model, an
-            attack that needs gradients where there are none, or the same attack twice.
-    """
-    names: set[str] = set()
-    for spec in specs:
-        spec.check()
-        if not gradients and spec.kind is not None and spec.kind.access is Access.GRADIENTS:
-            raise no_gradients("it gives codes alone", str(spec.attack))
-        name = spec.row_name(spec.build(trained) if spec.attack else None, None)
-        for needed in spec.needs:
-            if needed not in trained:
-                raise HashprobeError(
-                    f"{needed} has to be trained first; give the folder that train-attack wrote (--trained)."
-                )
-        code = trained.get(spec.code_name)
-        if code is not None and spec.attack not in TRAINED and code.attacked_model != model:
+        learns = (
+            kind is not None and issubclass(kind, Trained) and "target_code" in kind.Settings.model_fields
+        )
+        own = self.model_copy(update={"code": None}).code_name
+        if self.code not in (None, NO_CODE, own) and not self.reads_code and not learns:
             raise HashprobeError(
-                f"{spec.attack}: the code {code.name!r} was trained on another model ({code.attacked_model[:12]}, not "
-                f"{model[:12]}), whose codes mean nothing to this one; train one with train-attack {code.name}."
+                f"{self.attack} is told no code when it attacks, so code={self.code} would be ignored; leave it out."
             )
-        if name in names:
+        if kind is not None:
+            check_settings(kind, str(self.attack), self.settings)
+
+    def check_training(self, settings: BaseModel) -> None:
+        """Say that its attack learned another code than the one that is given here, where it learns one.
+
+        Args:
+            settings: How the attack is trained.
+
+        Raises:
+            HashprobeError: it did.
+        """
+        learned = getattr(settings, "target_code", self.code)
+        if not self.reads_code and self.code not in (None, NO_CODE, learned):
             raise HashprobeError(
-                f"{spec.attack or name} is given twice with the same settings; give it once."
+                f"{self.attack} learned {learned} codes, so code={self.code} would be ignored; give one that was trained with "
+                f"target_code={self.code}, or leave it out."
             )
-        names.add(name)
+
+
+def _defaults(kind: type[Attack]) -> dict[str, Any]:
+    return {field.name: field.default for field in dataclasses.fields(kind)}

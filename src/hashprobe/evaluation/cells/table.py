@@ -9,7 +9,8 @@ from typing import Any
 
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.spec import CellSpec, cells_under, check_cells
+from hashprobe.evaluation.cells.planned import cells_under, check_cells
+from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.hashing import MODELS
 from hashprobe.identity import fingerprint, identity_of, version_of

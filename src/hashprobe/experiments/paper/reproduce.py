@@ -7,17 +7,18 @@ from pathlib import Path
 
 import torch
 
+from hashprobe.evaluation import CellStore
 from hashprobe.experiments.cell_task import Cell
 from hashprobe.experiments.engine import Engine, Outcome, run_tasks, with_needs
 from hashprobe.experiments.paper.catalogue import GENERATOR, Catalogue
 from hashprobe.experiments.paper.exhibits import EXHIBITS, Exhibit, Results, Sheet
 from hashprobe.experiments.paper.records import to_csv
 from hashprobe.experiments.tasks import GridTask, how_made
-from hashprobe.files import read_json, write_text
+from hashprobe.files import write_text
 from hashprobe.folders import claimed, describe
 from hashprobe.identity import fingerprint
 from hashprobe.report.figures import save_figure
-from hashprobe.results import QueryScores, ResultRow, write_results
+from hashprobe.results import write_results
 
 Say = Callable[[str], None]
 
@@ -143,10 +144,10 @@ def _how_made(cells: Sequence[Cell], results: Results, command: str) -> list[str
 
 def _write_rows(folder: Path) -> None:
     """Write rows, curves and scores of queries of all cells in a grid's folder, as ``hashprobe report`` reads them."""
-    cells = [read_json(path) for path in sorted(folder.glob("cells/*.json"))]
+    cells = CellStore(folder).all()
     write_results(
         folder,
-        [ResultRow(**row) for cell in cells for row in cell["rows"]],
-        [curve for cell in cells for curve in cell["curves"]],
-        [QueryScores(**one) for cell in cells for one in cell.get("queries", ())],
+        [row for cell in cells for row in cell.rows],
+        [curve for cell in cells for curve in cell.curves],
+        [one for cell in cells for one in cell.queries],
     )
