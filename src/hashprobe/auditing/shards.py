@@ -23,6 +23,8 @@ from hashprobe.targets import Codes
 SHARD, SHARD_OF_A_SERVICE = 1024, 64
 """Pictures of one file. A kill loses the one that is being made, and answers of a service are dear."""
 PIXEL_BYTES = 8
+CHECKED = 4
+"""Pictures of a shard that are encoded anew to see whether the model still gives its codes."""
 AT_ONCE = 64
 PIXELS_AT_ONCE = 8_000_000
 """Of pictures of one size that the model is asked about together."""
@@ -137,6 +139,25 @@ def fingerprint_of(picture: Picture) -> str:
 def shard_size(model: HashModel) -> int:
     """Return how many pictures a file of the codes of a model holds."""
     return SHARD if service_of(model) is None else SHARD_OF_A_SERVICE
+
+
+def still_gives(model: HashModel, pictures: Pictures, shard: Shard) -> bool:
+    """Say whether a model still gives the first codes of a shard, after a change that its fingerprint does not show.
+
+    Args:
+        model: The hash model.
+        pictures: Of the shard; more may follow.
+        shard: The shard.
+
+    Raises:
+        HashprobeError: the model fails.
+    """
+    for row in shard.usable[:CHECKED]:
+        with answering(pictures.names[row]):
+            code = model.codes(pictures.picture(row)[None])[0]
+        if code.tobytes().hex() != shard.codes[row]:
+            return False
+    return True
 
 
 def make_shard(

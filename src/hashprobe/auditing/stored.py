@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256
-from hashprobe.auditing.shards import Shard, answering, fingerprint_of, make_shard, shard_size
+from hashprobe.auditing.shards import Shard, fingerprint_of, make_shard, shard_size, still_gives
 from hashprobe.data.images.decoding import UnusableImage, decode_image
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
@@ -23,7 +23,6 @@ from hashprobe.identity import fingerprint
 from hashprobe.progress import progress_bar
 from hashprobe.targets import Codes
 
-CHECKED = 4
 SHARDS = "shards"
 """The folder of shards, within that of encoded photographs."""
 
@@ -64,17 +63,19 @@ def encode(
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
     folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
-    size, width, changed = shard_size(pipeline.model), -(-pipeline.model.bits // 8), False
+    size, width = shard_size(pipeline.model), -(-pipeline.model.bits // 8)
+    parts = [
+        (shard_path(folder, number), Photos(photos.folder, photos.names[start : start + size]))
+        for number, start in enumerate(range(0, len(photos.names), size))
+    ]
+    _forget_changed(parts, pipeline, width)
     shards = list[Shard]()
     with progress_bar("codes", len(photos.names), show=progress) as advance:
-        for number, start in enumerate(range(0, len(photos.names), size)):
-            part, path = Photos(photos.folder, photos.names[start : start + size]), shard_path(folder, number)
-            shard = None if changed else _kept(path, len(part.names), width)
-            if number == 0 and shard is not None and shard.usable:
-                changed = not _still(part, pipeline, shard)
-            if shard is None or changed:
+        for path, part in parts:
+            shard = _kept(path, part, width)
+            if shard is None:
                 path.unlink(missing_ok=True)
-            if shard is None or changed or shard.missing:
+            if shard is None or shard.missing:
                 shard = make_shard(path, PhotoPictures(part, pipeline.size), pipeline.model, advance)
             else:
                 advance(len(part.names))
@@ -109,7 +110,7 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
     for number, start in enumerate(range(0, len(photos.names), size)):
         count = len(photos.names[start : start + size])
         shards.append(Shard.read(shard_path(place / SHARDS, number), count, width))
-    if not _still(photos, pipeline, shards[0]):
+    if not still_gives(model, PhotoPictures(photos, pipeline.size), shards[0]):
         raise HashprobeError(
             f"the model no longer gives the codes that {place} holds; encode the photographs again into another folder."
         )
@@ -179,16 +180,24 @@ def _once(
     return Stored(taken, codes[first], tuple(left_out), len(rows) - len(first))
 
 
-def _kept(path: Path, count: int, width: int) -> Shard | None:
+def _kept(path: Path, photos: Photos, width: int) -> Shard | None:
     """Return a shard of the cache, or ``None`` where there is none; one that is damaged is made anew."""
     try:
-        return Shard.read(path, count, width)
+        return Shard.read(path, len(photos.names), width)
     except HashprobeError:
         return None
 
 
-def _still(photos: Photos, pipeline: Pipeline, shard: Shard) -> bool:
-    """Say whether the model still gives the first codes of the first shard."""
-    rows = shard.usable[:CHECKED]
-    with answering(photos.names[rows[0]] if rows else "a photograph"):
-        return all(pipeline.code(photos.read(row)).tobytes().hex() == shard.codes[row] for row in rows)
+def _forget_changed(parts: Sequence[tuple[Path, Photos]], pipeline: Pipeline, width: int) -> None:
+    """Remove all shards where the model gives other codes than the first one that holds some.
+
+    Before any is made: what is stopped then leaves no codes of two models, of which only the first would be noticed.
+    """
+    for path, photos in parts:
+        shard = _kept(path, photos, width)
+        if shard is None or not shard.usable:
+            continue
+        if not still_gives(pipeline.model, PhotoPictures(photos, pipeline.size), shard):
+            for other, _ in parts:
+                other.unlink(missing_ok=True)
+        return

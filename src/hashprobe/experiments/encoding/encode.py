@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from hashprobe.auditing.stored import CHECKED
+from hashprobe.auditing.shards import still_gives
 from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
 from hashprobe.errors import HashprobeError
@@ -105,7 +105,7 @@ def encode(
                 for number, (count, source) in enumerate(sources)
             ]
             left = [task for task in tasks if not task.finished()]
-            _check_first(tasks[0], attacked)
+            _check_first(tasks, attacked)
             made, total = sum(task.count for task in left), sum(task.count for task in tasks)
             _make(left, opened, total, progress, say)
             left_out = _join(folder, tasks, attacked, renew=bool(left))
@@ -140,16 +140,19 @@ def _make(
             ) from None
 
 
-def _check_first(task: ShardTask, model: HashModel) -> None:
-    """Say that a model no longer gives the codes that were made before: two models in one store would be of no use."""
-    if not task.path.exists():
-        return
-    shard, pictures = task.read(), task.source.opened()
-    for row in shard.usable[:CHECKED]:
-        if model.codes(pictures.picture(row)[None])[0].tobytes().hex() != shard.codes[row]:
+def _check_first(tasks: Sequence[ShardTask], model: HashModel) -> None:
+    """Say that a model no longer gives the codes that were made before: two models in one store would be of no use.
+
+    Of several processes none need be done with the first shard, so the first one that holds codes is looked at.
+    """
+    for task in tasks:
+        if not task.path.exists() or not (shard := task.read()).usable:
+            continue
+        if not still_gives(model, task.source.opened(), shard):
             raise HashprobeError(
                 f"the model no longer gives the codes that {task.folder} holds; encode everything into another folder."
             )
+        return
 
 
 def _join(
