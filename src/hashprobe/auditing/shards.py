@@ -117,11 +117,16 @@ class Shard(BaseModel):
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
-    """Make a sentence of whatever a model raises that is somebody else's."""
+    """Make a sentence of whatever a model raises that is somebody else's, and of a picture that can no longer be used."""
     try:
         yield
     except HashprobeError:
         raise
+    except UnusableImage as error:
+        raise HashprobeError(
+            f"{what} {error}; it cannot be asked about (was the file changed or removed meanwhile?). What was measured before is "
+            "kept."
+        ) from None
     except FAILURES as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
         raise HashprobeError(
@@ -150,7 +155,7 @@ def still_gives(model: HashModel, pictures: Pictures, shard: Shard) -> bool:
         shard: The shard.
 
     Raises:
-        HashprobeError: the model fails.
+        HashprobeError: the model fails, or a picture can no longer be used.
     """
     for row in shard.usable[:CHECKED]:
         with answering(pictures.names[row]):

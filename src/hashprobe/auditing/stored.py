@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256
 from hashprobe.auditing.shards import Shard, fingerprint_of, make_shard, shard_size, still_gives
+from hashprobe.bounds import BOUNDS, Bounds
 from hashprobe.data.images.decoding import UnusableImage, decode_image
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
@@ -50,7 +51,7 @@ def encode(
     """Return the codes of photographs; those that are kept from an earlier call are not made again.
 
     The first few are made anew each time: where one differs, as after a change of a module or a service that its fingerprint does
-    not show, all are.
+    not show, all are. With other bounds of pictures (``--bound``) other ones can be used, and all are made as well.
 
     Args:
         photos: The photographs.
@@ -62,7 +63,8 @@ def encode(
     Raises:
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
-    folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
+    name = fingerprint(key, made_by(), *_other_bounds())
+    folder = cache_folder(cache_dir) / f"photo-codes-{name[:16]}"
     size, width = shard_size(pipeline.model), -(-pipeline.model.bits // 8)
     parts = [
         (shard_path(folder, number), Photos(photos.folder, photos.names[start : start + size]))
@@ -178,6 +180,12 @@ def _once(
         )
     taken = np.array(rows, dtype=np.intp)[first]
     return Stored(taken, codes[first], tuple(left_out), len(rows) - len(first))
+
+
+def _other_bounds() -> tuple[int, ...]:
+    """Return the bounds of which photographs can be used; nothing where they are the default ones."""
+    bounds = BOUNDS.image_pixels, BOUNDS.image_bytes
+    return () if bounds == (Bounds.image_pixels, Bounds.image_bytes) else bounds
 
 
 def _kept(path: Path, photos: Photos, width: int) -> Shard | None:
