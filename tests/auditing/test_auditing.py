@@ -284,6 +284,17 @@ def test_a_photograph_that_is_gone_meanwhile_is_one_sentence(tmp_path: Path) -> 
         still_gives(model, PhotoPictures(photos, SIZE), shard)
 
 
+def test_an_audit_in_the_home_is_found_again(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = AuditSettings(attacks=("Noise",), budgets=("8/255",), queries=2, image_size=SIZE)
+    given = {"out": "~/out", "settings": settings, "cache_dir": tmp_path / "cache"}
+    found = audit(linear_model(BITS), made[0], **given)  # type: ignore[arg-type]
+    monkeypatch.setattr("hashprobe.auditing.measuring._attacked", None)
+    assert audit(linear_model(BITS), made[0], **given) == found  # type: ignore[arg-type]
+
+
 class _Fails(nn.Module):
     """A network that does not answer as it should."""
 

@@ -22,7 +22,7 @@ from hashprobe.auditing.settings import AuditSettings
 from hashprobe.auditing.work import Audit
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of, write_json, write_json_lines
+from hashprobe.files import sha256_of, user_path, write_json, write_json_lines
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel, RankedService
 from hashprobe.identity import fingerprint
@@ -87,7 +87,7 @@ def audit(
         "device": str(model.device),
         **({"plugins": plugins} if plugins else {}),
     }
-    folder = Path(out)
+    folder = user_path(out)
     with recording(folder, fingerprint("audit", own, settings.seed, settings.queries), facts, "audit"):
         search = asked.opened(key, known, cache_dir, progress)
         left_out = search.stored.left_out
