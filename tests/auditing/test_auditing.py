@@ -281,7 +281,7 @@ def test_a_photograph_that_is_gone_meanwhile_is_one_sentence(tmp_path: Path) -> 
             say=lambda line: gone.unlink(missing_ok=True),  # what it is told comes after the codes
         )
     with pytest.raises(HashprobeError, match=sentence):
-        still_gives(model, PhotoPictures(photos, SIZE), shard)
+        still_gives(model, [(PhotoPictures(photos, SIZE), shard)])
 
 
 def test_an_audit_in_the_home_is_found_again(

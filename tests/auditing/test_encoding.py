@@ -18,6 +18,7 @@ from hashprobe import hashing
 from hashprobe.auditing import AuditSettings, audit, shards, stored
 from hashprobe.auditing.photos import find_photos
 from hashprobe.auditing.shards import Shard
+from hashprobe.bounds import BOUNDS
 from hashprobe.data import load, read_image
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import encoded_codes
@@ -183,6 +184,9 @@ def test_an_audit_takes_what_was_encoded(
     plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = photographs(tmp_path / "images", 8)
+    for number in range(3):  # a shard
+        (images / f"broken-{number}.png").write_bytes(b"")
+    codes = HashModel.codes
     (images / "broken.png").write_bytes(b"")
     (images / "copy.png").write_bytes((images / "odd" / "03.png").read_bytes())
     settings = AuditSettings(attacks=("Noise",), budgets=("8/255",), queries=3, image_size=SIZE)
@@ -194,11 +198,21 @@ def test_an_audit_takes_what_was_encoded(
     given = {"out": tmp_path / "b", "codes": tmp_path / "codes"}
     found = audit(open_model("mine"), images, settings=settings, **given)  # type: ignore[arg-type]
     assert found == without
-    assert (found.stored, found.copies, found.unusable) == (8, 1, 1)
+    assert (found.stored, found.copies, found.unusable) == (8, 1, 4)
     with pytest.raises(
         HashprobeError, match="holds no codes that are finished; write them with hashprobe encode"
     ):
         audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "nowhere", settings=settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(BOUNDS, "image_pixels", 10**9)  # with which others can be used
+        with pytest.raises(HashprobeError, match=r"was encoded from other photographs than .* or --bound"):
+            audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "codes", settings=settings)
+        with pytest.raises(HashprobeError, match="holds another experiment"):
+            encode("mine", images, out=tmp_path / "codes", image_size=SIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr(HashModel, "codes", lambda self, images: ~codes(self, images))
+        with pytest.raises(HashprobeError, match="no longer gives the codes"):
+            audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "codes", settings=settings)
     for name, size in (("d", 40), ("e", SIZE)):
         if size == SIZE:
             photograph(90).save(images / "another.png")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -146,18 +146,21 @@ def shard_size(model: HashModel) -> int:
     return SHARD if service_of(model) is None else SHARD_OF_A_SERVICE
 
 
-def still_gives(model: HashModel, pictures: Pictures, shard: Shard) -> bool:
-    """Say whether a model still gives the first codes of a shard, after a change that its fingerprint does not show.
+def still_gives(model: HashModel, shards: Iterable[tuple[Pictures, Shard]]) -> bool:
+    """Say whether a model still gives the codes that were made before, after a change that its fingerprint does not show.
+
+    Asked are the first few codes of the first shard that holds any: it need not be the first one.
 
     Args:
         model: The hash model.
-        pictures: Of the shard; more may follow.
-        shard: The shard.
+        shards: With the pictures of each.
 
     Raises:
         HashprobeError: the model fails, or a picture can no longer be used.
     """
+    pictures, shard = next((pair for pair in shards if pair[1].usable), (None, Shard.empty(0)))
     for row in shard.usable[:CHECKED]:
+        assert pictures is not None
         with answering(pictures.names[row]):
             code = model.codes(pictures.picture(row)[None])[0]
         if code.tobytes().hex() != shard.codes[row]:

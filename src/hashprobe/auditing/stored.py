@@ -65,11 +65,7 @@ def encode(
     """
     name = fingerprint(key, made_by(), *_other_bounds())
     folder = cache_folder(cache_dir) / f"photo-codes-{name[:16]}"
-    size, width = shard_size(pipeline.model), -(-pipeline.model.bits // 8)
-    parts = [
-        (shard_path(folder, number), Photos(photos.folder, photos.names[start : start + size]))
-        for number, start in enumerate(range(0, len(photos.names), size))
-    ]
+    parts, width = _parts(folder, photos, pipeline.model), -(-pipeline.model.bits // 8)
     _forget_changed(parts, pipeline, width)
     shards = list[Shard]()
     with progress_bar("codes", len(photos.names), show=progress) as advance:
@@ -96,7 +92,7 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
     Raises:
         HashprobeError: the folder holds none, not all, damaged ones, or those of other photographs or another model.
     """
-    place, size = user_path(folder), shard_size(pipeline.model)
+    place = user_path(folder)
     if not (place / CODE_STORE).is_file():
         raise HashprobeError(
             f"{place} holds no codes that are finished; write them with hashprobe encode, which goes on where it was stopped."
@@ -106,17 +102,27 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
     if not isinstance(said, dict) or said.get("identity") != encoded_identity(model, pipeline.size, listing):
         raise HashprobeError(
             f"{place} was encoded from other photographs than {photos.folder} holds now, by another model, version or plugin, or "
-            "at another --image-size; encode them again into another folder."
+            "at another --image-size or --bound; encode them again into another folder."
         )
-    shards, width = list[Shard](), -(-model.bits // 8)
-    for number, start in enumerate(range(0, len(photos.names), size)):
-        count = len(photos.names[start : start + size])
-        shards.append(Shard.read(shard_path(place / SHARDS, number), count, width))
-    if not still_gives(model, PhotoPictures(photos, pipeline.size), shards[0]):
+    parts, width = _parts(place / SHARDS, photos, model), -(-model.bits // 8)
+    shards = [Shard.read(path, len(part.names), width) for path, part in parts]
+    made = (
+        (PhotoPictures(part, pipeline.size), shard) for (_, part), shard in zip(parts, shards, strict=True)
+    )
+    if not still_gives(model, made):
         raise HashprobeError(
             f"the model no longer gives the codes that {place} holds; encode the photographs again into another folder."
         )
     return _together(photos, shards, width)
+
+
+def _parts(folder: Path, photos: Photos, model: HashModel) -> list[tuple[Path, Photos]]:
+    """Return the file of each shard with its photographs."""
+    size = shard_size(model)
+    return [
+        (shard_path(folder, number), Photos(photos.folder, photos.names[start : start + size]))
+        for number, start in enumerate(range(0, len(photos.names), size))
+    ]
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -125,8 +131,8 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def encoded_identity(model: HashModel, size: int | None, listing: str) -> str:
-    """Return what photographs that were encoded are known by: model, preprocessing, names and times of the files, versions."""
-    return fingerprint("encoded 1", model.sha256(), size, listing, made_by())
+    """Return what encoded photographs are known by: model, preprocessing, names and times of the files, versions, bounds."""
+    return fingerprint("encoded 1", model.sha256(), size, listing, made_by(), *_other_bounds())
 
 
 def usable(photos: Photos, *, progress: bool = False) -> Stored:
@@ -197,15 +203,15 @@ def _kept(path: Path, photos: Photos, width: int) -> Shard | None:
 
 
 def _forget_changed(parts: Sequence[tuple[Path, Photos]], pipeline: Pipeline, width: int) -> None:
-    """Remove all shards where the model gives other codes than the first one that holds some.
+    """Remove all shards where the model no longer gives their codes.
 
     Before any is made: what is stopped then leaves no codes of two models, of which only the first would be noticed.
     """
-    for path, photos in parts:
-        shard = _kept(path, photos, width)
-        if shard is None or not shard.usable:
-            continue
-        if not still_gives(pipeline.model, PhotoPictures(photos, pipeline.size), shard):
-            for other, _ in parts:
-                other.unlink(missing_ok=True)
-        return
+    made = (
+        (PhotoPictures(part, pipeline.size), shard)
+        for path, part in parts
+        if (shard := _kept(path, part, width)) is not None
+    )
+    if not still_gives(pipeline.model, made):
+        for path, _ in parts:
+            path.unlink(missing_ok=True)

@@ -105,7 +105,7 @@ def encode(
                 for number, (count, source) in enumerate(sources)
             ]
             left = [task for task in tasks if not task.finished()]
-            _check_first(tasks, attacked)
+            _check_same(tasks, attacked)
             made, total = sum(task.count for task in left), sum(task.count for task in tasks)
             _make(left, opened, total, progress, say)
             left_out = _join(folder, tasks, attacked, renew=bool(left))
@@ -140,19 +140,13 @@ def _make(
             ) from None
 
 
-def _check_first(tasks: Sequence[ShardTask], model: HashModel) -> None:
-    """Say that a model no longer gives the codes that were made before: two models in one store would be of no use.
-
-    Of several processes none need be done with the first shard, so the first one that holds codes is looked at.
-    """
-    for task in tasks:
-        if not task.path.exists() or not (shard := task.read()).usable:
-            continue
-        if not still_gives(model, task.source.opened(), shard):
-            raise HashprobeError(
-                f"the model no longer gives the codes that {task.folder} holds; encode everything into another folder."
-            )
-        return
+def _check_same(tasks: Sequence[ShardTask], model: HashModel) -> None:
+    """Say that a model no longer gives the codes that were made before: two models in one store would be of no use."""
+    made = ((task.source.opened(), task.read()) for task in tasks if task.path.exists())
+    if not still_gives(model, made):
+        raise HashprobeError(
+            f"the model no longer gives the codes that {tasks[0].folder} holds; encode everything into another folder."
+        )
 
 
 def _join(
