@@ -11,13 +11,17 @@ import torch
 from PIL import Image
 from torch import nn
 
+from hashprobe.attacks import Attack
 from hashprobe.data import audit_folder, build_data_set, load, load_folder, read_image
 from hashprobe.errors import HashprobeError
+from hashprobe.experiments import RECIPES, Run, evaluate
 from hashprobe.files import read_json, read_json_lines, replacing, write_json, write_json_lines, write_text
 from hashprobe.folders import EXPERIMENT_FILE, FORMAT, claimed, describe, recording
 from hashprobe.report import RunRecord, text_report, write_report
 from hashprobe.retrieval import open_code_store, write_code_store
+from hashprobe.trained import TRAINED
 from hashprobe.weights import fitting, load_weights, read_weights, save_weights
+from helpers import linear_model, tiny_data, train_tiny
 
 AsPath = Callable[[Path], "str | Path"]
 
@@ -95,3 +99,23 @@ def test_reports(tmp_path: Path, given: AsPath) -> None:
     for write in (RunRecord.read, write_report, text_report):
         with pytest.raises(HashprobeError, match="nowhere"):
             write(given(tmp_path / "nowhere"))
+
+
+def test_a_folder_in_the_home_is_found_again(
+    tmp_path: Path, given: AsPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    home, wanted = given(Path("~/run")), {"attacks": ["Noise"], "protocols": ["paper"], "gallery": 0}
+    rows = evaluate(linear_model(), tiny_data(), out=home, report=False, **wanted)  # type: ignore[arg-type]
+    trained = train_tiny("prototype", Path("~/prototype"))
+
+    def refuse(*arguments: object, **keywords: object) -> None:
+        raise AssertionError("this was done before")
+
+    monkeypatch.setattr(Attack, "run", refuse)
+    monkeypatch.setattr(TRAINED["prototype"], "train", refuse)
+    assert evaluate(linear_model(), tiny_data(), out=home, report=False, **wanted) == rows  # type: ignore[arg-type]
+    assert write_report(home, figures=False) == tmp_path / "run" / "report.html"
+    assert train_tiny("prototype", Path("~/prototype")).sha256() == trained.sha256()
+    run = Run(RECIPES["quickstart"], home, device="cpu")
+    assert run.directory == run.grid.folder == tmp_path / "run"

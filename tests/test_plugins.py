@@ -8,11 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from hashprobe.errors import HashprobeError
+from hashprobe.evaluation.kept_codes import made_by
 from hashprobe.experiments.engine import open_engine, run_tasks
+from hashprobe.experiments.tasks import how_made
 from hashprobe.files import sha256_of
-from hashprobe.plugins import load_installed_plugins, load_plugins, loaded_plugins, plugin_sha256
+from hashprobe.plugins import (
+    executed_plugins,
+    load_installed_plugins,
+    load_plugins,
+    loaded_plugins,
+    plugin_sha256,
+)
 
 TASK = '''
 """A task that a plugin defines."""
@@ -91,6 +100,20 @@ def test_the_fingerprint_is_that_of_the_file_when_it_was_executed(tmp_path: Path
     assert plugin_sha256(name) == first
     assert plugin_sha256("hashprobe.attacks.fgsm") is None
     assert plugin_sha256("no.such.module") is None
+
+
+def test_results_say_each_file_as_it_was_executed(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "mine.py" for folder in ("b", "a")]
+    for number, file in enumerate(files):
+        file.parent.mkdir()
+        written(file, f"x = {number}")
+    load_plugins(files)
+    executed = sorted(sha256_of(f"x = {number}") for number in range(2))
+    written(files[0], "x = 3")
+    files[1].unlink()
+    said = {"mine.py": executed[0], "mine.py (2)": executed[1]}
+    assert executed_plugins() == how_made(0, torch.device("cpu"))["plugins"] == said
+    assert said.items() <= made_by().items()
 
 
 @pytest.mark.parametrize(

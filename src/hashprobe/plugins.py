@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -68,6 +69,18 @@ def load_installed_plugins() -> list[str]:
 def loaded_plugins() -> tuple[Path, ...]:
     """Return the files that were executed, for a process that is to have the same ones."""
     return tuple(plugin.path for plugin in _files.values())
+
+
+def executed_plugins() -> dict[str, str]:
+    """Return the SHA-256 of each file that was executed, as it was then, by its name without folders.
+
+    Of several of one name, in the order of their fingerprints, the second is called ``NAME (2)``: results do not hang on folders.
+    """
+    found, alike = dict[str, str](), Counter[str]()
+    for name, sha256 in sorted((plugin.path.name, plugin.sha256) for plugin in _files.values()):
+        alike[name] += 1
+        found[name if alike[name] == 1 else f"{name} ({alike[name]})"] = sha256
+    return found
 
 
 def plugin_sha256(module: str) -> str | None:

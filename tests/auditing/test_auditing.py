@@ -16,7 +16,9 @@ from torch import nn
 from hashprobe.attacks import Attack
 from hashprobe.auditing import EDITS, AuditSettings, Findings, audit, audit_lines, write_audit_report
 from hashprobe.auditing.measuring import KEPT_PICTURES
-from hashprobe.auditing.photos import find_photos, read_labels
+from hashprobe.auditing.photos import PhotoPictures, find_photos, read_labels
+from hashprobe.auditing.shards import make_shard, still_gives
+from hashprobe.bounds import BOUNDS
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json, read_json_lines
 from hashprobe.hashing import HashModel
@@ -247,6 +249,50 @@ def test_what_cannot_be_used_is_left_out_and_said(tmp_path: Path) -> None:
         cache_dir=tmp_path / "cache",
     )
     assert again == found, "what was left out is kept with the codes"
+
+
+def test_what_can_be_used_follows_the_bound_and_not_the_codes_that_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = photographs(tmp_path / "images", 4)
+    photograph(50, (90, 80)).save(images / "large.png")
+    settings = AuditSettings(attacks=("Noise",), budgets=("8/255",), image_size=SIZE)
+    left_out = []
+    for number, most in enumerate((7199, 9000, 7199)):
+        monkeypatch.setattr(BOUNDS, "image_pixels", most)
+        out = tmp_path / str(number)
+        found = audit(linear_model(BITS), images, out=out, settings=settings, cache_dir=tmp_path / "cache")
+        left_out.append([own.name for own in found.left_out])
+    assert left_out == [["large.png"], [], ["large.png"]]
+
+
+def test_a_photograph_that_is_gone_meanwhile_is_one_sentence(tmp_path: Path) -> None:
+    images, model = photographs(tmp_path / "images", 4), linear_model(BITS)
+    photos, gone = find_photos(images), images / "even" / "00.png"
+    shard = make_shard(tmp_path / "shard.json", PhotoPictures(photos, SIZE), model)
+    sentence = r"^even/00\.png cannot be read \(No such file or directory\); .* is kept\.$"
+    with pytest.raises(HashprobeError, match=sentence):
+        audit(
+            model,
+            images,
+            out=tmp_path / "out",
+            settings=AuditSettings(attacks=("Noise",), image_size=SIZE),
+            cache_dir=tmp_path / "cache",
+            say=lambda line: gone.unlink(missing_ok=True),  # what it is told comes after the codes
+        )
+    with pytest.raises(HashprobeError, match=sentence):
+        still_gives(model, [(PhotoPictures(photos, SIZE), shard)])
+
+
+def test_an_audit_in_the_home_is_found_again(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = AuditSettings(attacks=("Noise",), budgets=("8/255",), queries=2, image_size=SIZE)
+    given = {"out": "~/out", "settings": settings, "cache_dir": tmp_path / "cache"}
+    found = audit(linear_model(BITS), made[0], **given)  # type: ignore[arg-type]
+    monkeypatch.setattr("hashprobe.auditing.measuring._attacked", None)
+    assert audit(linear_model(BITS), made[0], **given) == found  # type: ignore[arg-type]
 
 
 class _Fails(nn.Module):

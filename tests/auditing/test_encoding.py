@@ -15,19 +15,21 @@ import pytest
 from photographs import photograph, photographs
 
 from hashprobe import hashing
-from hashprobe.auditing import AuditSettings, audit, shards
+from hashprobe.auditing import AuditSettings, audit, shards, stored
 from hashprobe.auditing.photos import find_photos
 from hashprobe.auditing.shards import Shard
+from hashprobe.bounds import BOUNDS
 from hashprobe.data import load, read_image
 from hashprobe.errors import HashprobeError
 from hashprobe.evaluation import encoded_codes
+from hashprobe.evaluation.own_size import Pipeline
 from hashprobe.experiments import encode, evaluate
 from hashprobe.experiments.engine.engines import _end_with_parent
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import HashModel, open_model, service_of, share_service
 from hashprobe.plugins import load_plugins
 from hashprobe.retrieval import open_code_store
-from helpers import SIZE
+from helpers import SIZE, Interrupted, linear_model
 from loopback import hexed, serving
 
 PLUGIN = '''
@@ -182,6 +184,9 @@ def test_an_audit_takes_what_was_encoded(
     plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = photographs(tmp_path / "images", 8)
+    for number in range(3):  # a shard
+        (images / f"broken-{number}.png").write_bytes(b"")
+    codes = HashModel.codes
     (images / "broken.png").write_bytes(b"")
     (images / "copy.png").write_bytes((images / "odd" / "03.png").read_bytes())
     settings = AuditSettings(attacks=("Noise",), budgets=("8/255",), queries=3, image_size=SIZE)
@@ -193,11 +198,21 @@ def test_an_audit_takes_what_was_encoded(
     given = {"out": tmp_path / "b", "codes": tmp_path / "codes"}
     found = audit(open_model("mine"), images, settings=settings, **given)  # type: ignore[arg-type]
     assert found == without
-    assert (found.stored, found.copies, found.unusable) == (8, 1, 1)
+    assert (found.stored, found.copies, found.unusable) == (8, 1, 4)
     with pytest.raises(
         HashprobeError, match="holds no codes that are finished; write them with hashprobe encode"
     ):
         audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "nowhere", settings=settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(BOUNDS, "image_pixels", 10**9)  # with which others can be used
+        with pytest.raises(HashprobeError, match=r"was encoded from other photographs than .* or --bound"):
+            audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "codes", settings=settings)
+        with pytest.raises(HashprobeError, match="holds another experiment"):
+            encode("mine", images, out=tmp_path / "codes", image_size=SIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr(HashModel, "codes", lambda self, images: ~codes(self, images))
+        with pytest.raises(HashprobeError, match="no longer gives the codes"):
+            audit(open_model("mine"), images, out=tmp_path / "c", codes=tmp_path / "codes", settings=settings)
     for name, size in (("d", 40), ("e", SIZE)):
         if size == SIZE:
             photograph(90).save(images / "another.png")
@@ -264,6 +279,44 @@ def test_the_questions_of_a_service_are_a_budget_and_no_answer_is_lost(tmp_path:
         encode(server.address, images, out=tmp_path / "some")
     assert made(tmp_path / "some") == made(tmp_path / "whole")
     assert len(whole.store) == 11
+
+
+@pytest.mark.usefixtures("small")
+def test_an_encoding_anew_that_is_stopped_leaves_codes_of_one_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, model = find_photos(photographs(tmp_path / "images", 9)), linear_model(16)
+
+    def codes() -> np.ndarray:
+        return stored.encode(photos, Pipeline(model, SIZE), key="mine", cache_dir=tmp_path / "cache").codes
+
+    def stop_at_the_second(path: Path, *arguments: object) -> Shard:
+        if path.stem == "00001":
+            raise Interrupted
+        return shards.make_shard(path, *arguments)  # type: ignore[arg-type]
+
+    before, logits = codes(), model.logits
+    monkeypatch.setattr(model, "logits", lambda images: -logits(images))
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "make_shard", stop_at_the_second)
+        with pytest.raises(Interrupted):
+            codes()
+    np.testing.assert_array_equal(codes(), ~before)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_service_that_changed_is_noticed_by_the_first_shard_that_is_there(tmp_path: Path) -> None:
+    images, out, changed = photographs(tmp_path / "images", 9), tmp_path / "codes", False
+
+    def reply(picture: np.ndarray) -> tuple[int, bytes]:
+        return 200, hexed(255 - picture if changed else picture)
+
+    with serving(reply) as server:
+        encode(server.address, images, out=out)
+        (out / "shards" / "00000.json").unlink()
+        changed = True
+        with pytest.raises(HashprobeError, match=r"no longer gives the codes that .* holds"):
+            encode(server.address, images, out=out)
 
 
 def test_processes_share_what_a_service_may_be_asked() -> None:

@@ -135,6 +135,19 @@ def test_an_option_means_the_same_in_every_verb(verb: str) -> None:
         assert "device" in defaults
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["quickstart", "reproduce table1", "evaluate --model x", "train-hash", "audit --model x --images y"],
+)
+def test_a_folder_of_results_may_lie_in_the_home(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    verb, *arguments = typed.split()
+    with verbs()[verb].make_context(verb, [*arguments, "--out=~/here"]) as context:
+        assert context.params["out"] == tmp_path / "here"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_list_says_of_each_what_it_is(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     module, _, name = KINDS[kind].partition(":")

@@ -12,7 +12,7 @@ import torch
 from hashprobe.attacks import DHTA, FGSM, HAG, Noise
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.evaluation import CellSpec, Evaluator, facts, measure
-from hashprobe.retrieval import pack, unpack
+from hashprobe.retrieval import bits_apart, pack, unpack
 from hashprobe.targets import Goal
 from hashprobe.trained import load_trained
 from helpers import linear_model, random_codes, tiny_data, train_tiny
@@ -23,7 +23,7 @@ BITS = 12
 def test_bits_apart_is_the_number_of_signs_that_differ() -> None:
     one, other = random_codes(7, BITS), random_codes(7, BITS, seed=1)
     differ = (unpack(one, BITS) != unpack(other, BITS)).sum(axis=1)
-    assert facts.bits_apart(one, other).tolist() == differ.tolist()
+    assert bits_apart(one, other).tolist() == differ.tolist()
 
 
 @pytest.mark.parametrize("objective", ["targeted", "untargeted"])

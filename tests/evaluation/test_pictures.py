@@ -44,6 +44,27 @@ def test_each_is_measured_as_a_file_holds_it(label: np.ndarray | None) -> None:
     assert np.array_equal(alone[0].adversarial, made[0].adversarial)
 
 
+def test_the_strongest_is_chosen_by_average_precision_over_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluator, judged = Evaluator(linear_model(BITS), tiny_data(), seed=0), list[float]()
+    judge = evaluator.searched["judge"]
+
+    def worst(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Prefer what ranks worst, which no distance of codes does."""
+        assert labels.tolist() == [LABEL.tolist()]
+        judged.append(float(judge(codes, labels)[0]))
+        return -np.array(judged[-1:])
+
+    monkeypatch.setattr(evaluator, "_average_precision", worst)
+    spec = CellSpec(attack="strongest", settings={"epsilon": 0.2, "steps": 3, "restarts": 1})
+    (made,) = attack_pictures(evaluator, tiny_data(seed=5).query.images[:1], spec, LABEL)
+    assert len(judged) == 6, "one question a member"
+    assert len(set(judged)) > 1
+    code = evaluator.model.codes(made.adversarial[None])
+    assert judge(code, LABEL[None])[0] == pytest.approx(min(judged), abs=0.02)
+
+
 def test_a_target_is_named_by_its_classes() -> None:
     assert target_label(["b", "c"], ("a", "b", "c")).tolist() == [0, 1, 1]
     with pytest.raises(HashprobeError, match="name at least one target label"):

@@ -22,11 +22,11 @@ from hashprobe.auditing.settings import AuditSettings
 from hashprobe.auditing.work import Audit
 from hashprobe.devices import versions
 from hashprobe.errors import HashprobeError
-from hashprobe.files import sha256_of, write_json, write_json_lines
+from hashprobe.files import sha256_of, user_path, write_json, write_json_lines
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel, RankedService
 from hashprobe.identity import fingerprint
-from hashprobe.plugins import loaded_plugins
+from hashprobe.plugins import executed_plugins
 from hashprobe.processes import processes
 from hashprobe.typed_values import checked
 
@@ -73,7 +73,7 @@ def audit(
     photos = find_photos(images)
     known = read_labels(photos, labels)
     asked = _asked_of(model, photos, settings, codes)
-    plugins = {path.name: sha256_of(path.read_bytes()) for path in loaded_plugins() if path.is_file()}
+    plugins = executed_plugins()
     key = asked.key(*plugins.values())
     own = fingerprint(key, None if known is None else [known.class_names, sha256_of(known.labels.tobytes())])
     facts: dict[str, Any] = {
@@ -87,7 +87,7 @@ def audit(
         "device": str(model.device),
         **({"plugins": plugins} if plugins else {}),
     }
-    folder = Path(out)
+    folder = user_path(out)
     with recording(folder, fingerprint("audit", own, settings.seed, settings.queries), facts, "audit"):
         search = asked.opened(key, known, cache_dir, progress)
         left_out = search.stored.left_out

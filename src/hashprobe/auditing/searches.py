@@ -114,11 +114,11 @@ class CodeSearch(AuditedSearch):
         with answering(what):
             codes = np.stack([self.pipeline.code(data) for data in files])
         first, precision = self._ranks(codes, own)
-        return Answers(distances(codes, self.stored.codes[counting]), first, precision, codes)
+        return Answers(retrieval.bits_apart(codes, self.stored.codes[counting]), first, precision, codes)
 
     def before(self, pictures: npt.NDArray[np.uint8], own: Rows, counting: Rows) -> npt.NDArray[np.int64]:
         """See :meth:`AuditedSearch.before`; the stored codes say it."""
-        return distances(self.stored.codes[own], self.stored.codes[counting])
+        return retrieval.bits_apart(self.stored.codes[own], self.stored.codes[counting])
 
     def goal(self, aim: str, counting: Rows) -> tuple[Goal, dict[str, Any]]:
         """Return the code that is to be left, or to be reached."""
@@ -126,7 +126,7 @@ class CodeSearch(AuditedSearch):
         return Goal(objective=objective, codes=self.stored.codes[counting]), {}  # type: ignore[arg-type]
 
     def _ranks(self, codes: Codes, own: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        labels, far = self.labels, distances(codes, self.stored.codes[own])
+        labels, far = self.labels, retrieval.bits_apart(codes, self.stored.codes[own])
         counts = retrieval.count_levels(codes, self.stored.codes, labels[own], labels, bits=self.bits)
         places = np.arange(len(own))
         ties = counts.items[places, far]
@@ -196,12 +196,6 @@ class ListSearch(AuditedSearch):
     def _places(self, lists: npt.NDArray[np.int64], items: Rows) -> npt.NDArray[np.int64]:
         hits = lists == self.stored.rows[items][:, None]
         return np.where(hits.any(axis=1), hits.argmax(axis=1), self.length)
-
-
-def distances(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
-    """Return the Hamming distances of two lists of packed codes, row by row, int64 ``(n,)``."""
-    differing: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
-    return differing
 
 
 def as_picture(data: bytes) -> Picture:

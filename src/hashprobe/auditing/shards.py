@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +23,8 @@ from hashprobe.targets import Codes
 SHARD, SHARD_OF_A_SERVICE = 1024, 64
 """Pictures of one file. A kill loses the one that is being made, and answers of a service are dear."""
 PIXEL_BYTES = 8
+CHECKED = 4
+"""Pictures of a shard that are encoded anew to see whether the model still gives its codes."""
 AT_ONCE = 64
 PIXELS_AT_ONCE = 8_000_000
 """Of pictures of one size that the model is asked about together."""
@@ -115,11 +117,16 @@ class Shard(BaseModel):
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
-    """Make a sentence of whatever a model raises that is somebody else's."""
+    """Make a sentence of whatever a model raises that is somebody else's, and of a picture that can no longer be used."""
     try:
         yield
     except HashprobeError:
         raise
+    except UnusableImage as error:
+        raise HashprobeError(
+            f"{what} {error}; it cannot be asked about (was the file changed or removed meanwhile?). What was measured before is "
+            "kept."
+        ) from None
     except FAILURES as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
         raise HashprobeError(
@@ -137,6 +144,28 @@ def fingerprint_of(picture: Picture) -> str:
 def shard_size(model: HashModel) -> int:
     """Return how many pictures a file of the codes of a model holds."""
     return SHARD if service_of(model) is None else SHARD_OF_A_SERVICE
+
+
+def still_gives(model: HashModel, shards: Iterable[tuple[Pictures, Shard]]) -> bool:
+    """Say whether a model still gives the codes that were made before, after a change that its fingerprint does not show.
+
+    Asked are the first few codes of the first shard that holds any: it need not be the first one.
+
+    Args:
+        model: The hash model.
+        shards: With the pictures of each.
+
+    Raises:
+        HashprobeError: the model fails, or a picture can no longer be used.
+    """
+    pictures, shard = next((pair for pair in shards if pair[1].usable), (None, Shard.empty(0)))
+    for row in shard.usable[:CHECKED]:
+        assert pictures is not None
+        with answering(pictures.names[row]):
+            code = model.codes(pictures.picture(row)[None])[0]
+        if code.tobytes().hex() != shard.codes[row]:
+            return False
+    return True
 
 
 def make_shard(

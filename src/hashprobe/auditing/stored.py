@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe.auditing.photos import PhotoPictures, Photos, listing_sha256
-from hashprobe.auditing.shards import Shard, answering, fingerprint_of, make_shard, shard_size
+from hashprobe.auditing.shards import Shard, fingerprint_of, make_shard, shard_size, still_gives
+from hashprobe.bounds import BOUNDS, Bounds
 from hashprobe.data.images.decoding import UnusableImage, decode_image
 from hashprobe.data.images.store import cache_folder
 from hashprobe.errors import HashprobeError
@@ -23,7 +24,6 @@ from hashprobe.identity import fingerprint
 from hashprobe.progress import progress_bar
 from hashprobe.targets import Codes
 
-CHECKED = 4
 SHARDS = "shards"
 """The folder of shards, within that of encoded photographs."""
 
@@ -51,7 +51,7 @@ def encode(
     """Return the codes of photographs; those that are kept from an earlier call are not made again.
 
     The first few are made anew each time: where one differs, as after a change of a module or a service that its fingerprint does
-    not show, all are.
+    not show, all are. With other bounds of pictures (``--bound``) other ones can be used, and all are made as well.
 
     Args:
         photos: The photographs.
@@ -63,18 +63,17 @@ def encode(
     Raises:
         HashprobeError: fewer than two can be used, the model fails, or the cache cannot be written.
     """
-    folder = cache_folder(cache_dir) / f"photo-codes-{fingerprint(key, made_by())[:16]}"
-    size, width, changed = shard_size(pipeline.model), -(-pipeline.model.bits // 8), False
+    name = fingerprint(key, made_by(), *_other_bounds())
+    folder = cache_folder(cache_dir) / f"photo-codes-{name[:16]}"
+    parts, width = _parts(folder, photos, pipeline.model), -(-pipeline.model.bits // 8)
+    _forget_changed(parts, pipeline, width)
     shards = list[Shard]()
     with progress_bar("codes", len(photos.names), show=progress) as advance:
-        for number, start in enumerate(range(0, len(photos.names), size)):
-            part, path = Photos(photos.folder, photos.names[start : start + size]), shard_path(folder, number)
-            shard = None if changed else _kept(path, len(part.names), width)
-            if number == 0 and shard is not None and shard.usable:
-                changed = not _still(part, pipeline, shard)
-            if shard is None or changed:
+        for path, part in parts:
+            shard = _kept(path, part, width)
+            if shard is None:
                 path.unlink(missing_ok=True)
-            if shard is None or changed or shard.missing:
+            if shard is None or shard.missing:
                 shard = make_shard(path, PhotoPictures(part, pipeline.size), pipeline.model, advance)
             else:
                 advance(len(part.names))
@@ -93,7 +92,7 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
     Raises:
         HashprobeError: the folder holds none, not all, damaged ones, or those of other photographs or another model.
     """
-    place, size = user_path(folder), shard_size(pipeline.model)
+    place = user_path(folder)
     if not (place / CODE_STORE).is_file():
         raise HashprobeError(
             f"{place} holds no codes that are finished; write them with hashprobe encode, which goes on where it was stopped."
@@ -103,17 +102,27 @@ def open_encoded(photos: Photos, pipeline: Pipeline, folder: str | Path) -> Stor
     if not isinstance(said, dict) or said.get("identity") != encoded_identity(model, pipeline.size, listing):
         raise HashprobeError(
             f"{place} was encoded from other photographs than {photos.folder} holds now, by another model, version or plugin, or "
-            "at another --image-size; encode them again into another folder."
+            "at another --image-size or --bound; encode them again into another folder."
         )
-    shards, width = list[Shard](), -(-model.bits // 8)
-    for number, start in enumerate(range(0, len(photos.names), size)):
-        count = len(photos.names[start : start + size])
-        shards.append(Shard.read(shard_path(place / SHARDS, number), count, width))
-    if not _still(photos, pipeline, shards[0]):
+    parts, width = _parts(place / SHARDS, photos, model), -(-model.bits // 8)
+    shards = [Shard.read(path, len(part.names), width) for path, part in parts]
+    made = (
+        (PhotoPictures(part, pipeline.size), shard) for (_, part), shard in zip(parts, shards, strict=True)
+    )
+    if not still_gives(model, made):
         raise HashprobeError(
             f"the model no longer gives the codes that {place} holds; encode the photographs again into another folder."
         )
     return _together(photos, shards, width)
+
+
+def _parts(folder: Path, photos: Photos, model: HashModel) -> list[tuple[Path, Photos]]:
+    """Return the file of each shard with its photographs."""
+    size = shard_size(model)
+    return [
+        (shard_path(folder, number), Photos(photos.folder, photos.names[start : start + size]))
+        for number, start in enumerate(range(0, len(photos.names), size))
+    ]
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -122,8 +131,8 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def encoded_identity(model: HashModel, size: int | None, listing: str) -> str:
-    """Return what photographs that were encoded are known by: model, preprocessing, names and times of the files, versions."""
-    return fingerprint("encoded 1", model.sha256(), size, listing, made_by())
+    """Return what encoded photographs are known by: model, preprocessing, names and times of the files, versions, bounds."""
+    return fingerprint("encoded 1", model.sha256(), size, listing, made_by(), *_other_bounds())
 
 
 def usable(photos: Photos, *, progress: bool = False) -> Stored:
@@ -179,16 +188,30 @@ def _once(
     return Stored(taken, codes[first], tuple(left_out), len(rows) - len(first))
 
 
-def _kept(path: Path, count: int, width: int) -> Shard | None:
+def _other_bounds() -> tuple[int, ...]:
+    """Return the bounds of which photographs can be used; nothing where they are the default ones."""
+    bounds = BOUNDS.image_pixels, BOUNDS.image_bytes
+    return () if bounds == (Bounds.image_pixels, Bounds.image_bytes) else bounds
+
+
+def _kept(path: Path, photos: Photos, width: int) -> Shard | None:
     """Return a shard of the cache, or ``None`` where there is none; one that is damaged is made anew."""
     try:
-        return Shard.read(path, count, width)
+        return Shard.read(path, len(photos.names), width)
     except HashprobeError:
         return None
 
 
-def _still(photos: Photos, pipeline: Pipeline, shard: Shard) -> bool:
-    """Say whether the model still gives the first codes of the first shard."""
-    rows = shard.usable[:CHECKED]
-    with answering(photos.names[rows[0]] if rows else "a photograph"):
-        return all(pipeline.code(photos.read(row)).tobytes().hex() == shard.codes[row] for row in rows)
+def _forget_changed(parts: Sequence[tuple[Path, Photos]], pipeline: Pipeline, width: int) -> None:
+    """Remove all shards where the model no longer gives their codes.
+
+    Before any is made: what is stopped then leaves no codes of two models, of which only the first would be noticed.
+    """
+    made = (
+        (PhotoPictures(part, pipeline.size), shard)
+        for path, part in parts
+        if (shard := _kept(path, part, width)) is not None
+    )
+    if not still_gives(pipeline.model, made):
+        for path, _ in parts:
+            path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from hashprobe.auditing.kept import Cell
 from hashprobe.auditing.photos import Labels, Photos
 from hashprobe.auditing.searches import AuditedSearch, CodeSearch, as_picture
 from hashprobe.auditing.settings import AuditSettings
+from hashprobe.auditing.shards import answering
 from hashprobe.auditing.stored import Stored
 from hashprobe.evaluation import Ranking
 from hashprobe.evaluation.own_size import Picture
@@ -103,8 +104,13 @@ class Audit:
         return self.picture(int(self.queries[query]))
 
     def picture(self, own: int) -> Picture:
-        """Return a stored picture at its own size, upright."""
-        return as_picture(self.photos.read(int(self.stored.rows[own])))
+        """Return a stored picture at its own size, upright.
+
+        Raises:
+            HashprobeError: it can no longer be used.
+        """
+        with answering(self._name(own)):
+            return as_picture(self.photos.read(int(self.stored.rows[own])))
 
     def name(self, query: int) -> str:
         """Return the name of a query's file."""

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings", bound="BaseModel")
 
+
+def expanded(path: Path | None) -> Path | None:
+    """Return a path with ``~`` expanded, which a shell leaves as it is in ``--out=~/here``."""
+    from hashprobe.files import user_path
+
+    return None if path is None else user_path(path)
+
+
 Out = Annotated[
-    Path, typer.Option(help="Folder for the results: new, empty, or of the same experiment (which goes on).")
+    Path,
+    typer.Option(
+        help="Folder for the results: new, empty, or of the same experiment (which goes on).",
+        callback=expanded,
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashprobe.cli.options import DataOption, Device, Out, Seed, read_data_options
+from hashprobe.cli.options import DataOption, Device, Out, Seed, expanded, read_data_options
 from hashprobe.cli.printing import print_findings, print_results, say
 from hashprobe.settings_text import read_pairs
 
@@ -46,7 +46,8 @@ def reproduce(
         ),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option(help="Folder of the data, where hashprobe does not make it.")
+        Path | None,
+        typer.Option(help="Folder of the data, where hashprobe does not make it.", callback=expanded),
     ] = None,
     scale: Annotated[
         str,
@@ -70,7 +71,10 @@ def reproduce(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results; runs/NAME, or runs/paper-DATA-SCALE for the paper's."),
+        typer.Option(
+            help="Folder for the results; runs/NAME, or runs/paper-DATA-SCALE for the paper's.",
+            callback=expanded,
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",

@@ -214,15 +214,7 @@ class Evaluator:
                 clean = as_images(images[rows], self.model.device)
                 generator = torch_generator(self.seed, "attack", attack.described(), rows.start)
                 before = time.perf_counter()
-                result = attack.run(
-                    self.model,
-                    clean,
-                    goal[rows],
-                    generator=generator,
-                    search=self.ranking.ids,
-                    database_labels=self.data.database.labels,
-                    judge=self._average_precision,
-                )
+                result = attack.run(self.model, clean, goal[rows], generator=generator, **self.searched)
                 adversarial = result.images
                 if adversarial.is_cuda:
                     torch.cuda.synchronize()
@@ -253,6 +245,15 @@ class Evaluator:
         return Attacked(
             codes, codes_uint8, transferred, kept, *largest, rms, _total(seconds), cost, won, restart_bits
         )
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """The database as an attack may ask about it: arguments of :meth:`hashprobe.attacks.Attack.run`."""
+        return {
+            "search": self.ranking.ids,
+            "database_labels": self.data.database.labels,
+            "judge": self._average_precision,
+        }
 
     def _average_precision(self, codes: Codes, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         return self.ranking.measure({"own": (codes, labels)})["own"].precision

@@ -15,6 +15,7 @@ from hashprobe.data.audit.duplicates import pixel_hash
 from hashprobe.evaluation.attacked import Attacked
 from hashprobe.hashing import HashModel, frozen
 from hashprobe.images import as_images
+from hashprobe.retrieval import bits_apart
 from hashprobe.targets import Codes, Goal
 from hashprobe.trained import Trained
 
@@ -83,12 +84,6 @@ def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
         if attack.training_seed != seed:
             said["training_seed"] = attack.training_seed
     return said
-
-
-def bits_apart(codes: Codes, others: Codes) -> npt.NDArray[np.int64]:
-    """Return the Hamming distance of packed codes, row by row, ``(n,)``."""
-    apart: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
-    return apart
 
 
 def of_codes(codes: Codes, unchanged: Codes, goal: Goal | None, bits: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hashprobe.files import replacing, sha256_of, user_path
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
 from hashprobe.main_process import is_main
-from hashprobe.plugins import loaded_plugins
+from hashprobe.plugins import executed_plugins
 from hashprobe.processes import processes
 from hashprobe.retrieval import open_code_store
 from hashprobe.targets import Codes
@@ -105,10 +105,8 @@ def encoded_codes(model: HashModel, split: Split, folder: str | Path) -> Codes:
 
 
 def made_by() -> Mapping[str, Any]:
-    """Return what codes hang on beside model and images: versions, and the bytes of the plugins that are loaded."""
-    return versions() | {
-        path.name: sha256_of(path.read_bytes()) for path in loaded_plugins() if path.is_file()
-    }
+    """Return what codes hang on beside model and images: versions, and the bytes of the plugins that were executed."""
+    return versions() | executed_plugins()
 
 
 def _read(path: Path, count: int, bits: int) -> Codes | None:

@@ -122,8 +122,7 @@ def attack_pictures(
                 as_images(image, model.device),
                 goal,
                 generator=torch_generator(evaluator.seed, "picture", attack.described(), number),
-                search=evaluator.ranking.ids,
-                database_labels=database.labels,
+                **evaluator.searched,
             )
             adversarial = in_eight_bits(result.images, image, attack.epsilon, attack.norm)
             codes = np.concatenate([codes_before, pipeline.code(as_file(adversarial[0]))[None]])

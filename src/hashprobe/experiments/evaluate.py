@@ -20,6 +20,7 @@ from hashprobe.evaluation import (
     over_training_seeds,
 )
 from hashprobe.experiments.tasks import how_made
+from hashprobe.files import user_path
 from hashprobe.folders import recording
 from hashprobe.hashing import HashModel
 from hashprobe.identity import fingerprint
@@ -145,7 +146,7 @@ def evaluate(
         data.sha256,
         seed,
     )
-    folder = Path(out)
+    folder = user_path(out)
     with recording(folder, identity, described, "attacks"):
         cells = measure_table(
             folder, evaluators, specs, protocols, pictures=gallery, transfer=transfer, say=say

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hashprobe.data import RetrievalData, load
+from hashprobe.files import user_path
 
 
 class Grid(BaseModel):
@@ -29,7 +30,7 @@ class Grid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
+    folder: Annotated[Path, AfterValidator(user_path)]
     data: str
     data_options: dict[str, Any] = Field(default_factory=dict)
     image_size: int

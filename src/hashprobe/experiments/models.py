@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hashprobe.data import RetrievalData
 from hashprobe.defences import DEFENCES, Defence, make_defence
+from hashprobe.files import user_path
 from hashprobe.hashing import (
     BACKBONES,
     HASH_LOSSES,
@@ -103,6 +104,7 @@ def train_model_into(
         logs: Folder of the training logs.
         progress: Whether a progress bar is shown.
     """
+    folder = user_path(folder)
     if processes(device).from_main((folder / "model.json").exists):
         return HashModel.load(folder, bits=settings.bits).to(device)
     model = settings.build(seed).to(device)

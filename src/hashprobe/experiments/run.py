@@ -19,6 +19,7 @@ from hashprobe.experiments.recipes import Experiment
 from hashprobe.experiments.scales import SCALES
 from hashprobe.experiments.tasks import FolderTask, GridTask, how_made
 from hashprobe.experiments.training_tasks import HashModelTask
+from hashprobe.files import user_path
 from hashprobe.folders import claimed, describe, seconds_of
 from hashprobe.identity import fingerprint
 from hashprobe.processes import processes
@@ -51,7 +52,7 @@ class Run:
         progress: bool = False,
         say: Say = lambda line: None,
     ) -> None:
-        self.experiment, self.directory, self.seed = experiment, Path(directory), seed
+        self.experiment, self.directory, self.seed = experiment, user_path(directory), seed
         self.command, self.say = command, say
         self.grid = Grid(
             folder=self.directory,

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from hashprobe.devices import versions
 from hashprobe.experiments.engine import Task
 from hashprobe.experiments.grid import Grid
-from hashprobe.files import read_json, sha256_of, write_json
+from hashprobe.files import read_json, write_json
 from hashprobe.identity import NOT_IDENTITY, fingerprint, settings_identity
 from hashprobe.main_process import is_main
-from hashprobe.plugins import loaded_plugins
+from hashprobe.plugins import executed_plugins
 from hashprobe.processes import processes
 
 DONE_FILE = "done.json"
@@ -158,5 +158,5 @@ def how_made(seed: int, device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
     }
-    plugins = {path.name: sha256_of(path.read_bytes()) for path in loaded_plugins() if path.is_file()}
+    plugins = executed_plugins()
     return made | ({"plugins": plugins} if plugins else {})

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hashprobe._version import __version__
-from hashprobe.files import write_text
+from hashprobe.files import user_path, write_text
 from hashprobe.main_process import is_main
 from hashprobe.report import payload, terms
 from hashprobe.report.credits import credit_of
@@ -60,7 +60,7 @@ def write_report(directory: str | Path, *, figures: bool = True, progress: bool 
     Raises:
         HashprobeError: the directory holds no results, a file in it is malformed, or writing failed.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     path = directory / "report.html"
     if not is_main():
         return path

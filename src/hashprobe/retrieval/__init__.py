@@ -5,7 +5,7 @@ No model and no image is known here.
 
 from typing import TYPE_CHECKING
 
-from hashprobe.retrieval.codes import pack, unpack
+from hashprobe.retrieval.codes import bits_apart, pack, unpack
 from hashprobe.retrieval.indexes import (
     INDEXES,
     FaissCodes,
@@ -46,6 +46,7 @@ __all__ = [
     "average_precision",
     "average_precision_from_counts",
     "average_precision_from_neighbours",
+    "bits_apart",
     "bootstrap_interval",
     "chance_level",
     "check_index",

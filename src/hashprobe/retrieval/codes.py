@@ -100,6 +100,12 @@ def unpack(codes: Any, bits: int) -> npt.NDArray[np.int8]:
     return ones * np.int8(2) - np.int8(1)
 
 
+def bits_apart(codes: PackedCodes, others: PackedCodes) -> npt.NDArray[np.int64]:
+    """Return the Hamming distances of two lists of packed codes ``(n, ceil(K / 8))``, row by row, int64 ``(n,)``."""
+    apart: npt.NDArray[np.int64] = np.unpackbits(codes ^ others, axis=1).sum(axis=1, dtype=np.int64)
+    return apart
+
+
 def check_codes(name: str, codes: Any, bits: int) -> PackedCodes:
     """Return ``codes`` as an array, or say why they are not packed codes of ``bits`` bits.
 

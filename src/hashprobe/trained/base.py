@@ -279,6 +279,7 @@ def train_into(name: str, settings: BaseModel, run: TrainingRun, folder: Path) -
     Raises:
         HashprobeError: something that it requires has not been trained.
     """
+    folder = user_path(folder)
     if processes(run.model.device).from_main((folder / SPEC_FILE).exists):
         return load_trained(folder, kind=name)
     kind = TRAINED[name]

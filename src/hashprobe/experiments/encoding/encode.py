@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from hashprobe.auditing.stored import CHECKED
+from hashprobe.auditing.shards import still_gives
 from hashprobe.data import RetrievalData
 from hashprobe.devices import resolve_device
 from hashprobe.errors import HashprobeError
@@ -105,7 +105,7 @@ def encode(
                 for number, (count, source) in enumerate(sources)
             ]
             left = [task for task in tasks if not task.finished()]
-            _check_first(tasks[0], attacked)
+            _check_same(tasks, attacked)
             made, total = sum(task.count for task in left), sum(task.count for task in tasks)
             _make(left, opened, total, progress, say)
             left_out = _join(folder, tasks, attacked, renew=bool(left))
@@ -140,16 +140,13 @@ def _make(
             ) from None
 
 
-def _check_first(task: ShardTask, model: HashModel) -> None:
+def _check_same(tasks: Sequence[ShardTask], model: HashModel) -> None:
     """Say that a model no longer gives the codes that were made before: two models in one store would be of no use."""
-    if not task.path.exists():
-        return
-    shard, pictures = task.read(), task.source.opened()
-    for row in shard.usable[:CHECKED]:
-        if model.codes(pictures.picture(row)[None])[0].tobytes().hex() != shard.codes[row]:
-            raise HashprobeError(
-                f"the model no longer gives the codes that {task.folder} holds; encode everything into another folder."
-            )
+    made = ((task.source.opened(), task.read()) for task in tasks if task.path.exists())
+    if not still_gives(model, made):
+        raise HashprobeError(
+            f"the model no longer gives the codes that {tasks[0].folder} holds; encode everything into another folder."
+        )
 
 
 def _join(
