@@ -19,7 +19,7 @@ from hashprobe.attacks.teaching import batches, loop
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import feature_maps, frozen
-from hashprobe.retrieval import unpack
+from hashprobe.retrieval import average_precision, unpack
 from hashprobe.targets import Goal
 from hashprobe.trained import TrainingRun, train_into
 from helpers import (
@@ -172,6 +172,26 @@ class TestAttack:
             assert (adversarial - images).abs().max() <= 8 / 255 + 1e-6
             agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
         assert agreed[0] < agreed[1] <= agreed[2]
+
+    def test_its_steps_may_rank_in_place_of_going_to_the_code(self) -> None:
+        model, images = linear_model(BITS, scale=8), random_images(COUNT)
+        labels = np.eye(3, dtype=np.uint8)
+        training = random_codes(40, BITS, seed=4), labels[np.arange(40) % 3]
+        ranking = replace(goal(), labels=labels, training=training)
+        attack = attack_of(generator(), objective="average-precision", step_size=1 / 255)
+
+        def precision(pictures: torch.Tensor) -> np.ndarray:
+            return average_precision(model.codes(pictures), training[0], labels, training[1], bits=BITS)
+
+        before, after = (replace(attack, steps=steps).run(model, images, ranking) for steps in (0, 6))
+        assert precision(after.images).mean() > precision(before.images).mean() + 0.1
+        assert after.cost.backward.tolist() == [6] * COUNT
+        assert (after.images - images).abs().max() <= 8 / 255 + 1e-6
+        assert not attack_of(generator()).needs_training_codes
+        with pytest.raises(HashprobeError, match="reads the labels of its goal"):
+            attack.run(model, images, goal())
+        with pytest.raises(HashprobeError, match="reads codes and labels of training images"):
+            attack.run(model, images, replace(goal(), labels=labels))
 
     def test_its_steps_may_look_at_varied_images(self) -> None:
         model, images = conv_model(BITS), random_images(COUNT)

@@ -354,7 +354,7 @@ def prosgan(*, epsilon: float | None = None, bound: float | None = None) -> ProS
     generator, prototypes = networks(residual=bound is not None, epsilon=bound)
     torch.nn.init.normal_(generator.output.weight, generator=torch.Generator().manual_seed(0))
     return ProSGAN(
-        epsilon=epsilon,
+        epsilon=epsilon or bound,
         generator=generator.eval(),
         prototype=PrototypeCode(network=prototypes),
         settings=SMALL.model_copy(update={"residual": bound is not None, "epsilon": bound}),
@@ -367,6 +367,10 @@ class TestAttack:
         prosgan(epsilon=0.05, bound=0.2).save(tmp_path / "saved")
         loaded: Any = load_trained(tmp_path / "saved", kind="ProS-GAN")
         assert (loaded.epsilon, loaded.image_size, loaded.settings.epsilon) == (0.2, SIZE, 0.2)
+        with pytest.raises(
+            HashprobeError, match=r"this ProS-GAN was trained within 51/255, so it has no unbounded"
+        ):
+            dataclasses.replace(loaded, epsilon=None)
         images, labels, own = random_images(2), np.eye(CLASSES)[:2], prosgan(bound=0.2)
         with torch.no_grad():
             semantics, _, _ = own.prototype.network(torch.from_numpy(labels).float())

@@ -262,3 +262,11 @@ class TestPatch:
         again = load_trained(tmp_path / "patch")
         assert again.sha256() == attack.sha256()
         assert torch.equal(again.perturbations.values, attack.perturbations.values)
+
+
+def test_what_is_bounded_by_its_training_has_no_unbounded_form(data: RetrievalData) -> None:
+    universal = train(linear_model(BITS), data, steps=1, batch_size=3)
+    with pytest.raises(
+        HashprobeError, match=r"this Universal was trained within 8/255, so it has no unbounded"
+    ):
+        replace(universal, epsilon=None)

@@ -96,7 +96,7 @@ class TestReading:
     def test_two_attacks_of_one_name_are_refused_for_what_they_are(self) -> None:
         alike = [CellSpec.read(f"FGSM:epsilon={epsilon}") for epsilon in ("0.1", "0.10001")]
         with pytest.raises(
-            HashprobeError, match="FGSM and FGSM would both be the row fgsm-25.5of255-targeted; "
+            HashprobeError, match=r"FGSM and FGSM would both be the row fgsm-25\.5of255-targeted; "
         ):
             check_cells(alike, {}, "")
 

@@ -34,6 +34,18 @@ def lengths(change: torch.Tensor) -> torch.Tensor:
     return length
 
 
+def check_bounded(name: str, epsilon: float | None, trained: float | None) -> None:
+    """Refuse ``epsilon=None`` of an attack that was trained within a bound, to which its change keeps whatever a row says.
+
+    Raises:
+        HashprobeError: it is asked for.
+    """
+    if epsilon is None and trained is not None:
+        raise HashprobeError(
+            f"this {name} was trained within {round(255 * trained, 2):g}/255, so it has no unbounded form; give epsilon a number."
+        )
+
+
 @checked
 def project(
     adversarial: torch.Tensor, images: torch.Tensor, epsilon: float | None, norm: Norm = "linf"
@@ -105,7 +117,7 @@ class Attack(ABC):
         untargeted_code: Of an attack that is published with both goals, the code for the other: that which it leaves.
         access: What it may see; its victim refuses anything more.
         stochastic: Whether it draws from the generator.
-        needs_labels: Whether it reads the labels of its goal, which then must be given.
+        needs_labels: Whether it reads the labels of its goal, which then must be given; this and the next may hang on numbers.
         needs_training_codes: Whether it reads codes and labels of training images, which its goal then must carry.
         norms: Which budgets it can keep to.
         epsilon: Budget in [0, 1] units; ``None`` for unbounded.

@@ -34,7 +34,7 @@ def list_kind(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=_complete)],
     one: Annotated[str | None, typer.Argument(metavar="[name]", help="One of them, told in full.")] = None,
 ) -> None:
-    """List what is known by name: what it is, and what it needs; of one of them all that is said, with its settings.
+    """List what is known by name, or tell one in full.
 
     Example: hashprobe list attacks DHTA
     """

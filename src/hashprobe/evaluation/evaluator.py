@@ -31,13 +31,13 @@ from hashprobe.targets import NO_CODE, Codes, Context, Goal, GoalKind, draw_targ
 from hashprobe.trained import Trained, by_name
 
 
-def goal_of(attack: type[Attack] | None, kind: GoalKind, code: str, context: Context) -> Goal:
+def goal_of(attack: Attack | None, kind: GoalKind, code: str, context: Context) -> Goal:
     """Return what an attack is to reach, with what it asks for.
 
     For an attack that sees nothing the codes are not made, for it cannot look at them.
 
     Args:
-        attack: The attack's class, if there is one.
+        attack: The attack, if there is one.
         kind: The kind of goal.
         code: A name of ``CODES``, or ``none``.
         context: What the goal is made from.
@@ -174,7 +174,7 @@ class Evaluator:
             attack.parts() if isinstance(attack, Trained) else {}
         )  # each seed's own
         context = replace(self.context(protocol), trained={**self.trained, **parts})
-        return goal_of(type(attack) if attack else None, kind, code, context)
+        return goal_of(attack, kind, code, context)
 
     def attack(
         self,

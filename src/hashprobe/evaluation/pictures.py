@@ -83,7 +83,7 @@ def picture_goal(
     """
     target = None if label is None else label[None]
     context = replace(evaluator.context(), query_codes=codes, query_labels=None, target_labels=target)
-    return goal_of(spec.kind, spec.goal_kind, spec.code_name, context)
+    return goal_of(spec.build(evaluator.trained), spec.goal_kind, spec.code_name, context)
 
 
 def attack_pictures(

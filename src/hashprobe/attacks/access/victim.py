@@ -15,6 +15,7 @@ from hashprobe.attacks.access.access import Access
 from hashprobe.attacks.access.cost import Cost
 from hashprobe.errors import HashprobeError
 from hashprobe.hashing import HashModel, RankedService, feature_maps
+from hashprobe.retrieval import bits_apart
 
 AT_ONCE = 64
 """Pictures in one pass of those that are asked about; many more are slower, for they leave a processor's caches."""
@@ -118,8 +119,7 @@ class Victim:
             rows: See the class.
         """
         self._allow(Access.FOUND, "whether an item is found")
-        differing = np.unpackbits(self._answer(pictures, rows) ^ items, axis=1).sum(axis=1)
-        found: npt.NDArray[np.bool_] = differing <= threshold
+        found: npt.NDArray[np.bool_] = bits_apart(self._answer(pictures, rows), items) <= threshold
         return found
 
     @torch.no_grad()

@@ -17,13 +17,17 @@ from hashprobe.attacks.code_generator.networks import CodeGenerator, MapSize
 from hashprobe.attacks.code_generator.seeing import seen
 from hashprobe.attacks.code_generator.settings import PRESETS, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.training import new_code_generator, train_code_generator
-from hashprobe.attacks.gradients import Gradients, GradientSettings
+from hashprobe.attacks.gradients import Gradients, GradientSettings, Loss
 from hashprobe.attacks.loop import descend
 from hashprobe.attacks.objectives import OBJECTIVES, towards
+from hashprobe.attacks.pta import ranking_loss
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.identity import optional
 from hashprobe.targets import Goal
 from hashprobe.trained import TRAINED, TrainingRun
+
+RANKING = "average-precision"
+"""The objective that is PTA's loss."""
 
 
 @TRAINED.register("CodeGenerator")
@@ -40,7 +44,8 @@ class CodeGeneratorAttack(DrawingAttack):
         steps: Sign steps from its image on; 0 for its image itself.
         step_size: Of the first of them, L∞ in [0, 1] units; the sizes fall evenly, as FewStep's.
         last_step_size: Of the last.
-        objective: What the steps descend, a name of ``OBJECTIVES``.
+        objective: What the steps descend: a name of ``OBJECTIVES``, or ``average-precision``, PTA's loss, which looks at the
+            labels of the goal and at codes of training images, and not at the target code any more.
         momentum: Share of the last step's direction that is kept.
         diversity: Probability that one of the steps looks at a varied image; see
             :class:`hashprobe.attacks.gradients.GradientSettings`.
@@ -62,7 +67,8 @@ class CodeGeneratorAttack(DrawingAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        OBJECTIVES[self.objective]
+        if self.objective != RANKING:
+            OBJECTIVES[self.objective]
         for name in ("step_size", "last_step_size"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise HashprobeError(f"{name} must be positive; found {getattr(self, name)}.")
@@ -86,7 +92,7 @@ class CodeGeneratorAttack(DrawingAttack):
             images,
             Gradients(
                 victim,
-                towards(self.objective, wanted),
+                self.loss(victim, images, goal, generator),
                 GradientSettings(diversity=self.diversity),
                 reach=0.0,
                 generator=generator,
@@ -97,6 +103,22 @@ class CodeGeneratorAttack(DrawingAttack):
             momentum=self.momentum,
             start=start,
         )
+
+    def loss(self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator) -> Loss:
+        """Return what the steps descend."""
+        if self.objective == RANKING:
+            return ranking_loss(victim, images, goal, generator)
+        return towards(self.objective, goal.direction(victim.bits, images))
+
+    @property
+    def needs_labels(self) -> bool:  # type: ignore[override]
+        """Whether its steps rank."""
+        return self.objective == RANKING
+
+    @property
+    def needs_training_codes(self) -> bool:  # type: ignore[override]
+        """Likewise."""
+        return self.objective == RANKING
 
     def pattern(self, victim: Victim, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         """Return what the generator draws for images ``(n, 3, s, s)`` and signs ``(n, K)``, and count its passes."""

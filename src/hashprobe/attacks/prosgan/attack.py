@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from hashprobe.attacks.access import Access, Victim
-from hashprobe.attacks.base import ATTACKS, Attack
+from hashprobe.attacks.base import ATTACKS, Attack, check_bounded
 from hashprobe.attacks.prosgan.networks import Generator
 from hashprobe.attacks.prosgan.published import new_generator, train_generator
 from hashprobe.attacks.prosgan.settings import PRESETS, ProSGANSettings
@@ -53,6 +53,10 @@ class ProSGAN(Attack, Trained):
     settings: ProSGANSettings
     image_size: int
     attacked_model: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounded(self.name, self.epsilon, self.settings.epsilon)
 
     @torch.no_grad()
     def perturb(

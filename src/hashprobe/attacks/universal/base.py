@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from hashprobe.attacks.access import Access, Victim
-from hashprobe.attacks.base import Attack
+from hashprobe.attacks.base import Attack, check_bounded
 from hashprobe.attacks.learned_codes import learned_codes
 from hashprobe.checkpoint import Checkpoint
 from hashprobe.data import RetrievalData
@@ -128,6 +128,10 @@ class PerLabelAttack(Attack, Trained):
     perturbations: Perturbations = field(repr=False)
     settings: PerLabelSettings
     attacked_model: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounded(self.name, self.epsilon, self.budget(self.settings))
 
     @classmethod
     @abstractmethod
