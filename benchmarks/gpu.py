@@ -25,7 +25,7 @@ from safetensors import safe_open
 from hashprobe import retrieval
 from hashprobe.attacks import ATTACKS
 from hashprobe.attacks.prosgan import Discriminator, Generator, ProSGANSettings
-from hashprobe.attacks.teaching import Drawn, Pupil, teach
+from hashprobe.attacks.teaching import Critic, Drawn, Pupil, teach
 from hashprobe.data import ImageRows, RetrievalData, Split
 from hashprobe.devices import resolve_device, versions
 from hashprobe.files import read_json, read_json_lines, replacing, write_json
@@ -173,7 +173,12 @@ def speed(given: argparse.Namespace, device: torch.device, precision: str) -> di
     pupil = Pupil(
         name="ProS-GAN",
         generator=generator,
-        discriminator=judge,
+        critic=Critic(
+            discriminator=judge,
+            weight=settings.adversarial,
+            every=settings.discriminator_every,
+            class_outputs=settings.class_outputs,
+        ),
         targets=torch.eye(CLASSES, device=device),
         goals=torch.randn(CLASSES, given.bits, device=device).sign(),
         draw=draw_images,

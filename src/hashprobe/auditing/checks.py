@@ -18,7 +18,7 @@ ASKED_TWICE = 4
 
 
 def pipeline_of(model: HashModel, image_size: int | None) -> Pipeline:
-    """Return how files are brought to a model: as they are, where it resizes by itself or gives no gradients, else as squares.
+    """Return how files are brought to a model: as they are, where it resizes by itself, or is no network, else as squares.
 
     Raises:
         HashprobeError: a size that is too small or too large.
@@ -26,7 +26,13 @@ def pipeline_of(model: HashModel, image_size: int | None) -> Pipeline:
     if image_size is not None:
         check_image_size(image_size)
         return Pipeline(model, image_size)
-    return Pipeline(model, USUAL_SIZE if model.gradients and model.input_size is None else None)
+    resizes = model.input_size is not None or answers_one_by_one(model)
+    return Pipeline(model, None if resizes else USUAL_SIZE)
+
+
+def answers_one_by_one(model: HashModel) -> bool:
+    """Return whether a model is given pictures of any size, and answers them one by one: a perceptual hash or a service."""
+    return model.any_size or not model.gradients
 
 
 def check_answers(pipeline: Pipeline, photos: Photos) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hashprobe import retrieval
+from hashprobe.auditing.checks import answers_one_by_one
 from hashprobe.auditing.photos import Photos
 from hashprobe.auditing.shards import answering
 from hashprobe.auditing.stored import Stored
@@ -102,7 +103,7 @@ class CodeSearch(AuditedSearch):
         self.pipeline, self.stored, self.labels, self.labelled = pipeline, stored, labels, labelled
         self.bits, self.size = pipeline.model.bits, pipeline.size
         self.victim = pipeline.at_own_size
-        self.at_once = AT_ONCE if pipeline.model.gradients else ONE_BY_ONE
+        self.at_once = ONE_BY_ONE if answers_one_by_one(pipeline.model) else AT_ONCE
 
     @cached_property
     def identity(self) -> str:

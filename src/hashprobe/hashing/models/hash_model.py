@@ -64,9 +64,10 @@ class HashModel(nn.Module):
         built_by: The name of ``MODELS`` whose function built it, or ``None``.
         transform: What is done to every image before the normalisation, or ``None``; see :meth:`with_transform`.
         seen_by_attacks: Whether attacks differentiate through the transform.
-        gradients: Whether z can be differentiated; a perceptual hash or a service gives codes alone.
+        gradients: Whether z can be differentiated; a service gives codes alone.
         input_size: Height and width that the model itself resizes images to before it normalises them (bilinear, antialiased,
             differentiable); ``None`` if it takes them as they are.
+        any_size: Whether it takes images of any size and resizes them in its own way, one by one, as a perceptual hash does.
         source: What identifies a model that is not in its tensors: the bytes of its file, a package, an address. Part of the
             fingerprint.
     """
@@ -75,6 +76,7 @@ class HashModel(nn.Module):
     std: torch.Tensor
     gradients: bool = True
     input_size: tuple[int, int] | None = None
+    any_size: bool = False
     source: str = ""
 
     def __init__(
@@ -211,6 +213,7 @@ class HashModel(nn.Module):
         ).to(self.device)
         model.transform, model.seen_by_attacks, model.training = transform, seen_by_attacks, self.training
         model.gradients, model.input_size, model.source = self.gradients, self.input_size, self.source
+        model.any_size = self.any_size
         return model
 
     def preprocess(self, images: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Perceptual hashes by name: the packages ``pdqhash`` and ``ImageHash``, behind the seam of a hash model.
 
 Bits are those of the packages exactly. An image in [0, 1] is rounded to 8 bit first, as a PNG would hold it; each hash then
-resizes it in its own way, so images of any size are taken. None has a gradient.
+resizes it in its own way, so images of any size are taken. Gradients are those of :mod:`perceptual_torch`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import nn
 
 from hashprobe.errors import HashprobeError, check_whole_number, unknown_name
 from hashprobe.hashing.models.hash_model import MODELS, HashModel
+from hashprobe.hashing.models.outside.perceptual_torch import Differentiable, differentiable_hash
 from hashprobe.images import to_uint8
 from hashprobe.typed_values import check_fields, checked
 
@@ -30,7 +31,7 @@ Hash = Callable[[npt.NDArray[np.uint8]], Bits]
 IMAGE_HASHES = {"phash": "phash", "dhash": "dhash", "ahash": "average_hash", "whash": "whash"}
 """Functions of the package ImageHash by the names that people know them by."""
 HASHES = ("pdq", *IMAGE_HASHES)
-PDQ_BITS = 256
+PDQ_SIDE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +51,21 @@ class PerceptualSettings:
 
 
 class PerceptualHash(nn.Module):
-    """Signs of the bits of a hash that is computed image by image.
+    """Signs of the bits of a hash that is computed image by image; where a gradient is to be taken, what the hash compares.
 
     Args:
         bits: Of :func:`perceptual_hash`.
+        differentiable: The same hash as a map that can be differentiated.
     """
 
-    def __init__(self, bits: Hash) -> None:
+    def __init__(self, bits: Hash, differentiable: Differentiable) -> None:
         super().__init__()
-        self._bits = bits
+        self._bits, self._differentiable = bits, differentiable
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return ±1, ``(n, K)``, for images in [0, 1]."""
+        """Return ±1 ``(n, K)`` for images in [0, 1], or real numbers of these signs that lead back to them."""
+        if images.requires_grad and torch.is_grad_enabled():
+            return self._differentiable(images)
         # One by one: an image stays in the processor's caches on its way to its bits, a batch does not.
         arrays = (to_uint8(image).permute(1, 2, 0).contiguous().cpu().numpy() for image in images)
         rows = [np.where(self._bits(image), 1.0, -1.0) for image in arrays]
@@ -71,6 +75,8 @@ class PerceptualHash(nn.Module):
 class _AsGiven(HashModel):
     """A model whose network takes images in [0, 1] as they are: nothing is normalised, which would cost as much as a hash."""
 
+    any_size = True
+
     def preprocess(self, images: torch.Tensor) -> torch.Tensor:
         """Return the images."""
         return images
@@ -78,11 +84,12 @@ class _AsGiven(HashModel):
 
 @checked
 def perceptual_hash(name: str, settings: PerceptualSettings | None = None) -> HashModel:
-    """Return a perceptual hash as a hash model without gradients.
+    """Return a perceptual hash as a hash model.
 
     Args:
         name: ``pdq`` (256 bits; Facebook, 2019), or ``phash``, ``dhash``, ``ahash`` or ``whash`` (64 bits, or ``hash_size``
-        squared). settings: See :class:`PerceptualSettings`.
+            squared).
+        settings: See :class:`PerceptualSettings`.
 
     Raises:
         HashprobeError: the package is not installed, or a size that the hash does not have.
@@ -91,17 +98,17 @@ def perceptual_hash(name: str, settings: PerceptualSettings | None = None) -> Ha
         raise unknown_name("perceptual hash", name, HASHES)
     size = (settings or PerceptualSettings()).hash_size
     if name == "pdq":
-        if size not in (None, 16):
-            raise HashprobeError(f"pdq has {PDQ_BITS} bits; leave out hash_size={size}.")
-        package, bits, function = "pdqhash", PDQ_BITS, partial(_pdq, _package(name, "pdqhash"))
+        if size not in (None, PDQ_SIDE):
+            raise HashprobeError(f"pdq has {PDQ_SIDE**2} bits; leave out hash_size={size}.")
+        size, package, function = PDQ_SIDE, "pdqhash", partial(_pdq, _package(name, "pdqhash"))
     else:
         size = 8 if size is None else size
         if name == "whash" and size & (size - 1):
             raise HashprobeError(f"hash_size of whash must be a power of two; found {size}.")
         imagehash = _package(name, "imagehash")
-        package, bits = "ImageHash", size * size
+        package = "ImageHash"
         function = partial(_image_hash, getattr(imagehash, IMAGE_HASHES[name]), size)
-    model = _AsGiven.wrap(PerceptualHash(function), bits=bits, gradients=False)
+    model = _AsGiven.wrap(PerceptualHash(function, differentiable_hash(name, size)), bits=size * size)
     model.source = f"{name} of {package} {version(package)}"
     return model.eval()
 
@@ -138,8 +145,8 @@ def _registered(name: str, title: str) -> None:
     MODELS.register(name)(build)
 
 
-_registered("pdq", "PDQ, 256 bits, no gradients (extra perceptual).")
-_registered("phash", "pHash: signs of low frequencies, 64 bits, no gradients (extra perceptual).")
-_registered("dhash", "dHash: signs of differences of neighbours, 64 bits, no gradients (extra perceptual).")
-_registered("ahash", "aHash: brighter than the mean or not, 64 bits, no gradients (extra perceptual).")
-_registered("whash", "wHash: signs of low Haar wavelets, 64 bits, no gradients (extra perceptual).")
+_registered("pdq", "PDQ, 256 bits (extra perceptual).")
+_registered("phash", "pHash: signs of low frequencies, 64 bits (extra perceptual).")
+_registered("dhash", "dHash: signs of differences of neighbours, 64 bits (extra perceptual).")
+_registered("ahash", "aHash: brighter than the mean or not, 64 bits (extra perceptual).")
+_registered("whash", "wHash: signs of low Haar wavelets, 64 bits (extra perceptual).")
