@@ -140,6 +140,18 @@ def test_the_verdict_names_the_smallest_budget_at_which_something_works_and_what
     assert said.endswith("Not tried: changes beyond 16/255 and more than 1,000 questions a picture.")
 
 
+def test_of_a_perceptual_hash_it_speaks_of_a_formula_that_everyone_knows() -> None:
+    found = findings(WHITE, attack("Square", "evasion", 60, "codes"), formula=True)
+    assert "an attacker who knows the formula (FewStep) hides" in verdict(found)
+    said = " ".join(next_steps(found))
+    assert "Count on FewStep: everyone knows the formula of this hash" in said
+    assert "Square needs no formula" in said
+    assert "network" not in verdict(found) + said
+    assert verdict(findings(WHITE, formula=True)).endswith("and attackers who ask questions alone.")
+    asked = verdict(findings(attack("Square", "evasion", 60, "codes"), formula=True))
+    assert asked.endswith("and attackers who know the formula.")
+
+
 def test_budgets_of_another_norm_are_spoken_of_where_there_are_no_others() -> None:
     rows = [attack("PGD", "evasion", 97, "gradients", budget) for budget in ("RMS 0.02", "RMS 0.01")]
     assert findings(*rows).budgets == ["RMS 0.01", "RMS 0.02"]

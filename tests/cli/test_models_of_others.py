@@ -59,8 +59,11 @@ def test_attack_takes_a_perceptual_hash(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "options", "said"),
     [
-        ("phash", ["--attack", "FGSM"], "FGSM needs gradients, and the attacked model has none"),
-        ("phash,hash_size=5", ["--attack", "PGD"], "PGD needs gradients, and the attacked model has none"),
+        (
+            "blind",
+            ["--plugin", "blind.py", "--attack", "FGSM"],
+            "FGSM needs gradients, and the attacked model has none",
+        ),
         ("phash,size=5", SQUARE, "no setting of such a model is named 'size'"),
         ("net.pt2", SQUARE, "net.pt2 does not exist"),
         ("net.onnx,trusted", SQUARE, "expected NAME=VALUE"),
@@ -77,6 +80,10 @@ def test_what_cannot_be_is_said_before_the_folder_is_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "blind.py").write_text(
+        "from torch import nn\nfrom hashprobe.hashing import MODELS, HashModel\n"
+        "MODELS.register('blind')(lambda: HashModel.wrap(nn.Flatten(), bits=8, gradients=False))\n"
+    )
     assert call("evaluate", *FEW, "--model", model, *options, "--out", "out") == 2
     error = capsys.readouterr().err.strip()
     assert said in error

@@ -90,9 +90,7 @@ def test_where_a_gradient_is_taken_the_signs_are_the_bits(text: str, shape: tupl
     outputs = model.logits(images.requires_grad_())
     assert outputs.abs().mean(dim=1).tolist() == pytest.approx([1.0] * 8, abs=1e-4)
     bits = unpack(model.codes(images.detach()), model.bits)
-    assert (
-        (outputs.detach().numpy() >= 0) == (bits > 0)
-    ).mean() >= 0.99  # but for ties of rounding
+    assert ((outputs.detach().numpy() >= 0) == (bits > 0)).mean() >= 0.99  # but for ties of rounding
     (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
     assert gradient.isfinite().all()
     assert (gradient != 0).flatten(1).any(dim=1).all()

@@ -45,6 +45,7 @@ class Findings(Checked):
             that gives codes. Distances are places in the list then, from 0.
         jpeg: Quality of the JPEG that attacked pictures were stored as as well.
         threshold: A picture is found at so many bits or fewer.
+        formula: Whether the model is a perceptual hash, whose formula everyone knows.
         given: Whether the threshold was given.
         limit: The share of false positives that may be.
         pairs: How often pairs of unrelated pictures match; ``None`` where the search tells no distances.
@@ -72,6 +73,7 @@ class Findings(Checked):
     listed: int | None = None
     jpeg: int | None
     threshold: int
+    formula: bool = False
     given: bool
     limit: float
     pairs: Rate | None

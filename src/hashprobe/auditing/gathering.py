@@ -49,6 +49,7 @@ def gather(work: Audit, made: Made, name: str) -> Findings:
         queries=len(work.queries),
         classes=list(work.labels.class_names) if work.labels else [],
         size=work.search.size,
+        formula=work.search.formula,
         listed=None if made.pairs else made.threshold + 1,
         jpeg=settings.jpeg,
         threshold=made.threshold,

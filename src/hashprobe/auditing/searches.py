@@ -19,7 +19,7 @@ from hashprobe.auditing.stored import Stored
 from hashprobe.data.images.decoding import decode_image
 from hashprobe.evaluation.own_size import Picture, Pipeline
 from hashprobe.files import sha256_of
-from hashprobe.hashing import HashModel, RankedService
+from hashprobe.hashing import HashModel, PerceptualHash, RankedService
 from hashprobe.targets import Codes, Goal
 
 AT_ONCE, ONE_BY_ONE = 32, 4
@@ -52,6 +52,7 @@ class AuditedSearch(ABC):
         bits: The largest threshold: K, or one less than the length of a list. What is farther is not found.
         size: Side of the square that the model is given; ``None`` where it takes pictures as they are.
         at_once: How many photographs are attacked together.
+        formula: Whether it is a perceptual hash, whose formula everyone knows.
         victim: What attacks are run on.
         stored: What it holds.
     """
@@ -59,6 +60,7 @@ class AuditedSearch(ABC):
     bits: int
     size: int | None
     at_once: int
+    formula: bool = False
     victim: HashModel | RankedService
     stored: Stored
 
@@ -102,7 +104,7 @@ class CodeSearch(AuditedSearch):
     ) -> None:
         self.pipeline, self.stored, self.labels, self.labelled = pipeline, stored, labels, labelled
         self.bits, self.size = pipeline.model.bits, pipeline.size
-        self.victim = pipeline.at_own_size
+        self.victim, self.formula = pipeline.at_own_size, isinstance(pipeline.model.network, PerceptualHash)
         self.at_once = ONE_BY_ONE if answers_one_by_one(pipeline.model) else AT_ONCE
 
     @cached_property

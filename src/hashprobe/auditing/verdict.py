@@ -71,7 +71,7 @@ def _of_aim(found: Findings, aim: str) -> str:
             f"with changes {_within(tried[-1].budget)}, no attack {does.verb} more {does.what} than {does.alone} may "
             f"({best.name}: {_counted(best.rate)})"
         )
-    said = f"with changes {_within(first.budget)}, {_called(first)} {does.verb} {_counted(first.rate)} {does.what}"
+    said = f"with changes {_within(first.budget)}, {_called(found, first)} {does.verb} {_counted(first.rate)} {does.what}"
     if first is not tried[0]:
         smaller = tried[tried.index(first) - 1]
         said += f", and within {smaller.budget} {_counted(smaller.rate)}, which {does.alone} may do as well"
@@ -84,16 +84,20 @@ def _beyond(found: Findings) -> str:
     """Say what nobody tried, in a few words; :func:`not_tested` says it in full."""
     asked = [row.questions for row in found.attacks if row.questions]
     beyond = [f"changes beyond {found.budgets[-1]}"]
-    beyond += (
-        [f"more than {max(asked):,} questions a picture"] if asked else ["attackers without the network"]
-    )
-    beyond += [] if any(row.white_box for row in found.attacks) else ["attackers who have the network"]
+    without = "attackers who ask questions alone" if found.formula else "attackers without the network"
+    beyond += [f"more than {max(asked):,} questions a picture"] if asked else [without]
+    if not any(row.white_box for row in found.attacks):
+        beyond.append(f"attackers who {_knows(found)}")
     return f"Not tried: {_listing(beyond)}."
 
 
-def _called(row: AttackRow) -> str:
+def _knows(found: Findings) -> str:
+    return "know the formula" if found.formula else "have the network"
+
+
+def _called(found: Findings, row: AttackRow) -> str:
     if row.white_box:
-        return f"an attacker who has the network ({row.name})"
+        return f"an attacker who {'knows the formula' if found.formula else 'has the network'} ({row.name})"
     sees = {"codes": "codes", "ranking": "ranked lists"}.get(row.access, "answers")
     return f"one who sees {sees} alone ({row.name}, {row.questions or 0:,} questions)"
 
@@ -128,7 +132,11 @@ def next_steps(found: Findings) -> list[str]:
     evades, blind = found.first("evasion"), found.first("evasion", white_box=False)
     guesses = [row for own in found.budgets if (row := found.strongest("evasion", own, white_box=False))]
     if evades is not None and evades.white_box:
-        if guesses and blind is None:
+        if found.formula:
+            steps.append(
+                f"Count on {evades.name}: everyone knows the formula of this hash, whoever may ask the search or not."
+            )
+        elif guesses and blind is None:
             best = max(guesses, key=lambda row: row.rate.rate)
             steps.append(
                 f"Keep the network to yourself: without it {best.name} hid {_counted(best.rate)} with "
@@ -140,8 +148,9 @@ def next_steps(found: Findings) -> list[str]:
             )
     if blind is not None:
         steps.append(
-            f"Count questions: {blind.name} needs no network, and {blind.asked or 0:,.0f} questions a picture on average within "
-            f"{blind.budget}; refuse or slow down long series of nearly equal pictures."
+            f"Count questions: {blind.name} needs no {'formula' if found.formula else 'network'}, and "
+            f"{blind.asked or 0:,.0f} questions a picture on average within {blind.budget}; refuse or slow down long series of "
+            "nearly equal pictures."
         )
     mirrored = next((own for own in found.edits if own.name == "mirror"), None)
     if mirrored is not None and mirrored.rate.rate > OFTEN:

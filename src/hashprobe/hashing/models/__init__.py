@@ -8,6 +8,7 @@ from hashprobe.hashing.models.opening import is_outside, open_model
 from hashprobe.hashing.models.outside import (
     FileSettings,
     Hyperplanes,
+    PerceptualHash,
     PerceptualSettings,
     RankedService,
     ServiceSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "HashModel",
     "HashModelSpec",
     "Hyperplanes",
+    "PerceptualHash",
     "PerceptualSettings",
     "RankedService",
     "ServiceSettings",

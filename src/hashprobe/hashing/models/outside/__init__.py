@@ -3,7 +3,7 @@
 from hashprobe.hashing.models.outside.asking import Service, ServiceSettings
 from hashprobe.hashing.models.outside.files import check_deterministic, has_gradients, open_file
 from hashprobe.hashing.models.outside.network import Hyperplanes
-from hashprobe.hashing.models.outside.perceptual import PerceptualSettings, perceptual_hash
+from hashprobe.hashing.models.outside.perceptual import PerceptualHash, PerceptualSettings, perceptual_hash
 from hashprobe.hashing.models.outside.ranked import RankedService
 from hashprobe.hashing.models.outside.services import open_service, service_of, share_service
 from hashprobe.hashing.models.outside.settings import FileSettings
@@ -11,6 +11,7 @@ from hashprobe.hashing.models.outside.settings import FileSettings
 __all__ = [
     "FileSettings",
     "Hyperplanes",
+    "PerceptualHash",
     "PerceptualSettings",
     "RankedService",
     "Service",
