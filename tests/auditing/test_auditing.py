@@ -42,6 +42,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return images, root / "out", found
 
 
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_picture_is_no_larger_than_may_be_decoded(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.random.default_rng(0).integers(256, size=(3, 60, 80), dtype=np.uint8)
+    monkeypatch.setattr(BOUNDS, "image_pixels", 60 * 80)
+    edited = EDITS[name](picture)
+    height, width = edited.shape[1:]
+    assert height * width <= 60 * 80
+    assert width / height == pytest.approx(80 / 60, rel=0.15)  # with a caption a little taller
+
+
 def test_points_are_what_the_cells_hold(made: Made) -> None:
     _, out, found = made
     points = read_json_lines(out / "operating_points.jsonl")

@@ -124,6 +124,15 @@ class TestReading:
         ):
             CellSpec(attack="Universal", code="mainstay").build({"Universal": learned})
 
+    def test_a_row_names_the_code_that_was_learned(self, trained: Callable[[str], Trained]) -> None:
+        model, data = conv_model(BITS), tiny_data()
+        learned = trained("Universal")
+        settings = learned.settings.model_copy(update={"target_code": "mainstay"})
+        learned = replace(learned, settings=settings)
+        evaluator = Evaluator(model, data, seed=0, trained=[learned])
+        (row,) = measure(CellSpec(attack="Universal"), "paper", evaluator).rows
+        assert row.code == "mainstay"
+
 
 class TestNames:
     @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from hashprobe.bounds import BOUNDS
 from hashprobe.data.images.decoding import SMALLEST_SIDE
 from hashprobe.evaluation.own_size import Picture
 from hashprobe.registry import Registry
@@ -31,8 +32,11 @@ class Edit:
     VERSION: int = 1
 
     def __call__(self, picture: Picture) -> Picture:
-        """Return the edited picture, uint8 ``(3, height, width)``."""
+        """Return the edited picture, uint8 ``(3, height, width)``; one that is larger than may be decoded is made smaller."""
         edited = self.change(Image.fromarray(picture.transpose(1, 2, 0))).convert("RGB")
+        share = (BOUNDS.image_pixels / (edited.width * edited.height)) ** 0.5
+        if share < 1:
+            edited = edited.resize((int(share * edited.width), int(share * edited.height)))
         return np.ascontiguousarray(np.asarray(edited).transpose(2, 0, 1))
 
 
