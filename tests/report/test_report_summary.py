@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hashprobe.report import charts
 from hashprobe.report.gallery import Entry, Gallery
-from hashprobe.report.rows import groups, remarks, row_names, score_heading
+from hashprobe.report.rows import groups, numbers_apart, remarks, row_names, score_heading
 from hashprobe.report.run import Curve, RunRecord
 from hashprobe.report.summary import summarise
 from hashprobe.results import ResultRow, best_rows
@@ -71,6 +71,38 @@ def test_names_tell_rows_apart_and_say_unbounded() -> None:
         row("I-FGSM", 0.8, code="prototype", seed=0),
     )
     assert row_names(rows) == ["ProS-GAN (unbounded)", "I-FGSM, anchor", "I-FGSM, prototype"]
+
+
+def test_attacks_of_one_name_are_told_apart_by_their_numbers() -> None:
+    def drawn(step_size: float, steps: int, epochs: int, **changed: Any) -> dict[str, Any]:
+        own = f"Attack(step_size={step_size}, settings=Settings(steps=9, epochs={epochs}, codes=('a', 'b, c')), steps={steps})"
+        return row("CodeGenerator", 0.7, attack_settings=own, **changed)
+
+    rows = made(
+        drawn(4 / 255, 0, 3, row="a"),
+        drawn(4 / 255, 1, 3, row="b"),
+        drawn(2 / 255, 1, 3, row="c"),
+        drawn(4 / 255, 0, 3, row="d", code="anchor"),
+        row("FGSM", 0.5, row="e", attack_settings="FGSM(epsilon=8/255)"),
+    )
+    numbers = {
+        "a": "step size 4/255, steps 0",
+        "b": "step size 4/255, steps 1",
+        "c": "step size 2/255, steps 1",
+    }
+    assert numbers_apart(rows) == numbers | {"d": "", "e": ""}
+    assert row_names(rows)[1] == "CodeGenerator, step size 4/255, steps 1"
+    assert remarks(rows[1], numbers["b"]) == ["step size 4/255, steps 1"]
+
+
+def test_where_many_numbers_differ_or_none_are_known_nothing_is_said() -> None:
+    many = [f"A(a={i}, b={i}, c={i}, d={i})" for i in range(2)]
+    for settings in (many, ["", ""], ["A(", "a)"]):
+        rows = made(
+            *(row("A", 0.7, row=name, attack_settings=own) for name, own in zip("ab", settings, strict=True))
+        )
+        assert numbers_apart(rows) == {"a": "", "b": ""}
+        assert row_names(rows) == ["A, a", "A, b"]
 
 
 @given(st.lists(st.sampled_from([8 / 255, 4 / 255, None]), min_size=1, max_size=6))

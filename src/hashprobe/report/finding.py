@@ -247,7 +247,7 @@ def _measured(run: RunRecord, row: ResultRow, count: int | None) -> str:
     names = setting_names(run.rows)
     parts = [f"Mean over {row.queries:,} queries" if row.queries else "Mean over the queries"]
     parts += [names[setting_of(row)]] if len(names) > 1 else []
-    parts += remarks(row)
+    parts += remarks(row, run.numbers[row.row])
     sentences.append("; ".join(parts))
     if count is not None:
         of = "a label of the query" if row.is_untargeted else "the target label"

@@ -54,7 +54,7 @@ def _lines(rows: list[ResultRow], run: RunRecord) -> Iterator[str]:
     yield _line(heads)
     yield _line(["---"] * 3 + ["---:"] * (len(heads) - 3))
     for row in rows:
-        name = "; ".join([row.attack, *remarks(row)])
+        name = "; ".join([row.attack, *remarks(row, run.numbers[row.row])])
         interval = "–"
         if row.score_low is not None and row.score_high is not None:
             interval = f"{row.score_low:.3f} to {row.score_high:.3f}"

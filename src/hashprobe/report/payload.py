@@ -81,6 +81,7 @@ def table(run: RunRecord) -> dict[str, Any]:
         # more digits than are shown, so that nothing rounds twice
         columns[name] = _interned(values) if texts else rounded(values, 7)
     names = row_names(run.rows) if len(rows) <= 1000 else [row.attack for row in run.rows]
+    columns["numbers"] = _interned([run.numbers[row.row] for row in rows])
     columns["name"] = _interned([*names, *(row.attack for row in means)])
     return {
         "shown": shown,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from hashprobe.results import NO_CHANGE, NO_PICTURE, SCAN, UNBOUNDED, UNTARGETED, ResultRow, setting_of
@@ -29,6 +30,8 @@ _SETTING = {
 """How it is said what must be equal before two rows may be compared: the fields of ``comparison.SETTING``."""
 
 _USUAL = (None, "", SCAN)
+MOST_NUMBERS = 3
+"""That are named to tell attacks of one name apart; where more differ, the settings themselves say it better."""
 _SAID_OF_ONE = ("data", "model", "bits")
 
 
@@ -61,9 +64,14 @@ def short(value: Any) -> Any:
     return value[:8] if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{40,}", value) else value
 
 
-def remarks(row: ResultRow) -> list[str]:
-    """Say what sets a row apart from a white-box attack on an exact search: transfer, another index, fewer places, questions."""
-    said = []
+def remarks(row: ResultRow, numbers: str = "") -> list[str]:
+    """Say what sets a row apart from a white-box attack on an exact search: transfer, another index, fewer places, questions.
+
+    Args:
+        row: The row.
+        numbers: What tells it from others of its name; see :func:`numbers_apart`.
+    """
+    said = [numbers] if numbers else []
     if row.attacked_model is not None:
         said.append(f"transfer: made against another model, {short(row.attacked_model)}")
     if row.index != SCAN:
@@ -79,6 +87,63 @@ def remarks(row: ResultRow) -> list[str]:
     if row.training_seed is not None:
         said.append(f"trained with seed {row.training_seed}")
     return said
+
+
+def numbers_apart(rows: Iterable[ResultRow]) -> dict[str, str]:
+    """Say which of its numbers tell an attack from others of the same name, code and budget (``"steps 1"``), by id of the row.
+
+    Rows that differ in nothing else that a table shows are told apart; of others, and where many numbers differ, nothing is said.
+    """
+    alike: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
+    for row in rows:
+        seeds = (row.training_seed, row.training_seeds is None)
+        alike[(setting_of(row), row.group, row.attack, row.code, row.budget, *seeds)].append(row)
+    said: dict[str, str] = {}
+    for same in alike.values():
+        numbers = [_numbers(row.attack_settings) if len(same) > 1 else {} for row in same]
+        names = [
+            name for name in dict.fromkeys(chain(*numbers)) if len({own.get(name) for own in numbers}) > 1
+        ]
+        for row, own in zip(same, numbers, strict=True):
+            parts = [f"{name.replace('_', ' ')} {_written(own[name])}" for name in names if name in own]
+            said[row.row] = ", ".join(parts) if len(names) <= MOST_NUMBERS else ""
+    return said
+
+
+def _numbers(settings: str) -> dict[str, str]:
+    """Read the numbers of ``Name(a=1, b=Other(c=2))`` by name, those within as well."""
+    within = re.fullmatch(r"\w+\((.*)\)", settings, re.DOTALL)
+    own: dict[str, str] = {}
+    inner: dict[str, str] = {}
+    for part in _parts(within[1]) if within else ():
+        name, _, value = part.partition("=")
+        if re.match(r"\w+\(", value):
+            inner |= _numbers(value)
+        else:
+            own[name] = value
+    return own | {name: value for name, value in inner.items() if name not in own}
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that are in no brackets."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
+
+
+def _written(value: str) -> str:
+    """Write a number as people do: a change in [0, 1] that is whole grey levels as a share of 255."""
+    try:
+        levels = 255 * float(value)
+    except ValueError:
+        return value.strip("'")
+    whole = "." in value and 0 < levels <= 255 and abs(levels - round(levels)) < 1e-6
+    return f"{round(levels)}/255" if whole else value
 
 
 def differences(rows: Iterable[ResultRow]) -> dict[Setting, str]:
@@ -113,7 +178,7 @@ def row_names(rows: Sequence[ResultRow]) -> list[str]:
 
     Unbounded attacks are always named so, because they must not be compared with bounded ones by oversight.
     """
-    settings = differences(rows)
+    settings, numbers = differences(rows), numbers_apart(rows)
     plain = [f"{row.attack} ({UNBOUNDED})" if row.budget == UNBOUNDED else row.attack for row in rows]
     names = plain
     for detail in (
@@ -121,6 +186,7 @@ def row_names(rows: Sequence[ResultRow]) -> list[str]:
         lambda row: row.budget if row.budget not in (UNBOUNDED, NO_CHANGE, NO_PICTURE) else "",
         lambda row: row.group,
         lambda row: settings[setting_of(row)],
+        lambda row: numbers[row.row],
         lambda row: row.row,
     ):
         names = _told_apart(rows, names, detail)

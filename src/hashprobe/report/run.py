@@ -11,7 +11,7 @@ from typing import Any
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import read_json, read_json_lines, user_path
 from hashprobe.report.gallery import Gallery, read_gallery
-from hashprobe.report.rows import in_reading_order
+from hashprobe.report.rows import in_reading_order, numbers_apart
 from hashprobe.results import (
     TARGETED,
     UNTARGETED,
@@ -82,6 +82,11 @@ class RunRecord:
     def not_weaker(self) -> set[str]:
         """The ids of ``lines`` that are not significantly weaker than the strongest of their group, and are not among it."""
         return not_weaker(*self._lines) - self.best
+
+    @cached_property
+    def numbers(self) -> dict[str, str]:
+        """What tells rows and lines of one name apart, by their ids; see :func:`numbers_apart`."""
+        return numbers_apart({row.row: row for row in (*self.rows, *self.lines)}.values())
 
     @cached_property
     def findings(self) -> list[Finding]:

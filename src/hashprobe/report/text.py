@@ -83,7 +83,7 @@ def _table(rows: list[ResultRow], title: str, run: RunRecord) -> Table:
     for row in rows:
         strong = "bold" if row.row in run.best else "dim" if row.is_code else ""
         code = f", {row.code}" if row.code not in ("", "none") and not row.is_code else ""
-        notes = "".join(f"; {note}" for note in remarks(row))
+        notes = "".join(f"; {note}" for note in remarks(row, run.numbers[row.row]))
         score, *others = _numbers(row)
         score += f" {NOT_WEAKER}" if row.row in run.not_weaker else ""
         cells = (plain(row.attack + code + notes), row.budget, score, *others)

@@ -17,13 +17,14 @@ const interval = (row) => (cell("score_low", row) === null || cell("score_high",
 const passesText = (row) => (cell("passes", row) === null ? "–" : `${count(cell("forward_passes", row) ?? 0)} + ${count(cell("backward_passes", row) ?? 0)}`);
 
 // key, heading, what it means, how it is written. One without "always" appears when asked for, or else when its values
-// differ, or differ from "usual". A heading may depend on what the shown rows' score is called; "unless" says for which goal a column is left out.
+// differ, or differ from "usual"; one that is "copied" is among what is copied then, and else stands under the attack's name. A heading may depend on what the shown rows' score is called; "unless" says for which goal a column is left out.
 const COLUMNS = [
   { key: "attack", head: "Attack", help: "Original: unchanged queries. … code: the target code itself is the query.", always: true },
   { key: "goal", head: "Goal", help: "Towards pictures of a target label, or away from the query's own" },
   { key: "code", head: "Code", help: "How the code that is aimed at was made", write: (v) => (v === "none" || v === "" ? "–" : v), always: true },
   { key: "protocol", head: "Protocol", help: "How target labels were drawn", always: true, unless: "untargeted" },
   { key: "budget", head: "Budget", help: "Largest change of a pixel value that was allowed", always: true, order: budgetOrder },
+  { key: "numbers", head: "Numbers", help: "What tells attacks of one name apart", optional: true, copied: true },
   { key: "attacked_model", head: "Made on", help: "Transfer: the other model that the attack was made against", write: (v) => (v ? `transfer: ${short(v)}` : "–"), usual: [null, ""] },
   { key: "index", head: "Index", help: "What searched; scan compares all codes", usual: ["scan"] },
   { key: "index_recall", head: "Recall, %", help: "Share of the nearest items that the index finds; – where it is exact", write: (v) => percent(v), usual: [null] },
@@ -99,7 +100,7 @@ function startTable() {
     const of = (key) => new Set(kept.map((row) => cell(key, row))), goals = of("goal"), names = [...of("score_name")];
     const score = names.length < 2 ? names[0] ?? "Score" : [...new Set(names.map((text) => text.split("@")[0]))].join(" or ");
     const left = (column) => goals.size === 1 && goals.has(column.unless);
-    const wanted = (column) => !left(column) && (copied || !fixed(column)) && (column.always || column.shown?.(goals) || (varies.get(column.key) && !column.optional));
+    const wanted = (column) => !left(column) && (copied || !fixed(column)) && (column.always || column.shown?.(goals) || (varies.get(column.key) && (!column.optional || (copied && column.copied))));
     return COLUMNS.filter((column) => state.all || wanted(column)).map((column) => ({ ...column, head: column.head.call ? column.head(score) : column.head }));
   }
 
@@ -168,7 +169,8 @@ function startTable() {
       const words = ["attack", "code", "protocol"].includes(column.key) ? meaning(text) : "";
       const long = words ? `${text}: ${words}` : text.length > 30 ? text : null, content = [rightward(column) ? text : name(text)];
       if (column.key === "score" && near.has(row)) content.push(make("span", { class: "dim", title: "Not significantly weaker than the strongest" }, ` ${NEAR}`));
-      const under = folded.filter(({ key }) => key !== "code" || !isCode(row)).map((other) => [other, write(other, row)]).filter(([, said]) => said !== "–").map(([other, said]) => (rightward(other) ? `${other.head.toLowerCase()} ${said}` : said));
+      const own = state.all || !cell("numbers", row) ? [] : [cell("numbers", row)];
+      const under = own.concat(folded.filter(({ key }) => key !== "code" || !isCode(row)).map((other) => [other, write(other, row)]).filter(([, said]) => said !== "–").map(([other, said]) => (rightward(other) ? `${other.head.toLowerCase()} ${said}` : said)));
       if (place === 0 && under.length) content.push(make("span", { class: "under", "data-text": under.join(" · ") }));
       return [make(place === 0 ? "th" : "td", { class: [kind, `column-${column.key}`].join(" ").trim(), scope: place === 0 ? "row" : null, title: long }, ...content)];
     });
