@@ -144,7 +144,7 @@ def test_of_a_perceptual_hash_it_speaks_of_a_formula_that_everyone_knows() -> No
     found = findings(WHITE, attack("Square", "evasion", 60, "codes"), formula=True)
     assert "an attacker who knows the formula (FewStep) hides" in verdict(found)
     said = " ".join(next_steps(found))
-    assert "Count on FewStep: everyone knows the formula of this hash" in said
+    assert "Reckon with FewStep: everyone knows the formula of this hash" in said
     assert "Square needs no formula" in said
     assert "network" not in verdict(found) + said
     assert verdict(findings(WHITE, formula=True)).endswith("and attackers who ask questions alone.")

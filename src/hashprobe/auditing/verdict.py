@@ -134,7 +134,7 @@ def next_steps(found: Findings) -> list[str]:
     if evades is not None and evades.white_box:
         if found.formula:
             steps.append(
-                f"Count on {evades.name}: everyone knows the formula of this hash, whoever may ask the search or not."
+                f"Reckon with {evades.name}: everyone knows the formula of this hash, and nobody has to ask the search for it."
             )
         elif guesses and blind is None:
             best = max(guesses, key=lambda row: row.rate.rate)
