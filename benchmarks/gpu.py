@@ -34,7 +34,7 @@ from hashprobe.seeds import numpy_generator, torch_generator
 from hashprobe.targets import Goal
 
 PRECISIONS = ("float32", "TF32", "bfloat16", "compiled")
-ATTACKED = {"FGSM": {}, "I-FGSM": {"steps": 20}, "DHTA": {"steps": 20}}
+ATTACKED: dict[str, dict[str, Any]] = {"FGSM": {}, "I-FGSM": {"steps": 20}, "DHTA": {"steps": 20}}
 PROGRAM = [sys.executable, "-m", "hashprobe"]
 SEMANTICS, CLASSES = 512, 24
 MEBIBYTE = 1 << 20
@@ -119,9 +119,9 @@ def equal(given: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     attacked = []
     for name, settings in ATTACKED.items():
         results = []
-        for place in (torch.device("cpu"), device):
-            model, started = there.to(place), time.perf_counter()
-            pictures = torch.from_numpy(images).to(place) / 255
+        for where in (torch.device("cpu"), device):
+            model, started = there.to(where), time.perf_counter()
+            pictures = torch.from_numpy(images).to(where) / 255
             made = ATTACKS[name](**settings).run(model, pictures, goal, generator=torch_generator(0, name))
             results.append(
                 (made.images.cpu().numpy(), model.codes(made.images), time.perf_counter() - started)

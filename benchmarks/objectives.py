@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,7 +44,7 @@ def main() -> None:
     given = parser.parse_args()
     model, data = open_model(given.model), load(given.data, image_size=given.image_size)
     data = data.sample(query=given.queries, seed=given.seed)
-    codes = {
+    codes: dict[str, Any] = {
         "database_codes": model.codes(data.database.images),
         "train_codes": model.codes(data.train.images),
     }

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -29,7 +30,7 @@ from hashprobe.retrieval.kernel import blocks, counting, database_order, planes
 from hashprobe.retrieval.kernel.plain import count_plainly
 from hashprobe.retrieval.memory import watch_memory
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "nuswide": {"queries": 2100, "database": 193_734, "bits": 32, "classes": 21},
     "coco": {"queries": 5000, "database": 117_218, "bits": 48, "classes": 80},
 }
