@@ -68,10 +68,8 @@ def measure(
         own_scores = [evaluator.query_scores(row.row, score, protocol)]
         return Measured([row], [{"row": row.row, **score.curve}], codes, own_scores)
     attack = spec.build(evaluator.trained)
-    if not spec.reads_code and isinstance(attack, Trained):
-        code = getattr(
-            attack.settings, "target_code", code
-        )  # the one that it learned, whichever is published
+    if not spec.reads_code and isinstance(attack, Trained):  # the row names the code that it learned
+        code = getattr(attack.settings, "target_code", code)
     trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
     if isinstance(attack, Trained) and not transfer:
         check_against(attack, evaluator.model_sha256)
