@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import ScalarFormatter
 
 from hashprobe.report import RunRecord
 from hashprobe.results import ResultRow
@@ -43,10 +44,11 @@ def main(picture: str, texts: Sequence[str]) -> None:
             axes.fill_between(places, [low for low, *_ in scores], [high for *_, high in scores], alpha=0.2)
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set_xlabel(title)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("t-MAP")
-    panels[-1].legend(loc="lower right", fontsize=8)
+    panels[0].legend(loc="lower right", fontsize=8)
     figure.savefig(picture, dpi=110)
 
 
