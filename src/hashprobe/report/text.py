@@ -74,7 +74,7 @@ def finding_lines(findings: Sequence[Finding]) -> list[str]:
 def _table(rows: list[ResultRow], title: str, run: RunRecord) -> Table:
     table = Table(title=Text(plain(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding, table.collapse_padding = (0, 1), True
-    table.add_column("Attack", overflow="fold", min_width=12)
+    table.add_column("Attack", overflow="fold", min_width=14)  # CodeGenerator, and a comma
     table.add_column("Budget", overflow="fold", min_width=9)
     untargeted = rows[0].is_untargeted
     other = "benign" if untargeted else "MAP"
