@@ -9,6 +9,7 @@ from commands import SCENES, call, rows_of
 from PIL import Image
 
 from hashprobe.files import read_json
+from hashprobe.hashing import MODELS
 from outside_files import onnx_net
 
 FEW = [*SCENES[:3], "queries=3", "--data-option", "database=12", "--data-option", "train=6", "--gallery", 0]
@@ -80,6 +81,7 @@ def test_what_cannot_be_is_said_before_the_folder_is_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MODELS, "_things", dict(MODELS._things))
     (tmp_path / "blind.py").write_text(
         "from torch import nn\nfrom hashprobe.hashing import MODELS, HashModel\n"
         "MODELS.register('blind')(lambda: HashModel.wrap(nn.Flatten(), bits=8, gradients=False))\n"
