@@ -92,7 +92,7 @@ def remarks(row: ResultRow, numbers: str = "") -> list[str]:
 def numbers_apart(rows: Iterable[ResultRow]) -> dict[str, str]:
     """Say which of its numbers tell an attack from others of the same name, code and budget (``"steps 1"``), by id of the row.
 
-    Rows that differ in nothing else that a table shows are told apart; of others, and where many numbers differ, nothing is said.
+    Nothing (``""``) is said of a row that is alone with its name, code and budget, and where more than ``MOST_NUMBERS`` differ.
     """
     alike: dict[tuple[Any, ...], list[ResultRow]] = defaultdict(list)
     for row in rows:

@@ -46,27 +46,9 @@ def measure(
     Raises:
         HashprobeError: something that must be trained first, or a trained attack of another model.
     """
-    kind, code, title = spec.goal_kind, spec.code_name, spec.title
-    given: dict[str, Any] = {"kind": kind, "protocol": protocol}
     if spec.attack is None:
-        own = spec.code is None
-        if own:
-            codes = evaluator.query_codes
-        else:
-            ends = evaluator.goal(kind, code, protocol).codes
-            assert ends is not None
-            away = kind.objective == "untargeted"
-            codes = pack(-1.0 * unpack(ends, evaluator.model.bits)) if away else ends
-        row, score = evaluator.row(
-            row_name or spec.row_name(None, protocol),
-            codes,
-            attack=title,
-            code="none" if own else code,
-            own_labels=own or kind.objective == "untargeted",
-            **given,
-        )
-        own_scores = [evaluator.query_scores(row.row, score, protocol)]
-        return Measured([row], [{"row": row.row, **score.curve}], codes, own_scores)
+        return _measure_codes(spec, protocol, evaluator, row_name or spec.row_name(None, protocol))
+    kind, code, title = spec.goal_kind, spec.code_name, spec.title
     attack = spec.build(evaluator.trained)
     if not spec.reads_code and isinstance(attack, Trained):  # the row names the code that it learned
         code = getattr(attack.settings, "target_code", code)
@@ -101,7 +83,8 @@ def measure(
                 attacked=there,
                 attacked_model=None if saw == scored.model_sha256 else saw,
                 goal=None if number else goal,
-                **given,
+                kind=kind,
+                protocol=protocol,
             )
         )
     entries = []
@@ -114,6 +97,28 @@ def measure(
         for (row, score), scored in zip(rows, targets.values(), strict=True)
     ]
     return Measured([row for row, _ in rows], curves, made.codes, scores, entries, links if scored_on else [])
+
+
+def _measure_codes(spec: CellSpec, protocol: str | None, evaluator: Evaluator, row_name: str) -> Measured:
+    """Measure codes that no attack made: those of the unchanged queries, or those that are farthest on the way to the goal."""
+    kind, code, unchanged = spec.goal_kind, spec.code_name, spec.code is None
+    away = kind.objective == "untargeted"
+    codes = evaluator.query_codes
+    if not unchanged:
+        ends = evaluator.goal(kind, code, protocol).codes
+        assert ends is not None
+        codes = pack(-1.0 * unpack(ends, evaluator.model.bits)) if away else ends
+    row, score = evaluator.row(
+        row_name,
+        codes,
+        attack=spec.title,
+        code="none" if unchanged else code,
+        own_labels=unchanged or away,
+        kind=kind,
+        protocol=protocol,
+    )
+    scores = [evaluator.query_scores(row.row, score, protocol)]
+    return Measured([row], [{"row": row.row, **score.curve}], codes, scores)
 
 
 def _link(row: ResultRow, source: str, target: str, spec: CellSpec) -> dict[str, Any]:
