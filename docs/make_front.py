@@ -1,7 +1,7 @@
 """Draws strength over cost: t-MAP over gradients, over passes, and over time.
 
-A line is the mean of its trainings, a band their spread; LABEL=FOLDER names the trained attacks of a run, or LABEL=FOLDER:ATTACK.
-Example: python docs/make_front.py docs/images/front.png "code alone=runs/front-code" FewStep=runs/front-steps:FewStep
+A line is the mean of its trainings, a band their spread; LABEL=FOLDER:ATTACK names attacks of a run, several joined by commas.
+Example: python docs/make_front.py docs/images/front.png "code alone=runs/front:CodeGenerator" PTA=runs/front:PTA
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AXES = {
 
 
 def main(picture: str, texts: Sequence[str]) -> None:
-    """Draw the lines that ``LABEL=FOLDER`` or ``LABEL=FOLDER:ATTACK`` name into a picture."""
+    """Draw the lines that ``LABEL=FOLDER:ATTACK,…`` name into a picture."""
     lines = dict(line_of(text) for text in texts)
     figure, panels = plt.subplots(1, len(AXES), figsize=(13, 4.4), layout="constrained", sharey=True)
     for axes, (title, place) in zip(panels, AXES.items(), strict=True):
@@ -55,10 +55,10 @@ def main(picture: str, texts: Sequence[str]) -> None:
 def line_of(text: str) -> tuple[str, list[list[ResultRow]]]:
     """Return a label, and the rows of each of its settings, one a training seed."""
     label, _, rest = text.partition("=")
-    folder, _, attack = rest.partition(":")
+    folder, _, attacks = rest.partition(":")
     same: dict[str, list[ResultRow]] = defaultdict(list)
     for row in RunRecord.read(Path(folder)).rows:
-        if row.is_attack and (row.attack == attack or (not attack and row.trained)):
+        if row.attack in attacks.split(","):
             same[row.attack_settings].append(row)
     return label, list(same.values())
 

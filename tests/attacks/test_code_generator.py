@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from hashprobe.attacks import CodeGeneratorAttack
+from hashprobe.attacks import PTA, CodeGeneratorAttack, FewStep
 from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.networks import MapSize, Seen, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
@@ -141,12 +141,10 @@ class TestSeen:
 
 class TestAttack:
     @SEES
-    def test_costs_what_it_sees_and_its_steps(self, sees: str) -> None:
-        attack, passes = trained_to(sees), {"code": (1, 0), "features": (2, 0)}[sees]
-        for steps in (0, 2):
-            cost = replace(attack, steps=steps).run(conv_model(BITS), random_images(COUNT), goal()).cost
-            assert cost.forward.tolist() == [passes[0] + steps] * COUNT
-            assert cost.backward.tolist() == [passes[1] + steps] * COUNT
+    def test_costs_what_it_sees(self, sees: str) -> None:
+        cost = trained_to(sees).run(conv_model(BITS), random_images(COUNT), goal()).cost
+        assert cost.forward.tolist() == [{"code": 1, "features": 2}[sees]] * COUNT
+        assert cost.backward.tolist() == [0] * COUNT
 
     def test_the_code_alone_is_one_pattern_for_all_images(self) -> None:
         images = torch.full((2, 3, SIZE, SIZE), 0.5) + torch.tensor([0.0, 0.1]).view(2, 1, 1, 1)
@@ -166,68 +164,35 @@ class TestAttack:
 
     def test_steps_go_on_from_its_image_within_the_budget(self) -> None:
         model, images, wanted = linear_model(BITS, scale=8), random_images(COUNT), signs()
-        agreed, attack = [], attack_of(generator())
-        for steps in (0, 1, 3):
-            adversarial = replace(attack, steps=steps).run(model, images, goal()).images
+        agreed, own = [], attack_of(generator())
+        for attack in (own, FewStep(start=own, steps=1), FewStep(start=own, steps=3)):
+            adversarial = attack.run(model, images, goal()).images
             assert (adversarial - images).abs().max() <= 8 / 255 + 1e-6
             agreed.append(float((unpack(model.codes(adversarial), BITS) * wanted.numpy()).sum()))
         assert agreed[0] < agreed[1] <= agreed[2]
 
-    def test_its_steps_may_rank_in_place_of_going_to_the_code(self) -> None:
+    def test_steps_that_rank_go_on_from_it(self) -> None:
         model, images = linear_model(BITS, scale=8), random_images(COUNT)
         labels = np.eye(3, dtype=np.uint8)
         training = random_codes(40, BITS, seed=4), labels[np.arange(40) % 3]
         ranking = replace(goal(), labels=labels, training=training)
-        attack = attack_of(generator(), objective="average-precision", step_size=1 / 255)
+        own = attack_of(generator())
 
         def precision(pictures: torch.Tensor) -> np.ndarray:
             return average_precision(model.codes(pictures), training[0], labels, training[1], bits=BITS)
 
-        before, after = (replace(attack, steps=steps).run(model, images, ranking) for steps in (0, 6))
+        before = own.run(model, images, ranking)
+        after = PTA(start=own, steps=6).run(model, images, ranking)
         assert precision(after.images).mean() > precision(before.images).mean() + 0.1
         assert after.cost.backward.tolist() == [6] * COUNT
         assert (after.images - images).abs().max() <= 8 / 255 + 1e-6
-        assert not attack_of(generator()).needs_training_codes
-        with pytest.raises(HashprobeError, match="reads the labels of its goal"):
-            attack.run(model, images, goal())
-        with pytest.raises(HashprobeError, match="reads codes and labels of training images"):
-            attack.run(model, images, replace(goal(), labels=labels))
 
-    def test_its_steps_may_look_at_varied_images(self) -> None:
-        model, images = conv_model(BITS), random_images(COUNT)
-        varied, plain = (
-            attack_of(generator(), steps=2, diversity=share).run(model, images, goal()).images
-            for share in (1.0, 0.0)
-        )
-        assert not torch.equal(varied, plain)
-        assert (varied - images).abs().max() <= 8 / 255 + 1e-6
-
-    def test_momentum_keeps_the_last_direction(self) -> None:
-        model, images = conv_model(BITS), random_images(COUNT)
-        plain, kept = (
-            attack_of(generator(), steps=3, momentum=momentum).run(model, images, goal()).images
-            for momentum in (0.0, 1.0)
-        )
-        assert not torch.equal(plain, kept)
-
-    @pytest.mark.parametrize(
-        ("numbers", "message"),
-        [
-            (
-                {"epsilon": None},
-                "CodeGenerator draws a change that is scaled to epsilon, so it has no unbounded form",
-            ),
-            ({"steps": -1}, "steps must be a whole number of at least 0; found -1"),
-            ({"step_size": 0.0}, "step_size must be positive; found 0.0"),
-            ({"last_step_size": float("nan")}, "last_step_size must be positive; found nan"),
-            ({"objective": "tan"}, "tan"),
-            ({"diversity": -0.1}, r"diversity must be in \[0, 1\]; found -0.1"),
-            ({"momentum": 1.5}, r"momentum must be in \[0, 1\]; found 1.5"),
-        ],
-    )
-    def test_numbers_that_go_nowhere_are_refused(self, numbers: dict[str, Any], message: str) -> None:
-        with pytest.raises(HashprobeError, match=message):
-            attack_of(generator(), **numbers)
+    def test_it_has_no_unbounded_form(self) -> None:
+        with pytest.raises(
+            HashprobeError,
+            match="CodeGenerator draws a change that is scaled to epsilon, so it has no unbounded form",
+        ):
+            attack_of(generator(), epsilon=None)
 
     def test_another_image_size_is_refused(self) -> None:
         with pytest.raises(HashprobeError, match="takes images of 32×32; found 64×64"):

@@ -31,3 +31,13 @@ def test_each_goal_is_printed_as_a_table_with_its_score(capsys: pytest.CaptureFi
     assert "t-MAP" not in untargeted
     for said in ("goal", "untargeted", "unbounded", "32.0", "30.0–35.0", "40.0", "less is stronger"):
         assert said in untargeted
+
+
+def test_attacks_of_one_name_are_told_apart_by_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        TARGETED.model_copy(update={"row": f"fgsm-{steps}", "attack_settings": f"FewStep(steps={steps})"})
+        for steps in (1, 20)
+    ]
+    print_rows(rows)
+    words = capsys.readouterr().out.split()
+    assert [words[at + 1] for at, word in enumerate(words) if word == "steps"] == ["1", "20"]

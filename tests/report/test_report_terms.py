@@ -27,3 +27,12 @@ def test_the_terms_of_a_run_are_those_of_its_rows() -> None:
     assert list(found) == [*scores, "single", "Original", "P2P code", "DHTA", "anchor"]
     assert found["P2P code"].startswith("a yardstick and no attack")
     assert "t-MAP" not in terms.of_rows(made(untargeted("FGSM", 0.5)))
+
+
+def test_steps_from_another_attacks_image_are_explained_by_both() -> None:
+    rows = made(row("ProS-GAN + FewStep", 0.7, code="prototype"))
+    found = terms.of_rows(rows)
+    assert (
+        found["ProS-GAN + FewStep"] == "what ProS-GAN makes of the query, and from there the steps of FewStep"
+    )
+    assert list(found)[-4:] == ["ProS-GAN + FewStep", "ProS-GAN", "FewStep", "prototype"]

@@ -10,7 +10,7 @@ from hashprobe.attacks.hag import HAG
 from hashprobe.attacks.ifgsm import IFGSM
 from hashprobe.attacks.interop import BorrowedAttack, Foolbox, GoalClassifier, Torchattacks, goal_reached
 from hashprobe.attacks.learned_steps import LearnedSteps
-from hashprobe.attacks.loop import IterativeAttack, descend
+from hashprobe.attacks.loop import IterativeAttack, check_start, descend
 from hashprobe.attacks.nes import NES
 from hashprobe.attacks.noise import Noise
 from hashprobe.attacks.objectives import OBJECTIVES
@@ -72,6 +72,7 @@ __all__ = [
     "Torchattacks",
     "Universal",
     "Victim",
+    "check_start",
     "descend",
     "goal_reached",
     "project",

@@ -167,6 +167,11 @@ class Attack(ABC):
         return None
 
     @property
+    def stages(self) -> tuple[Attack, ...]:
+        """The attacks that an image goes through, itself the last: one alone, but where it goes on from another's image."""
+        return (self,)
+
+    @property
     def members(self) -> tuple[str, ...]:
         """Names of the attacks that it tries on every image, where it tries several."""
         return ()
@@ -261,10 +266,11 @@ class Attack(ABC):
     def _checked(self, goal: Goal, images: int, bits: int) -> Goal:
         """Return the goal with labels as uint8, or say what is wrong with it."""
         name = type(self).__name__
-        if goal.objective not in self.objectives:
-            raise HashprobeError(
-                f"{name} has no {goal.objective} form; its goal must be {self.objectives[0]}."
-            )
+        for stage in self.stages:
+            if goal.objective not in stage.objectives:
+                raise HashprobeError(
+                    f"{type(stage).__name__} has no {goal.objective} form; its goal must be {stage.objectives[0]}."
+                )
         if goal.codes is not None:
             packed, expected = np.asarray(goal.codes), (images, -(-bits // 8))
             if packed.dtype != np.uint8 or packed.shape != expected:
@@ -272,12 +278,13 @@ class Attack(ABC):
                     f"target codes must be packed uint8 of shape {expected} ({images} images, {bits} bits); "
                     f"found {packed.dtype} of shape {packed.shape}. See hashprobe.retrieval.pack."
                 )
-        if self.needs_labels and (goal.labels is None or len(goal.labels) != images):
+        needs_labels = any(stage.needs_labels for stage in self.stages)
+        if needs_labels and (goal.labels is None or len(goal.labels) != images):
             found = "none" if goal.labels is None else len(goal.labels)
             raise HashprobeError(
                 f"{name} reads the labels of its goal: give labels=, one row an image ({images}; found {found})."
             )
-        if self.needs_training_codes and goal.training is None:
+        if any(stage.needs_training_codes for stage in self.stages) and goal.training is None:
             raise HashprobeError(
                 f"{name} reads codes and labels of training images: give Goal(training=(codes, labels)), packed and multi-hot."
             )

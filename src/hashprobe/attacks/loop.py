@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from hashprobe.attacks.access import Victim
+from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import Attack, Norm, lengths, project
 from hashprobe.attacks.gradients import REACH, Gradients, GradientSettings, Loss
 from hashprobe.attacks.objectives import OBJECTIVES, towards
@@ -66,9 +66,24 @@ def descend(
     return adversarial
 
 
+def check_start(kind: type[Attack]) -> None:
+    """Say that steps cannot begin at an attack's image.
+
+    Raises:
+        HashprobeError: it asks questions, which gradient steps do not.
+    """
+    if kind.access not in (Access.NOTHING, Access.GRADIENTS):
+        raise HashprobeError(
+            f"{kind.__name__} asks the attacked model questions, so no gradient steps begin at its image; give another start."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class IterativeAttack(Attack):
     """An attack that takes ``steps`` steps of :func:`descend`; a subclass says in which direction.
+
+    The steps begin at the image itself, at a random place, or at what another attack makes of it: the image of a generator and
+    a few steps from there are stronger than as many steps alone, and the cost is that of both.
 
     Attributes:
         steps: Gradient steps.
@@ -85,6 +100,7 @@ class IterativeAttack(Attack):
         restarts: How often it begins; of several results an image keeps the one with the fewest bits off the goal, and of
             those the one with the lowest objective. All but the first begin at random.
         early_stop: Whether an image that has reached its code is left as it is.
+        start: The attack whose image they begin at, brought within the budget; white box, or one that sees nothing.
     """
 
     direction: ClassVar[Direction]
@@ -101,6 +117,7 @@ class IterativeAttack(Attack):
     random_start: bool = optional(False)
     restarts: int = optional(1)
     early_stop: bool = optional(False)
+    start: Attack | None = optional(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,6 +137,21 @@ class IterativeAttack(Attack):
             raise HashprobeError(
                 "random starts and variance tuning draw from the budget, so they have no unbounded form; give epsilon a number."
             )
+        if self.start is not None:
+            check_start(type(self.start))
+            if self.random_start:
+                raise HashprobeError(
+                    "steps begin at a random place or at another attack's image; give random_start or start, not both."
+                )
+            if self.start.norm != self.norm:
+                raise HashprobeError(
+                    f"steps within a budget in {self.norm} begin at an image within one; that of start is in {self.start.norm}."
+                )
+
+    @property
+    def stages(self) -> tuple[Attack, ...]:
+        """What it starts from, and itself."""
+        return (*(self.start.stages if self.start else ()), self)
 
     @property
     def step_sizes(self) -> list[float]:
@@ -135,11 +167,18 @@ class IterativeAttack(Attack):
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator
     ) -> torch.Tensor:
         """Return images after all steps; see :meth:`Attack.perturb`."""
+        given = None
+        if self.start is not None and len(images):
+            drawn = self.start.perturb(victim, images, goal, generator).detach()
+            given = project(drawn, images, self.epsilon, self.norm)
+            victim.winners, victim.restart_bits = (), None  # which are those of the start alone
         loss = self.loss(victim, images, goal, generator)
         wanted = None if goal.codes is None else goal.direction(victim.bits, images)
-        found = [
-            self._once(victim, images, loss, wanted, generator, restart) for restart in range(self.restarts)
+        starts = [
+            self._start(images, generator) if self.random_start or restart else given
+            for restart in range(self.restarts)
         ]
+        found = [self._once(victim, images, loss, wanted, generator, start) for start in starts]
         return found[0] if len(found) == 1 else _best(victim, found, loss, wanted)
 
     def _once(
@@ -149,7 +188,7 @@ class IterativeAttack(Attack):
         loss: Loss,
         wanted: torch.Tensor | None,
         generator: torch.Generator,
-        restart: int,
+        start: torch.Tensor | None,
     ) -> torch.Tensor:
         averaged = GradientSettings(
             diversity=self.diversity,
@@ -165,7 +204,7 @@ class IterativeAttack(Attack):
             direction=self.direction,
             norm=self.norm,
             momentum=self.momentum,
-            start=self._start(images, generator) if self.random_start or restart else None,
+            start=start,
             stop_at=wanted if self.early_stop else None,
         )
 

@@ -16,9 +16,6 @@ from hashprobe.attacks.objectives import mean_size
 from hashprobe.errors import HashprobeError, check_whole_number, shortened
 from hashprobe.targets import NO_CODE, Goal
 
-POSITIVES, NEGATIVES, TEMPERATURE = 75, 300, 0.1
-"""What PTA draws of each kind, of which the paper says the first; and τ."""
-
 
 @ATTACKS.register("PTA")
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +40,9 @@ class PTA(IFGSM):
     needs_training_codes: ClassVar[bool] = True
 
     steps: int = 20
-    positives: int = POSITIVES
-    negatives: int = NEGATIVES
-    temperature: float = TEMPERATURE
+    positives: int = 75
+    negatives: int = 300
+    temperature: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,53 +52,29 @@ class PTA(IFGSM):
             raise HashprobeError(f"temperature must be positive; found {shortened(self.temperature)}.")
 
     def loss(self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator) -> Loss:
-        """Return :func:`ranking_loss` with its numbers."""
-        numbers = self.positives, self.negatives, self.temperature
-        return ranking_loss(victim, images, goal, generator, *numbers)
+        """Return ``1 − SmoothAP`` over codes of training images that are drawn now; its negative if untargeted."""
+        codes, relevant = goal.relevant_codes(victim.bits, images)
+        seeds = torch.randint(2**62, (len(images),), generator=generator).tolist()
+        most = self.positives + self.negatives
+        drawn = np.zeros((len(images), most), dtype=np.intp)
+        positive, there = (np.zeros((len(images), most), dtype=bool) for _ in range(2))
+        for row, (own, seed) in enumerate(zip(relevant.cpu().numpy(), seeds, strict=True)):
+            draw = np.random.default_rng(seed)
+            chosen = draw.permutation(np.flatnonzero(own))[: self.positives]
+            others = draw.permutation(np.flatnonzero(~own))[: self.negatives]
+            drawn[row, : len(chosen) + len(others)] = np.concatenate([chosen, others])
+            positive[row, : len(chosen)] = there[row, : len(chosen) + len(others)] = True
+        sampled = codes[torch.from_numpy(drawn).to(codes.device)]
+        is_positive, is_there = (torch.from_numpy(mask).to(codes.device) for mask in (positive, there))
+        sign = 1 if goal.objective == "targeted" else -1
 
+        def loss(logits: torch.Tensor, rows: np.ndarray, done: float) -> torch.Tensor:
+            relaxed = torch.tanh(logits / mean_size(logits))
+            scores = torch.einsum("nk,nmk->nm", relaxed, sampled[rows].to(logits)) / victim.bits
+            own = smooth_average_precision(scores, is_positive[rows], is_there[rows], self.temperature)
+            return sign * (1 - own)
 
-def ranking_loss(
-    victim: Victim,
-    images: torch.Tensor,
-    goal: Goal,
-    generator: torch.Generator,
-    positives: int = POSITIVES,
-    negatives: int = NEGATIVES,
-    temperature: float = TEMPERATURE,
-) -> Loss:
-    """Return ``1 − SmoothAP`` over codes that are drawn now, of training images; its negative if untargeted. See :class:`PTA`.
-
-    Args:
-        victim: The attacked model.
-        images: What is attacked.
-        goal: With labels, and with codes and labels of training images.
-        generator: Of the draw.
-        positives: Positive codes an image, or as many as there are.
-        negatives: Likewise, of the others.
-        temperature: τ.
-    """
-    codes, relevant = goal.relevant_codes(victim.bits, images)
-    seeds = torch.randint(2**62, (len(images),), generator=generator).tolist()
-    most = positives + negatives
-    drawn = np.zeros((len(images), most), dtype=np.intp)
-    positive, there = (np.zeros((len(images), most), dtype=bool) for _ in range(2))
-    for row, (own, seed) in enumerate(zip(relevant.cpu().numpy(), seeds, strict=True)):
-        draw = np.random.default_rng(seed)
-        chosen = draw.permutation(np.flatnonzero(own))[:positives]
-        others = draw.permutation(np.flatnonzero(~own))[:negatives]
-        drawn[row, : len(chosen) + len(others)] = np.concatenate([chosen, others])
-        positive[row, : len(chosen)] = there[row, : len(chosen) + len(others)] = True
-    sampled = codes[torch.from_numpy(drawn).to(codes.device)]
-    is_positive, is_there = (torch.from_numpy(mask).to(codes.device) for mask in (positive, there))
-    sign = 1 if goal.objective == "targeted" else -1
-
-    def loss(logits: torch.Tensor, rows: np.ndarray, done: float) -> torch.Tensor:
-        relaxed = torch.tanh(logits / mean_size(logits))
-        scores = torch.einsum("nk,nmk->nm", relaxed, sampled[rows].to(logits)) / victim.bits
-        own = smooth_average_precision(scores, is_positive[rows], is_there[rows], temperature)
-        return sign * (1 - own)
-
-    return loss
+        return loss
 
 
 def smooth_average_precision(

@@ -87,7 +87,6 @@ def attack(
     from hashprobe.folders import recording
     from hashprobe.identity import fingerprint
     from hashprobe.main_process import is_main
-    from hashprobe.trained import Trained
 
     spec = CellSpec.read(kind)
     spec.check()
@@ -99,7 +98,7 @@ def attack(
             else f"{spec.attack} is untargeted here, away from what a picture retrieves: give no --target."
         )
     (attacked,) = open_models([model], device).values()
-    one_size = spec.kind is not None and issubclass(spec.kind, Trained)
+    one_size = spec.trained_name is not None
     check_image_size(image_size)
     images = [read_image(path, image_size if one_size else None) for path in pictures]
     loaded = load_data(data, image_size, seed, data_option)
@@ -122,7 +121,7 @@ def attack(
     picture_goal(evaluator, spec, first, label)  # says what it lacks
     chosen = spec.build(evaluator.trained)
     facts = {
-        "title": f"{spec.attack} on {len(images)} pictures.",
+        "title": f"{spec.title} on {len(images)} pictures.",
         "attack": chosen.described(),
         "model": {"bits": attacked.bits, "sha256": attacked.sha256()},
         "trained": {one.name: one.sha256() for one in given},

@@ -104,7 +104,7 @@ Attacks = Annotated[
     typer.Option(
         "--attack",
         help="An attack's name, with settings after a colon: I-FGSM, or DHTA:steps=100,epsilon=4/255,code=p2p, or "
-        "I-FGSM:goal=untargeted; epsilon=none is unbounded. May be repeated.",
+        "I-FGSM:goal=untargeted, or FewStep:start=ProS-GAN, steps from its image on; epsilon=none is unbounded. May be repeated.",
     ),
 ]
 Overrides = Annotated[

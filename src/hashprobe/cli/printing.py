@@ -64,6 +64,9 @@ def print_rows(rows: Sequence[ResultRow], near: Collection[str] = ()) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from hashprobe.report.rows import numbers_apart
+
+    numbers = numbers_apart(rows)
     for untargeted in (False, True):
         own = [row for row in rows if row.is_untargeted is untargeted]
         if not own or not is_main():
@@ -79,7 +82,7 @@ def print_rows(rows: Sequence[ResultRow], near: Collection[str] = ()) -> None:
             low, high = row.score_low, row.score_high
             cells = (
                 row.group,
-                row.attack,
+                ", ".join(part for part in (row.attack, numbers[row.row]) if part),
                 row.code,
                 "–" if row.linf is None else row.budget,
                 f"{row.score * 100:.1f}{' ≈' if row.row in near else ''}",

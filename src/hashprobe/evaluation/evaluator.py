@@ -44,7 +44,7 @@ def goal_of(attack: Attack | None, kind: GoalKind, code: str, context: Context) 
     """
     blind = attack is not None and attack.access is Access.NOTHING
     goal = kind.build(context, NO_CODE if blind else code)
-    needed = attack is not None and attack.needs_training_codes
+    needed = attack is not None and any(stage.needs_training_codes for stage in attack.stages)
     return replace(goal, training=context.training_set()) if needed else goal
 
 
@@ -170,9 +170,8 @@ class Evaluator:
 
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
         """Return the goal of all queries; see :func:`goal_of`."""
-        parts: Mapping[str, Trained] = (
-            attack.parts() if isinstance(attack, Trained) else {}
-        )  # each seed's own
+        first = attack.stages[0] if attack else None
+        parts: Mapping[str, Trained] = first.parts() if isinstance(first, Trained) else {}  # each seed's own
         context = replace(self.context(protocol), trained={**self.trained, **parts})
         return goal_of(attack, kind, code, context)
 

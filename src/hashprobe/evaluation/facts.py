@@ -79,10 +79,10 @@ def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
         "access": attack.access.value,
         "tanh_alpha": tanh_alpha(attack),
     }
-    if isinstance(attack, Trained):
+    if isinstance(first := attack.stages[0], Trained):
         said["trained"] = True
-        if attack.training_seed != seed:
-            said["training_seed"] = attack.training_seed
+        if first.training_seed != seed:
+            said["training_seed"] = first.training_seed
     return said
 
 

@@ -75,7 +75,7 @@ class Cell(GridTask):
     @property
     def trainings(self) -> list[TrainedTask]:
         """The tasks that train what it needs; the training seed is the attack's, and not that of a code beside it."""
-        seeds = {self.spec.attack: self.spec.training_seed}
+        seeds = {self.spec.trained_name: self.spec.training_seed}
         return [
             task
             for name in self.spec.needs

@@ -6,6 +6,7 @@ from hashprobe.results.folder import write_results
 from hashprobe.results.paired import Difference, holm, paired_bootstrap
 from hashprobe.results.queries import QueryScores, query_scores, read_query_scores
 from hashprobe.results.rows import (
+    AND_ON,
     L2,
     LINF,
     NO_CHANGE,
@@ -20,6 +21,7 @@ from hashprobe.results.rows import (
 from hashprobe.results.seeds import lines_of
 
 __all__ = [
+    "AND_ON",
     "CHECKS",
     "L2",
     "LINF",

@@ -18,6 +18,8 @@ LINF: Literal["linf"] = "linf"
 L2: Literal["l2"] = "l2"
 NO_CHANGE, NO_PICTURE, UNBOUNDED = "none", "no picture", "unbounded"
 SCAN = "scan"
+AND_ON = " + "
+"""In the name of an attack: steps that begin at another's image stand after it, as ``CodeGenerator + FewStep``."""
 
 Fraction = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 Amount = Annotated[float, Field(ge=0)]

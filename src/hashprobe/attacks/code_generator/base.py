@@ -14,7 +14,7 @@ from hashprobe.attacks.access import Access, Victim
 from hashprobe.attacks.base import Attack
 from hashprobe.attacks.code_generator.networks import BoundedNetwork, MapSize, changed
 from hashprobe.attacks.code_generator.settings import DrawingSettings
-from hashprobe.errors import HashprobeError, check_whole_number
+from hashprobe.errors import HashprobeError
 from hashprobe.images import check_side
 from hashprobe.trained import Trained, TrainingRun
 
@@ -32,7 +32,6 @@ class DrawingAttack(Attack, Trained):
         maps: The feature maps of the attacked network that it sees.
         classes: Of the data that it was trained on.
         epsilon: L∞ budget in [0, 1] units that its change is scaled to, that of the training at first; never unbounded.
-        steps: Gradient steps; a subclass says of what kind.
         attacked_model: Fingerprint of the model that it was trained against.
     """
 
@@ -45,12 +44,10 @@ class DrawingAttack(Attack, Trained):
     image_size: int
     maps: tuple[MapSize, ...]
     classes: int
-    steps: int = 0
     attacked_model: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_whole_number("steps", self.steps, least=0)
         if self.epsilon is None:
             raise HashprobeError(
                 f"{self.name} draws a change that is scaled to epsilon, so it has no unbounded form; give epsilon a number."

@@ -22,6 +22,7 @@ from hashprobe.attacks.learned_steps.training import (
     new_step_network,
     train_learned_steps,
 )
+from hashprobe.errors import check_whole_number
 from hashprobe.targets import Goal
 from hashprobe.trained import TRAINED, Trained, TrainingRun
 
@@ -53,6 +54,10 @@ class LearnedSteps(DrawingAttack):
     settings: LearnedStepsSettings
     start: CodeGeneratorAttack = field(repr=False)
     steps: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole_number("steps", self.steps, least=0)
 
     def perturb(
         self, victim: Victim, images: torch.Tensor, goal: Goal, generator: torch.Generator

@@ -50,11 +50,12 @@ def measure(
         return _measure_codes(spec, protocol, evaluator, row_name or spec.row_name(None, protocol))
     kind, code, title = spec.goal_kind, spec.code_name, spec.title
     attack = spec.build(evaluator.trained)
+    first = attack.stages[0]
     if not spec.reads_code and isinstance(attack, Trained):  # the row names the code that it learned
         code = getattr(attack.settings, "target_code", code)
-    trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
-    if isinstance(attack, Trained) and not transfer:
-        check_against(attack, evaluator.model_sha256)
+    trained_on = first.attacked_model if isinstance(first, Trained) else evaluator.model_sha256
+    if isinstance(first, Trained) and not transfer:
+        check_against(first, evaluator.model_sha256)
     keep = np.empty(0, dtype=np.intp)
     if spec.gallery and folder is not None:
         keep = choose_queries(evaluator, pictures)

@@ -59,7 +59,7 @@ def over_training_seeds(
     """
     found: list[CellSpec] = []
     for spec in specs:
-        own = dict.fromkeys(seeds.get(spec.attack or "", ())) or [spec.training_seed]
+        own = dict.fromkeys(seeds.get(spec.trained_name or "", ())) or [spec.training_seed]
         found += [spec.model_copy(update={"training_seed": seed}) for seed in own]
     return found
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hashprobe.attacks import ATTACKS, Access, Attack, BorrowedAttack
+from hashprobe.attacks import ATTACKS, Access, Attack, BorrowedAttack, IterativeAttack, check_start
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.evaluation.cells.settings import check_settings
 from hashprobe.identity import version_of
+from hashprobe.results import AND_ON
 from hashprobe.settings_text import read_pairs
 from hashprobe.targets import CODES, GOALS, NO_CODE, GoalKind
-from hashprobe.trained import Trained, seeded_name
+from hashprobe.trained import TRAINED, Trained, seeded_name
 from hashprobe.typed_values import checked
 
 ORIGINAL = "Original"
@@ -29,8 +30,10 @@ class CellSpec(BaseModel):
         goal: A name of ``GOALS``; the one that the attack is published with if not given.
         code: A name of ``CODES``; the one that the attack is published with, or the goal's own, if not given.
         settings: The attack's numbers, by name; its defaults otherwise.
+        start: The attack whose image its steps begin at, a name of ``ATTACKS``, with its own defaults but the attack's budget.
         gallery: Whether its pictures are kept for the gallery.
-        training_seed: Which of several trained attacks of one name, by the seed of its training.
+        training_seed: Which of several trained attacks of one name, by the seed of its training; where steps begin at a trained
+            attack's image, that one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,33 +42,46 @@ class CellSpec(BaseModel):
     goal: str | None = None
     code: str | None = None
     settings: dict[str, float | int | bool | str | None] = Field(default_factory=dict)
+    start: str | None = None
     gallery: bool = False
     training_seed: int | None = None
 
     @classmethod
     @checked
     def read(cls, text: str, *, gallery: bool = False) -> CellSpec:
-        """Read an attack as ``NAME`` or ``NAME:setting=value,…``, where ``goal`` and ``code`` may be among the settings.
+        """Read ``NAME`` or ``NAME:setting=value,…``, where ``goal``, ``code`` and ``start`` may be among the settings.
 
         Raises:
             HashprobeError: a setting without a name or ``=``, or one that is given twice.
         """
         name, _, rest = text.partition(":")
         values = read_pairs([part for part in rest.split(",") if part], f"--attack {name}")
-        goal, code = (  # "none" is read as no value, but is the name of no code
-            str(NO_CODE if values[own] is None else values[own]) if own in values else None
-            for own in ("goal", "code")
-        )
-        settings = {setting: value for setting, value in values.items() if setting not in ("goal", "code")}
+        named = {  # "none" is read as no value, but is the name of no code
+            own: str(NO_CODE if values[own] is None else values[own])
+            for own in ("goal", "code", "start")
+            if own in values
+        }
+        settings = {setting: value for setting, value in values.items() if setting not in named}
         for setting, value in settings.items():
             if not isinstance(value, int | float | str | None):
                 raise HashprobeError(f"{name}: {setting} must be one value; found {value!r}.")
-        return cls(attack=name, goal=goal, code=code, settings=settings, gallery=gallery)
+        return cls(attack=name, **named, settings=settings, gallery=gallery)
 
     @property
     def kind(self) -> type[Attack] | None:
         """The class of the attack."""
         return None if self.attack is None else ATTACKS[self.attack]
+
+    @property
+    def start_kind(self) -> type[Attack] | None:
+        """The class of the attack that it starts from."""
+        return None if self.start is None else ATTACKS[self.start]
+
+    @property
+    def trained_name(self) -> str | None:
+        """The name of the trained attack that makes its images, or that they begin with."""
+        named = [name for name in (self.attack, self.start) if name is not None]
+        return next((name for name in named if issubclass(ATTACKS[name], Trained)), None)
 
     @property
     def goal_name(self) -> str:
@@ -82,23 +98,23 @@ class CellSpec(BaseModel):
         """The target code's name, or ``none``."""
         if self.code is not None:
             return self.code
-        if self.kind is None or self.kind.code == NO_CODE:
+        start = self.start_kind  # its steps go on to the code that it is published with, if it is with one
+        kind = self.kind if start is None or start.code in (None, NO_CODE) else start
+        if kind is None or kind.code == NO_CODE:
             return NO_CODE
-        published = self.kind.code if self.goal_name == self.kind.goal else None
+        published = kind.code if self.goal_name == kind.goal else None
         if published is None and self.goal_kind.objective == "untargeted":
-            published = self.kind.untargeted_code
+            published = kind.untargeted_code
         return published or self.goal_kind.code
 
     @property
     def title(self) -> str:
-        """What a table calls it: the attack, ``Original``, or the target code."""
+        """What a table calls it: the attack, after that which it starts from, ``Original``, or the target code."""
         if self.attack is not None:
             borrowed = self.kind is not None and issubclass(self.kind, BorrowedAttack)
-            return (
-                f"{self.attack} {self.settings['name']}"
-                if borrowed and self.settings.get("name")
-                else self.attack
-            )
+            if borrowed and self.settings.get("name"):
+                return f"{self.attack} {self.settings['name']}"
+            return self.attack if self.start is None else f"{self.start}{AND_ON}{self.attack}"
         return ORIGINAL if self.code is None else CODES[self.code].heading
 
     @property
@@ -109,9 +125,9 @@ class CellSpec(BaseModel):
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the trained codes and attacks that it needs; the attack is the last."""
-        wanted, code, held = list[str](), self.code_name, tuple[str, ...]()
-        if self.attack is not None and self.kind is not None and issubclass(self.kind, Trained):
-            wanted, held = [self.attack], self.kind.requires
+        code, own = self.code_name, self.trained_name
+        wanted = [] if own is None else [own]
+        held = () if own is None else TRAINED[own].requires
         if code != NO_CODE and self.reads_code and code not in held and issubclass(CODES[code], Trained):
             wanted.insert(0, code)
         return tuple(wanted)
@@ -128,10 +144,25 @@ class CellSpec(BaseModel):
         """
         kind, name = self.kind, self.attack
         assert kind is not None
-        check_settings(kind, str(name), self.settings)
-        if not issubclass(kind, Trained):
-            return kind(**self.settings)  # type: ignore[arg-type]
-        if name is None or name not in trained:
+        assert name is not None
+        check_settings(kind, name, self.settings)
+        if issubclass(kind, Trained):
+            return self._of(trained, name, self.settings)
+        made = kind(**self.settings)  # type: ignore[arg-type]
+        if self.start is None:
+            return made
+        assert self.start_kind is not None
+        budget = {"epsilon": made.epsilon} | ({} if made.norm == "linf" else {"norm": made.norm})
+        first = (
+            self._of(trained, self.start, budget)
+            if issubclass(self.start_kind, Trained)
+            else self.start_kind(**budget)  # type: ignore[arg-type]
+        )
+        return dataclasses.replace(made, start=first)  # type: ignore[call-arg]
+
+    def _of(self, trained: Mapping[str, Trained], name: str, numbers: Mapping[str, Any]) -> Attack:
+        """Return a trained attack with other numbers; see :meth:`build`."""
+        if name not in trained:
             raise HashprobeError(
                 f"{name} has to be trained first; give the folder that train-attack wrote (--trained)."
             )
@@ -142,7 +173,7 @@ class CellSpec(BaseModel):
                 f"{name} trained with seed {self.training_seed} is wanted; found one of seed {made.training_seed}."
             )
         self.check_training(made.settings)
-        used = dataclasses.replace(made, **self.settings)  # type: ignore[arg-type]
+        used = dataclasses.replace(made, **numbers)
         assert isinstance(used, Trained)
         used.with_training_seed(made.training_seed)
         return used
@@ -164,7 +195,8 @@ class CellSpec(BaseModel):
         """
         kind = self.kind
         if kind is None or not issubclass(kind, Trained):
-            return self.row_name(None if kind is None else self.build({}), protocol)
+            alone = self.model_copy(update={"start": None})
+            return self.row_name(None if kind is None else alone.build({}), protocol)
         training = trained[str(self.attack)]
         self.check_training(training)
         epsilon: Any = self.settings.get("epsilon", getattr(training, "epsilon", kind.epsilon))
@@ -175,7 +207,7 @@ class CellSpec(BaseModel):
         if kind is None:
             parts = ["original" if self.code is None else f"{self.code}-code"]
         else:
-            parts = [str(self.attack).lower()]
+            parts = [str(self.attack).lower(), *([f"from-{self.start.lower()}"] if self.start else [])]
             if self.goal not in (None, kind.goal, self.goal_kind.objective):
                 parts.append(str(self.goal))
             if self.code not in (None, kind.code):
@@ -209,6 +241,8 @@ class CellSpec(BaseModel):
                 if name not in usual or value != usual[name]
             }
             own |= {"attack": [self.attack, version_of(kind)], "settings": differing}
+        if self.start_kind is not None:
+            own["start"] = [self.start, version_of(self.start_kind)]
         return own
 
     def check(self) -> None:
@@ -219,6 +253,8 @@ class CellSpec(BaseModel):
                 would not look at.
         """
         kind, objective = self.kind, self.goal_kind.objective
+        if self.start is not None:
+            ATTACKS[self.start]  # says a wrong name
         if self.code_name != NO_CODE and self.code_name not in CODES:
             raise unknown_name("target code", self.code_name, CODES)
         if kind is not None and objective not in kind.objectives:
@@ -244,6 +280,22 @@ class CellSpec(BaseModel):
             )
         if kind is not None:
             check_settings(kind, str(self.attack), self.settings)
+        if self.start_kind is not None:
+            self._check_start(self.start_kind)
+
+    def _check_start(self, start: type[Attack]) -> None:
+        if self.kind is None or not issubclass(self.kind, IterativeAttack) or issubclass(self.kind, Trained):
+            raise HashprobeError(
+                f"{self.attack} does not begin at another attack's image, as gradient steps (FewStep) do; leave start= out."
+            )
+        check_start(start)
+        if not issubclass(start, Trained):
+            check_settings(start, str(self.start), {})
+        if self.goal_kind.objective not in start.objectives:
+            raise HashprobeError(
+                f"{self.start} has no {self.goal_kind.objective} form, so no such steps begin at its image; its goal must be "
+                f"{' or '.join(start.objectives)}."
+            )
 
     def check_training(self, settings: BaseModel) -> None:
         """Say that its attack learned another code than the one that is given here, where it learns one.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from hashprobe.attacks import Attack
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.planned import cells_under, check_cells
@@ -102,11 +102,11 @@ def _key(
     protocol: str | None,
     name: str,
     models: Mapping[str, Evaluator],
-    attack: Any,
+    attack: Attack | None,
     pictures: int,
 ) -> str:
     """Fingerprint all that a cell depends on: models and trained parts by their bytes."""
-    evaluator = models[name]
+    evaluator, first = models[name], attack.stages[0] if attack else None
     code = evaluator.trained.get(spec.code_name)
     return fingerprint(
         spec,
@@ -115,7 +115,7 @@ def _key(
         evaluator.data.sha256,
         evaluator.seed,
         evaluator.search,
-        identity_of(attack) if isinstance(attack, Trained) else None,
+        identity_of(first) if isinstance(first, Trained) else None,
         code.sha256() if code else None,
         pictures if spec.gallery else 0,
     )

@@ -41,7 +41,12 @@ FLICKR25K_64 = RECIPES.register("flickr25k-64")(
             ),
             CellSpec(attack="ProS-GAN", settings={"epsilon": 16 / 255}, gallery=True),
             CellSpec(attack="ProS-GAN", settings={"epsilon": 8 / 255}),
-            *(CellSpec(attack="CodeGenerator", settings={"steps": steps}) for steps in (0, 1, 2, 5)),
+            CellSpec(attack="CodeGenerator"),
+            *(
+                CellSpec(attack="FewStep", start=start, settings={"steps": steps})
+                for start in ("ProS-GAN", "CodeGenerator")
+                for steps in (1, 2, 5)
+            ),
         ),
         # As measured on two cores of an AMD EPYC that did other work as well.
         expected_minutes={

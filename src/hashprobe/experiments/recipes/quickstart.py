@@ -29,7 +29,7 @@ QUICKSTART = RECIPES.register("quickstart")(
             CellSpec(attack="ProS-GAN", settings={"epsilon": 16 / 255}, gallery=True),
             CellSpec(attack="ProS-GAN", settings={"epsilon": 8 / 255}, gallery=True),
             CellSpec(attack="CodeGenerator"),
-            CellSpec(attack="CodeGenerator", settings={"steps": 1}, gallery=True),
+            CellSpec(attack="FewStep", start="CodeGenerator", settings={"steps": 1}, gallery=True),
         ),
         # As measured on two cores of an AMD EPYC.
         expected_minutes={
