@@ -60,6 +60,10 @@ def line_of(text: str) -> tuple[str, list[list[ResultRow]]]:
     for row in RunRecord.read(Path(folder)).rows:
         if row.attack in attacks.split(","):
             same[row.attack_settings].append(row)
+    if not same:
+        raise SystemExit(
+            f"{folder} has no rows of {attacks or 'an attack without a name'}; give LABEL=FOLDER:ATTACK."
+        )
     return label, list(same.values())
 
 

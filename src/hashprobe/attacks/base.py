@@ -152,10 +152,13 @@ class Attack(ABC):
             )
 
     def described(self) -> str:
-        """Return ``repr`` without the :func:`hashprobe.identity.optional` fields that have their default; draws hang on it."""
+        """Return ``repr`` without the :func:`hashprobe.identity.optional` fields that have their default; draws hang on it.
+
+        So is an attack within it described.
+        """
         shown = ((field, getattr(self, field.name)) for field in dataclasses.fields(self) if field.repr)
         numbers = ", ".join(
-            f"{field.name}={value!r}"
+            f"{field.name}={value.described() if isinstance(value, Attack) else repr(value)}"
             for field, value in shown
             if not (field.metadata.get("optional") and value == field.default)
         )
@@ -265,7 +268,6 @@ class Attack(ABC):
 
     def _checked(self, goal: Goal, images: int, bits: int) -> Goal:
         """Return the goal with labels as uint8, or say what is wrong with it."""
-        name = type(self).__name__
         for stage in self.stages:
             if goal.objective not in stage.objectives:
                 raise HashprobeError(
@@ -278,16 +280,18 @@ class Attack(ABC):
                     f"target codes must be packed uint8 of shape {expected} ({images} images, {bits} bits); "
                     f"found {packed.dtype} of shape {packed.shape}. See hashprobe.retrieval.pack."
                 )
-        needs_labels = any(stage.needs_labels for stage in self.stages)
-        if needs_labels and (goal.labels is None or len(goal.labels) != images):
-            found = "none" if goal.labels is None else len(goal.labels)
-            raise HashprobeError(
-                f"{name} reads the labels of its goal: give labels=, one row an image ({images}; found {found})."
-            )
-        if any(stage.needs_training_codes for stage in self.stages) and goal.training is None:
-            raise HashprobeError(
-                f"{name} reads codes and labels of training images: give Goal(training=(codes, labels)), packed and multi-hot."
-            )
+        for stage in self.stages:
+            name = type(stage).__name__
+            if stage.needs_labels and (goal.labels is None or len(goal.labels) != images):
+                found = "none" if goal.labels is None else len(goal.labels)
+                raise HashprobeError(
+                    f"{name} reads the labels of its goal: give labels=, one row an image ({images}; found {found})."
+                )
+            if stage.needs_training_codes and goal.training is None:
+                raise HashprobeError(
+                    f"{name} reads codes and labels of training images: give Goal(training=(codes, labels)), packed and "
+                    "multi-hot."
+                )
         if goal.labels is None:
             return goal
         labels = np.asarray(goal.labels)

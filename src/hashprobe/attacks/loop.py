@@ -66,18 +66,6 @@ def descend(
     return adversarial
 
 
-def check_start(kind: type[Attack]) -> None:
-    """Say that steps cannot begin at an attack's image.
-
-    Raises:
-        HashprobeError: it asks questions, which gradient steps do not.
-    """
-    if kind.access not in (Access.NOTHING, Access.GRADIENTS):
-        raise HashprobeError(
-            f"{kind.__name__} asks the attacked model questions, so no gradient steps begin at its image; give another start."
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class IterativeAttack(Attack):
     """An attack that takes ``steps`` steps of :func:`descend`; a subclass says in which direction.
@@ -100,7 +88,7 @@ class IterativeAttack(Attack):
         restarts: How often it begins; of several results an image keeps the one with the fewest bits off the goal, and of
             those the one with the lowest objective. All but the first begin at random.
         early_stop: Whether an image that has reached its code is left as it is.
-        start: The attack whose image they begin at, brought within the budget; white box, or one that sees nothing.
+        start: An attack, white box or one that sees nothing, whose image the first of the starts is, within the budget.
     """
 
     direction: ClassVar[Direction]
@@ -138,14 +126,12 @@ class IterativeAttack(Attack):
                 "random starts and variance tuning draw from the budget, so they have no unbounded form; give epsilon a number."
             )
         if self.start is not None:
-            check_start(type(self.start))
-            if self.random_start:
-                raise HashprobeError(
-                    "steps begin at a random place or at another attack's image; give random_start or start, not both."
-                )
+            if not isinstance(self.start, Attack):
+                raise HashprobeError(f"start must be an attack, as Noise(); found {shortened(self.start)}.")
+            check_start(self, type(self.start))
             if self.start.norm != self.norm:
                 raise HashprobeError(
-                    f"steps within a budget in {self.norm} begin at an image within one; that of start is in {self.start.norm}."
+                    f"start keeps to a budget in {self.start.norm} and the steps to one in {self.norm}; give both the same norm."
                 )
 
     @property
@@ -174,11 +160,10 @@ class IterativeAttack(Attack):
             victim.winners, victim.restart_bits = (), None  # which are those of the start alone
         loss = self.loss(victim, images, goal, generator)
         wanted = None if goal.codes is None else goal.direction(victim.bits, images)
-        starts = [
-            self._start(images, generator) if self.random_start or restart else given
-            for restart in range(self.restarts)
-        ]
-        found = [self._once(victim, images, loss, wanted, generator, start) for start in starts]
+        found = []
+        for restart in range(self.restarts):
+            start = self._start(images, generator) if self.random_start or restart else given
+            found.append(self._once(victim, images, loss, wanted, generator, start))
         return found[0] if len(found) == 1 else _best(victim, found, loss, wanted)
 
     def _once(
@@ -226,6 +211,31 @@ class IterativeAttack(Attack):
             length = torch.rand((len(images), 1, 1, 1), generator=generator)
             change = self.epsilon * length * change / lengths(change)
         return project(images + change.to(images), images, self.epsilon, self.norm)
+
+
+def check_start(steps: IterativeAttack, start: type[Attack]) -> None:
+    """Refuse a start that asks questions or has another norm, and two starts at once.
+
+    Args:
+        steps: What begins there.
+        start: The class of the attack that it begins with.
+
+    Raises:
+        HashprobeError: it is refused.
+    """
+    if start.access not in (Access.NOTHING, Access.GRADIENTS):
+        raise HashprobeError(
+            f"{start.__name__} asks the attacked model questions, so no gradient steps begin at its image; give another start."
+        )
+    if steps.random_start:
+        raise HashprobeError(
+            "steps begin at a random place or at another attack's image; give random_start or start, not both."
+        )
+    if steps.norm not in start.norms:
+        raise HashprobeError(
+            f"{start.__name__} keeps to a budget in the norm {' or '.join(start.norms)}, and the steps from it to one in "
+            f"{steps.norm}; give them another norm or start."
+        )
 
 
 def _best(

@@ -47,7 +47,8 @@ def attack(
         str,
         typer.Option(
             "--attack",
-            help="An attack's name, with settings after a colon: I-FGSM:steps=20,epsilon=4/255, or I-FGSM:goal=untargeted.",
+            help="An attack's name, with settings after a colon: I-FGSM:steps=20,epsilon=4/255, or I-FGSM:goal=untargeted, or "
+            "FewStep:start=ProS-GAN, steps from its image on.",
         ),
     ] = "I-FGSM",
     trained: TrainedFolders = None,

@@ -153,9 +153,16 @@ class Evaluator:
         """Return the share of queries whose target label shares a class with their own."""
         return facts.shared_targets(self.target_labels(protocol), self.data.query.labels)
 
-    def context(self, protocol: str | None = None) -> Context:
-        """Return what goals and codes may be made from; target labels only under a protocol."""
-        labels = self.data.query.labels
+    def context(self, protocol: str | None = None, attack: Attack | None = None) -> Context:
+        """Return what goals and codes may be made from.
+
+        Args:
+            protocol: Under which there are target labels.
+            attack: Whose own parts, as the prototype code of each ProS-GAN, go before others if they are of this model.
+        """
+        labels, first = self.data.query.labels, attack.stages[0] if attack else None
+        parts: Mapping[str, Trained] = first.parts() if isinstance(first, Trained) else {}
+        own = {name: part for name, part in parts.items() if part.attacked_model == self.model_sha256}
         return Context(
             bits=self.model.bits,
             seed=self.seed,
@@ -165,15 +172,12 @@ class Evaluator:
             query_labels=labels,
             target_labels=self.target_labels(protocol) if protocol else None,
             training=lambda: (self.train_codes, self.data.train.labels),
-            trained=self.trained,
+            trained={**self.trained, **own},
         )
 
     def goal(self, kind: GoalKind, code: str, protocol: str | None, attack: Attack | None = None) -> Goal:
         """Return the goal of all queries; see :func:`goal_of`."""
-        first = attack.stages[0] if attack else None
-        parts: Mapping[str, Trained] = first.parts() if isinstance(first, Trained) else {}  # each seed's own
-        context = replace(self.context(protocol), trained={**self.trained, **parts})
-        return goal_of(attack, kind, code, context)
+        return goal_of(attack, kind, code, self.context(protocol, attack))
 
     def attack(
         self,

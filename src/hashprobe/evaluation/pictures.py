@@ -82,8 +82,10 @@ def picture_goal(
         HashprobeError: a goal that needs the picture's own label, which nobody knows, or a label that no code stands for.
     """
     target = None if label is None else label[None]
-    context = replace(evaluator.context(), query_codes=codes, query_labels=None, target_labels=target)
-    return goal_of(spec.build(evaluator.trained), spec.goal_kind, spec.code_name, context)
+    attack = spec.build(evaluator.trained)
+    known = evaluator.context(attack=attack)
+    context = replace(known, query_codes=codes, query_labels=None, target_labels=target)
+    return goal_of(attack, spec.goal_kind, spec.code_name, context)
 
 
 def attack_pictures(

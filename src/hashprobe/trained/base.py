@@ -130,6 +130,7 @@ class Trained(ABC):
             field.name: getattr(self, field.name)
             for field in fields(self)  # type: ignore[arg-type]
             if isinstance(getattr(self, field.name), int | float | None)
+            and not (field.metadata.get("optional") and getattr(self, field.name) == field.default)
         }
         return {"kind": self.name, "version": version_of(type(self)), "sha256": self.sha256(), **numbers}
 

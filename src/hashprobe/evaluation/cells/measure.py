@@ -53,7 +53,7 @@ def measure(
     first = attack.stages[0]
     if not spec.reads_code and isinstance(attack, Trained):  # the row names the code that it learned
         code = getattr(attack.settings, "target_code", code)
-    trained_on = first.attacked_model if isinstance(first, Trained) else evaluator.model_sha256
+    trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
     if isinstance(first, Trained) and not transfer:
         check_against(first, evaluator.model_sha256)
     keep = np.empty(0, dtype=np.intp)

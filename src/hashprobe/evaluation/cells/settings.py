@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from hashprobe.attacks import Attack
+from hashprobe.attacks import Attack, IterativeAttack
 from hashprobe.errors import HashprobeError, unknown_name
 from hashprobe.trained import Trained
 from hashprobe.typed_values import check_type
@@ -19,13 +19,15 @@ def check_settings(kind: type[Attack], name: str, settings: Mapping[str, Any]) -
     Args:
         kind: Its class.
         name: What it is called.
-        settings: Values by name. A trained attack takes only those that have a default: the others were trained. ``start``, an
-            attack, is none of them.
+        settings: Values by name. A trained attack takes only those that have a default: the others were trained. The ``start``
+            of gradient steps, an attack, is none of them.
 
     Raises:
         HashprobeError: a setting that the attack does not have, one of another type, or one that is missing.
     """
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init and field.name != "start"}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    if issubclass(kind, IterativeAttack):
+        del fields["start"]
     needed = {own for own, field in fields.items() if not _has_default(field)}
     if issubclass(kind, Trained):
         fields = {own: fields[own] for own in fields if own not in {*needed, "attacked_model"}}

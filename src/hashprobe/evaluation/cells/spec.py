@@ -28,7 +28,7 @@ class CellSpec(BaseModel):
         attack: A name of ``ATTACKS``. Without one, codes are ranked that no attack made: the unchanged queries' own, or, with a
             ``code``, those that stand for the goal.
         goal: A name of ``GOALS``; the one that the attack is published with if not given.
-        code: A name of ``CODES``; the one that the attack is published with, or the goal's own, if not given.
+        code: A name of ``CODES``; the one that the attack is published with, or its start, or the goal's own, if not given.
         settings: The attack's numbers, by name; its defaults otherwise.
         start: The attack whose image its steps begin at, a name of ``ATTACKS``, with its own defaults but the attack's budget.
         gallery: Whether its pictures are kept for the gallery.
@@ -98,14 +98,20 @@ class CellSpec(BaseModel):
         """The target code's name, or ``none``."""
         if self.code is not None:
             return self.code
-        start = self.start_kind  # its steps go on to the code that it is published with, if it is with one
-        kind = self.kind if start is None or start.code in (None, NO_CODE) else start
+        kind, start = self.kind, self.start_kind
+        if kind is not None and start is not None and kind.code in (None, NO_CODE) and start.code != NO_CODE:
+            kind = start  # the steps have no code of their own
         if kind is None or kind.code == NO_CODE:
             return NO_CODE
         published = kind.code if self.goal_name == kind.goal else None
         if published is None and self.goal_kind.objective == "untargeted":
             published = kind.untargeted_code
         return published or self.goal_kind.code
+
+    @property
+    def usual_code(self) -> str:
+        """What ``code_name`` is where no code is given."""
+        return self.model_copy(update={"code": None}).code_name
 
     @property
     def title(self) -> str:
@@ -195,6 +201,8 @@ class CellSpec(BaseModel):
         """
         kind = self.kind
         if kind is None or not issubclass(kind, Trained):
+            if self.start is not None and self.start in trained:
+                self.check_training(trained[self.start])
             alone = self.model_copy(update={"start": None})
             return self.row_name(None if kind is None else alone.build({}), protocol)
         training = trained[str(self.attack)]
@@ -210,7 +218,8 @@ class CellSpec(BaseModel):
             parts = [str(self.attack).lower(), *([f"from-{self.start.lower()}"] if self.start else [])]
             if self.goal not in (None, kind.goal, self.goal_kind.objective):
                 parts.append(str(self.goal))
-            if self.code not in (None, kind.code):
+            own = kind.code if self.start is None else self.usual_code
+            if self.code not in (None, own):
                 parts.append(str(self.code))
             parts.append("unbounded" if epsilon is None else f"{epsilon * 255:.3g}of255")
             usual = _defaults(kind)
@@ -265,7 +274,8 @@ class CellSpec(BaseModel):
             raise HashprobeError(
                 f"{self.title}: code=own is where a query is, so it can only be left: give goal=untargeted or another code."
             )
-        blind = kind is None or not self.reads_code or kind.code == NO_CODE
+        own = self.usual_code
+        blind = kind is None or not self.reads_code or own == NO_CODE
         if self.code == NO_CODE and not blind:
             raise HashprobeError(
                 f"{self.attack} needs a code to reach or to leave; give code= one of {', '.join(CODES)}."
@@ -273,7 +283,6 @@ class CellSpec(BaseModel):
         learns = (
             kind is not None and issubclass(kind, Trained) and "target_code" in kind.Settings.model_fields
         )
-        own = self.model_copy(update={"code": None}).code_name
         if self.code not in (None, NO_CODE, own) and not self.reads_code and not learns:
             raise HashprobeError(
                 f"{self.attack} is told no code when it attacks, so code={self.code} would be ignored; leave it out."
@@ -284,11 +293,12 @@ class CellSpec(BaseModel):
             self._check_start(self.start_kind)
 
     def _check_start(self, start: type[Attack]) -> None:
-        if self.kind is None or not issubclass(self.kind, IterativeAttack) or issubclass(self.kind, Trained):
+        kind = self.kind
+        if kind is None or not issubclass(kind, IterativeAttack) or issubclass(kind, Trained):
             raise HashprobeError(
-                f"{self.attack} does not begin at another attack's image, as gradient steps (FewStep) do; leave start= out."
+                f"{self.title} does not begin at another attack's image, as gradient steps (FewStep) do; leave start= out."
             )
-        check_start(start)
+        check_start(kind(**self.settings), start)  # type: ignore[arg-type]
         if not issubclass(start, Trained):
             check_settings(start, str(self.start), {})
         if self.goal_kind.objective not in start.objectives:
@@ -298,15 +308,20 @@ class CellSpec(BaseModel):
             )
 
     def check_training(self, settings: BaseModel) -> None:
-        """Say that its attack learned another code than the one that is given here, where it learns one.
+        """Say that its attack, or its start, learned another code than the one that is gone to here, where it learns one.
 
         Args:
-            settings: How the attack is trained.
+            settings: How that is trained.
 
         Raises:
             HashprobeError: it did.
         """
         learned = getattr(settings, "target_code", self.code)
+        if self.start is not None and learned not in (self.code, self.code_name):
+            raise HashprobeError(
+                f"{self.start} learned {learned} codes, and the steps from its image go to {self.code_name}; give "
+                f"code={learned}, or one that was trained with target_code={self.code_name}."
+            )
         if not self.reads_code and self.code not in (None, NO_CODE, learned):
             raise HashprobeError(
                 f"{self.attack} learned {learned} codes, so code={self.code} would be ignored; give one that was trained with "

@@ -15,7 +15,7 @@ from hashprobe.results.checks.base import (
     percent,
     scored,
 )
-from hashprobe.results.rows import ResultRow
+from hashprobe.results.rows import AND_ON, ResultRow
 
 MANY_STEPS = 5
 """Backward passes from which an attack is one of many steps."""
@@ -59,11 +59,13 @@ def one_step_stronger(evidence: Evidence) -> Found:
 
 
 def _same_but_for_more(table: Table) -> Iterator[tuple[ResultRow, ResultRow, str]]:
-    """Yield pairs of one attack, the second with more steps or a larger budget."""
+    """Yield pairs of one attack, the second with more steps, also of another from its image on, or a larger budget."""
     for pair in combinations(table.attacks, 2):
         a, b = sorted(pair, key=_effort)
-        same = (a.attack, a.code, a.attacked_model, a.training_seed, a.norm)
-        if same != (b.attack, b.code, b.attacked_model, b.training_seed, b.norm):
+        same = (a.code, a.attacked_model, a.training_seed, a.norm)
+        if same != (b.code, b.attacked_model, b.training_seed, b.norm):
+            continue
+        if b.attack != a.attack and not b.attack.startswith(a.attack + AND_ON):
             continue
         if a.budget == b.budget and _cost(b) >= MORE * _cost(a) > 0:
             yield a, b, f"{_cost(b):.4g} passes or questions in place of {_cost(a):.4g}"
