@@ -19,6 +19,7 @@ from hashprobe.targets.codes import (
     TargetCode,
     TrainingCode,
     train_label_network,
+    with_fewer_classes,
 )
 from hashprobe.targets.context import Codes, Context
 from hashprobe.targets.goals import (
@@ -63,4 +64,5 @@ __all__ = [
     "draw_target_labels",
     "train_label_network",
     "unique_labels",
+    "with_fewer_classes",
 ]
