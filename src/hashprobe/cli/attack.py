@@ -208,6 +208,8 @@ def transfer_attacks(
 ) -> None:
     """Attack each model; score every attack on every model.
 
+    A trained attack is made on the models that it was trained against, which may be several as one (--model runs/a+runs/b).
+
     Example: hashprobe transfer --model runs/dpsh-32 --model runs/dpsh-16 --attack I-FGSM:steps=20 --out runs/transfer
     """
     from hashprobe.experiments import evaluate as evaluate_models

@@ -64,7 +64,7 @@ Queries = Annotated[
 MODEL_HELP = (
     "Folder of a hash model, as train-hash wrote it; the name of a model of 'list models' (pdq, phash, … and plugins'); a "
     ".pt, .pt2 or .onnx file; or a service: command:PROGRAM, or an address that begins with http:. Settings follow after commas: "
-    "net.onnx,mean=imagenet."
+    "net.onnx,mean=imagenet. Several with a plus between them are one model, whose code is all of theirs: runs/a+runs/b."
 )
 Model = Annotated[str, typer.Option(help=MODEL_HELP)]
 TrainedFolders = Annotated[
@@ -168,10 +168,10 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
     """
     from hashprobe.devices import resolve_device
     from hashprobe.files import user_path
-    from hashprobe.hashing import MODELS, is_outside, open_model
+    from hashprobe.hashing import MODELS, is_outside, open_model, parts_of
 
     place = resolve_device(device)
-    plain = [_as_a_name(name) if is_outside(name) else Path(name).name for name in names]
+    plain = ["+".join(_short(part) for part in parts_of(name)) for name in names]
     own = [
         short
         if plain.count(short) == 1
@@ -185,6 +185,12 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
     if min(len(places), len(set(own))) < len(names):
         raise HashprobeError("--model: a model is given twice; give each once.")
     return {short: open_model(name).to(place) for short, name in zip(own, names, strict=True)}
+
+
+def _short(name: str) -> str:
+    from hashprobe.hashing import is_outside
+
+    return _as_a_name(name) if is_outside(name) else Path(name).name
 
 
 def open_search(name: str, images: Path, device: str) -> tuple[str, HashModel | RankedService]:

@@ -3,7 +3,13 @@
 from hashprobe.evaluation.attacked import Attacked
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.planned import cells_under, check_cells, check_names, over_training_seeds
+from hashprobe.evaluation.cells.planned import (
+    attacks_on_each,
+    cells_under,
+    check_cells,
+    check_names,
+    over_training_seeds,
+)
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.cells.table import measure_table
 from hashprobe.evaluation.evaluator import Evaluator
@@ -28,6 +34,7 @@ __all__ = [
     "Score",
     "SearchSettings",
     "attack_pictures",
+    "attacks_on_each",
     "cells_under",
     "check_cells",
     "check_names",

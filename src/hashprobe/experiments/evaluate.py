@@ -13,6 +13,7 @@ from hashprobe.evaluation import (
     Evaluator,
     ResultRow,
     SearchSettings,
+    attacks_on_each,
     cells_under,
     check_cells,
     encoded_codes,
@@ -59,8 +60,9 @@ def evaluate(
         attacks: Names of attacks, with settings after a colon as on the command line (``"DHTA:steps=50,code=p2p"``), or cells.
         protocols: Target label protocols, for the targeted ones.
         out: Folder for ``results.jsonl``, ``report.html`` and what goes with them: new, empty, or of the same evaluation.
-        trained: Trained attacks and codes; of several models each finds its own. Of one attack there may be several, of different
-            training seeds: each has a row, and tables show them as one line.
+        trained: Trained attacks and codes; of several models each finds its own, and an attack is made on those that it was
+            trained against. Of one attack there may be several, of different training seeds: each has a row, and tables show them
+            as one line.
         search: How the database is searched: settings, or a name of ``INDEXES``; exactly if not given.
         transfer: Whether a trained attack may be one of another model; its rows then say so.
         codes: Folder that :func:`encode` wrote, whose codes of the database are taken; of one model alone.
@@ -113,9 +115,12 @@ def evaluate(
         )
         for name, each in models.items()
     }
+    made_on = attacks_on_each(specs, {name: evaluator.trained for name, evaluator in evaluators.items()})
     for name, evaluator in evaluators.items():
         try:
-            check_cells(specs, evaluator.trained, fingerprints[name], gradients=evaluator.model.gradients)
+            check_cells(
+                made_on[name], evaluator.trained, fingerprints[name], gradients=evaluator.model.gradients
+            )
         except HashprobeError as error:
             raise HashprobeError(f"model {name}: {error}") if several else error from None
         found.check(evaluator.model.bits)

@@ -48,6 +48,24 @@ def cells_under(
     return cells
 
 
+def attacks_on_each(
+    specs: Sequence[CellSpec], trained: Mapping[str, Mapping[str, Trained]]
+) -> dict[str, list[CellSpec]]:
+    """Return, for each of several models, the attacks that are made on it: a trained one on those that it was trained against.
+
+    One that was trained against none of them is kept for all, so that :func:`check_cells` says what is missing.
+
+    Args:
+        specs: The attacks.
+        trained: For each model, what was trained against it, by name.
+    """
+    known = {name for own in trained.values() for name in own}
+    return {
+        model: [spec for spec in specs if spec.trained_name in (None, *own) or spec.trained_name not in known]
+        for model, own in trained.items()
+    }
+
+
 def over_training_seeds(
     specs: Sequence[CellSpec], seeds: Mapping[str, Sequence[int | None]]
 ) -> list[CellSpec]:

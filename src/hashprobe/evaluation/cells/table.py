@@ -9,7 +9,7 @@ from pathlib import Path
 from hashprobe.attacks import Attack
 from hashprobe.evaluation.cells.measure import measure
 from hashprobe.evaluation.cells.measured import CellStore, Measured
-from hashprobe.evaluation.cells.planned import cells_under, check_cells
+from hashprobe.evaluation.cells.planned import attacks_on_each, cells_under, check_cells
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator
 from hashprobe.hashing import MODELS
@@ -33,7 +33,8 @@ def measure_table(
     """Measure all cells; a cell that the folder holds is read back.
 
     With one model the table also has the unchanged queries and the target codes; with several, every attack on each model is
-    scored on all of them. What the folder already held stays in its results throughout, so that a kill loses nothing.
+    scored on all of them, a trained one on those that it was trained against. What the folder already held stays in its results
+    throughout, so that a kill loses nothing.
 
     Args:
         folder: Where ``results.jsonl`` and what goes with it, ``cells/``, ``gallery/`` and ``transfer.jsonl`` are written.
@@ -47,8 +48,11 @@ def measure_table(
     Returns:
         The cells in the order of the table.
     """
-    for evaluator in models.values():
-        check_cells(specs, evaluator.trained, evaluator.model_sha256, gradients=evaluator.model.gradients)
+    made_on = attacks_on_each(specs, {name: evaluator.trained for name, evaluator in models.items()})
+    for name, evaluator in models.items():
+        check_cells(
+            made_on[name], evaluator.trained, evaluator.model_sha256, gradients=evaluator.model.gradients
+        )
     store, first = CellStore(folder), next(iter(models.values()))
     if len(models) == 1:
         fitting = [name for name, one in first.trained.items() if one.attacked_model == first.model_sha256]
@@ -62,7 +66,9 @@ def measure_table(
         ]
     else:
         under = [pair for pair in cells_under(specs, protocols) if pair[0].attack]
-        planned = [(*pair, *model) for pair in under for model in models.items()]
+        planned = [
+            (*pair, *model) for pair in under for model in models.items() if pair[0] in made_on[model[0]]
+        ]
     done: dict[int, Measured] = {}
     names: list[tuple[str, str]] = []
     for spec, protocol, name, evaluator in planned:

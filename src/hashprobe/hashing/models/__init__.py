@@ -4,7 +4,8 @@ from hashprobe.hashing.models.feature_maps import feature_maps
 from hashprobe.hashing.models.folded import folded
 from hashprobe.hashing.models.frozen import frozen
 from hashprobe.hashing.models.hash_model import MODELS, HashModel, no_gradients
-from hashprobe.hashing.models.opening import is_outside, open_model
+from hashprobe.hashing.models.joined import joined
+from hashprobe.hashing.models.opening import is_outside, open_model, parts_of
 from hashprobe.hashing.models.outside import (
     FileSettings,
     Hyperplanes,
@@ -38,10 +39,12 @@ __all__ = [
     "frozen",
     "has_gradients",
     "is_outside",
+    "joined",
     "no_gradients",
     "open_file",
     "open_model",
     "open_service",
+    "parts_of",
     "perceptual_hash",
     "service_of",
     "share_service",

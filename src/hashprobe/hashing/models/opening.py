@@ -7,6 +7,7 @@ from pathlib import Path
 from hashprobe.errors import HashprobeError, shortened
 from hashprobe.files import user_path
 from hashprobe.hashing.models.hash_model import MODELS, HashModel
+from hashprobe.hashing.models.joined import AND, joined
 from hashprobe.hashing.models.outside.files import KINDS, open_file
 from hashprobe.hashing.models.outside.perceptual import HASHES, PerceptualSettings, perceptual_hash
 from hashprobe.hashing.models.outside.ranked import RankedService
@@ -34,7 +35,8 @@ def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashMo
             ends in ``.pt`` or ``.ts`` is TorchScript, ``.pt2`` of ``torch.export``, ``.onnx`` ONNX. A text that begins with
             ``command:`` or ``http:`` is a service that returns codes. Settings follow after commas
             (``net.onnx,mean=imagenet``): those of :class:`FileSettings`, :class:`ServiceSettings` or :class:`PerceptualSettings`.
-            A ``Path`` is always a folder or a file.
+            Several with a plus between them are one model (:func:`hashprobe.hashing.joined`). A ``Path`` is always a folder or a
+            file.
         bits: The code length that is expected; another one is an error.
 
     Raises:
@@ -47,8 +49,21 @@ def open_model(name_or_folder: str | Path, *, bits: int | None = None) -> HashMo
     return model
 
 
+def parts_of(text: str) -> list[str]:
+    """Return the models that a text names with a plus between them; the text itself where it is one."""
+    parts = text.split(AND)
+    one = text in MODELS or user_path(text).exists() or len(parts) == 1
+    return [text] if one or not all(map(_is_there, parts)) else parts
+
+
+def _is_there(text: str) -> bool:
+    return text in MODELS or is_outside(text) or (text != "" and user_path(text).exists())
+
+
 def _opened(given: str | Path, bits: int | None) -> HashModel:
     text = given if isinstance(given, str) else None
+    if text is not None and len(parts := parts_of(text)) > 1:
+        return joined([_opened(part, None) for part in parts])
     if text is not None and text in MODELS:
         return HashModel.named(text, bits=bits)
     if text is not None and text.startswith(SERVICES):
