@@ -36,8 +36,8 @@ def joined(models: Sequence[HashModel]) -> HashModel:
 
     A distance to a code of it is the sum of the distances to theirs, and an attack's loss over its bits is one over all of them
     (an ensemble in logits, as in MI-FGSM, Dong et al., CVPR 2018, with the weights that the outputs' own sizes are). The models
-    keep their parameters: they are held, not copied. Who looks at feature maps sees, of each size, those of the last model that has
-    such.
+    keep their parameters: they are held, not copied. Who looks at feature maps sees, of each size, those of the last model that
+    has such.
 
     Args:
         models: Two or more.
