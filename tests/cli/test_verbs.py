@@ -326,9 +326,10 @@ def test_attack_goes_away_from_what_a_picture_retrieves(
     assert "of those found before" in capsys.readouterr().out
 
 
-def test_attack_with_what_was_trained(walked: Path, picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("attack", ["ProS-GAN:epsilon=2/255", "FewStep:start=ProS-GAN,steps=1,epsilon=2/255"])
+def test_attack_with_what_was_trained(walked: Path, picture: Path, attack: str, tmp_path: Path) -> None:
     command = ["attack", picture, "--target", "dog", "--model", walked / "bits12", *SCENES]
-    trained = ["--trained", walked / "prosgan", "--attack", "ProS-GAN:epsilon=2/255"]
+    trained = ["--trained", walked / "prosgan", "--attack", attack]
     assert call(*command, *trained, "--out", tmp_path / "out") == 0
     (found,) = read_json(tmp_path / "out" / "pictures.json")
     assert 0 < found["linf"] * 255 <= 2 + 1e-6

@@ -117,10 +117,14 @@ def test_one_training_seed_is_taken_too(seeds: tuple[int, ...], found: int | Non
 
 
 def test_a_code_beside_a_trained_attack_has_the_run_s_seed(tmp_path: Path) -> None:
-    attacks = (CellSpec(attack="CodeGenerator", code="prototype"),)
+    attacks = (
+        CellSpec(attack="CodeGenerator", code="prototype"),
+        CellSpec(attack="FewStep", start="CodeGenerator", code="prototype"),
+    )
     recipe = small.SMALL.model_copy(update={"training_seeds": (7,), "attacks": attacks})
-    cell = Run(recipe, tmp_path, seed=0, device="cpu").cells[-1]
-    assert [(task.name, task.seed) for task in cell.trainings] == [("prototype", None), ("CodeGenerator", 7)]
+    for cell in Run(recipe, tmp_path, seed=0, device="cpu").cells[-2:]:
+        made = [(task.name, task.seed) for task in cell.trainings]
+        assert made == [("prototype", None), ("CodeGenerator", 7)]
 
 
 def test_a_cell_of_a_seed_takes_no_other(seeds: list[Trained]) -> None:
