@@ -15,13 +15,12 @@ from hashprobe.attacks import PTA, CodeGeneratorAttack, FewStep
 from hashprobe.attacks.code_generator import CodeGenerator, CodeGeneratorSettings
 from hashprobe.attacks.code_generator.networks import MapSize, Seen, changed
 from hashprobe.attacks.code_generator.seeing import look_at, map_sizes, seen
-from hashprobe.attacks.code_generator.training import lessons
 from hashprobe.attacks.teaching import batches, loop
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.hashing import feature_maps, frozen
 from hashprobe.retrieval import average_precision, unpack
-from hashprobe.targets import Goal, unique_labels
+from hashprobe.targets import Goal
 from hashprobe.trained import TrainingRun, train_into
 from helpers import (
     SIZE,
@@ -138,25 +137,6 @@ class TestSeen:
             assert looked.gradient is not None
             moved = model.logits(images - 0.01 * looked.gradient.sign())
         assert (((moved - looked.logits) * signs(2)).mean(dim=1) > 0).all()
-
-
-class TestLessons:
-    def test_labels_of_fewer_classes_are_learned_beside_those_of_the_database(self) -> None:
-        run = run_of()
-        many = np.maximum(run.data.database.labels, np.array([0, 1, 1], dtype=np.uint8))
-        data = replace(run.data, database=replace(run.data.database, labels=many))
-        run, own = replace(run, data=data), unique_labels(many)
-        plain, more = (
-            lessons(SMALL.model_copy(update={"fewer": share}), run, "generator") for share in (0.0, 1.0)
-        )
-        assert np.array_equal(plain.targets.numpy(), own)
-        found = more.targets.numpy().astype(np.uint8)
-        assert len(found) > len(own)
-        assert {row.tobytes() for row in own} < {row.tobytes() for row in found}
-        assert found.any(axis=1).all()
-        assert all((row <= own).all(axis=1).any() for row in found)  # each is part of one of the database's
-        assert more.goals.shape == (len(found), BITS)
-        assert more.identity != plain.identity
 
 
 class TestAttack:

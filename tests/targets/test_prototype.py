@@ -14,13 +14,7 @@ import torch
 from hashprobe.errors import HashprobeError
 from hashprobe.files import read_json_lines
 from hashprobe.retrieval import pack, unpack
-from hashprobe.targets import (
-    PrototypeCode,
-    PrototypeNet,
-    PrototypeSettings,
-    train_label_network,
-    with_fewer_classes,
-)
+from hashprobe.targets import PrototypeCode, PrototypeNet, PrototypeSettings, train_label_network
 from hashprobe.targets.codes import label_network
 from hashprobe.targets.codes.prototype import smooth_average_precision
 from helpers import Interrupted, interrupt_after, same_tensors
@@ -264,13 +258,13 @@ class TestSmoothAveragePrecision:
 class TestFewerClasses:
     def test_some_labels_lose_classes_and_none_loses_all(self) -> None:
         labels = torch.from_numpy((np.random.default_rng(0).random((400, 6)) < 0.6).astype(np.float32))
-        fewer = with_fewer_classes(labels, 0.5, 0, 3)
+        fewer = label_network._with_fewer(labels, 0.5, 0, 3)
         assert ((fewer == labels) | (fewer == 0)).all()
         assert (fewer.any(dim=1) == labels.any(dim=1)).all()
         changed = (fewer != labels).any(dim=1).float().mean()
         assert 0.25 < changed < 0.5
-        assert torch.equal(with_fewer_classes(labels, 0.5, 0, 3), fewer)
-        assert torch.equal(with_fewer_classes(labels, 0.0, 0, 3), labels)
+        assert torch.equal(label_network._with_fewer(labels, 0.5, 0, 3), fewer)
+        assert torch.equal(label_network._with_fewer(labels, 0.0, 0, 3), labels)
 
     def test_a_training_meets_labels_that_were_not_among_its_targets(
         self, separable: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,6 @@ from hashprobe.targets.codes import (
     TargetCode,
     TrainingCode,
     train_label_network,
-    with_fewer_classes,
 )
 from hashprobe.targets.context import Codes, Context
 from hashprobe.targets.goals import (
@@ -64,5 +63,4 @@ __all__ = [
     "draw_target_labels",
     "train_label_network",
     "unique_labels",
-    "with_fewer_classes",
 ]

@@ -17,8 +17,6 @@ class DrawingSettings(GeneratorTrainingSettings):
 
     Attributes:
         codes: Target codes that it learns, names of ``CODES``: of each, those of all label vectors of the database.
-        fewer: Share of these label vectors that are learned once more with random classes left out, so that labels of few classes
-            are learned too, which are rare where images show much.
         width: Channels of the decoder at the largest feature map; four times as many at the smallest.
         epsilon: L∞ budget in [0, 1] units.
     """
@@ -37,7 +35,6 @@ class DrawingSettings(GeneratorTrainingSettings):
     disjoint: bool = True
     mirror: bool = True
     codes: tuple[str, ...] = Field(("ap-search", "mainstay"), min_length=1)
-    fewer: float = Field(0.0, ge=0, le=1)
     width: int = Field(32, ge=1)
     epsilon: float = Field(8 / 255, gt=0, le=1)
 

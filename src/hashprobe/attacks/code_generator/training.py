@@ -21,7 +21,7 @@ from hashprobe.errors import HashprobeError
 from hashprobe.files import sha256_of
 from hashprobe.hashing import HashModel
 from hashprobe.retrieval import unpack
-from hashprobe.targets import unique_labels, with_fewer_classes
+from hashprobe.targets import unique_labels
 from hashprobe.trained import TRAINED, Trained, TrainingRun, train_into
 
 NAME = "CodeGenerator"
@@ -33,7 +33,7 @@ class Lessons(NamedTuple):
     """What is learned: label vectors, and the codes of them.
 
     Attributes:
-        targets: Label vectors, once for each kind of code, float ``(M, C)``.
+        targets: Label vectors of the database, once for each kind of code, float ``(M, C)``.
         goals: Their codes as ±1, ``(M, K)``.
         identity: Fingerprint of both.
     """
@@ -50,9 +50,6 @@ def lessons(settings: DrawingSettings, run: TrainingRun, learner: str) -> Lesson
         HashprobeError: a code that must itself be trained.
     """
     labels, device = unique_labels(run.data.database.labels), run.model.device
-    if settings.fewer:
-        fewer = with_fewer_classes(torch.from_numpy(labels).float(), settings.fewer, run.seed, 0)
-        labels = unique_labels(np.concatenate([labels, fewer.numpy().astype(np.uint8)]))
     codes = np.concatenate([learned_codes(code, labels, run, learner) for code in settings.codes])
     return Lessons(
         targets=torch.from_numpy(np.tile(labels, (len(settings.codes), 1)).astype(np.float32)).to(device),

@@ -9,7 +9,6 @@ from hashprobe.targets.codes.label_network import (
     LabelNetworkCode,
     LabelNetworkSettings,
     train_label_network,
-    with_fewer_classes,
 )
 from hashprobe.targets.codes.mainstay import MainstayCode
 from hashprobe.targets.codes.mean import MeanCode
@@ -40,5 +39,4 @@ __all__ = [
     "TrainingCode",
     "check_labels",
     "train_label_network",
-    "with_fewer_classes",
 ]

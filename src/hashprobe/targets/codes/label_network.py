@@ -239,7 +239,7 @@ def train_label_network(
             rows = numpy_generator(seed, "prototype batch", step).integers(
                 len(targets), size=settings.batch_size
             )
-            batch = with_fewer_classes(targets[rows], settings.fewer, seed, step)
+            batch = _with_fewer(targets[rows], settings.fewer, seed, step)
             similar = (batch @ train_labels.T > 0).float()
             drawn = torch_generator(seed, "label network loss", step)
             loss, shown = kind.loss(settings, batch, network(batch), train_codes, similar, drawn)
@@ -260,15 +260,8 @@ def train_label_network(
     return network.requires_grad_(False).eval(), records
 
 
-def with_fewer_classes(labels: torch.Tensor, share: float, seed: int, step: int) -> torch.Tensor:
-    """Return labels ``(n, C)`` of which a share has lost random classes; each keeps one at least, where it had one.
-
-    Args:
-        labels: Multi-hot, float.
-        share: Of them that lose some, in [0, 1].
-        seed: Of the draw.
-        step: Likewise.
-    """
+def _with_fewer(labels: torch.Tensor, share: float, seed: int, step: int) -> torch.Tensor:
+    """Return labels ``(n, C)`` of which a share has lost random classes; each keeps one at least, where it had one."""
     if not share:
         return labels
     generator = numpy_generator(seed, "fewer classes", step)
