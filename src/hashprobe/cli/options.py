@@ -169,9 +169,10 @@ def open_models(names: Sequence[str], device: str) -> dict[str, HashModel]:
     from hashprobe.devices import resolve_device
     from hashprobe.files import user_path
     from hashprobe.hashing import MODELS, is_outside, open_model, parts_of
+    from hashprobe.hashing.models.joined import AND
 
     place = resolve_device(device)
-    plain = ["+".join(_short(part) for part in parts_of(name)) for name in names]
+    plain = [AND.join(_short(part) for part in parts_of(name)) for name in names]
     own = [
         short
         if plain.count(short) == 1

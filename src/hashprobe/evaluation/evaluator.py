@@ -160,8 +160,8 @@ class Evaluator:
             protocol: Under which there are target labels.
             attack: Whose own parts, as the prototype code of each ProS-GAN, go before others if they are of this model.
         """
-        labels, first = self.data.query.labels, attack.stages[0] if attack else None
-        parts: Mapping[str, Trained] = first.parts() if isinstance(first, Trained) else {}
+        labels, made = self.data.query.labels, facts.trained_in(attack)
+        parts = made.parts() if made else {}
         own = {name: part for name, part in parts.items() if part.attacked_model == self.model_sha256}
         return Context(
             bits=self.model.bits,

@@ -70,6 +70,12 @@ def of_images(attacked: Attacked | None, queries: int) -> dict[str, Any]:
     }
 
 
+def trained_in(attack: Attack | None) -> Trained | None:
+    """Return the trained attack that makes an attack's images, or that they begin with; ``None`` where there is none."""
+    first = attack.stages[0] if attack else None
+    return first if isinstance(first, Trained) else None
+
+
 def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
     """Return the fields of a row that an attack says of itself; ``seed`` is that of the evaluation."""
     if attack is None:
@@ -79,10 +85,10 @@ def of_attack(attack: Attack | None, seed: int) -> dict[str, Any]:
         "access": attack.access.value,
         "tanh_alpha": tanh_alpha(attack),
     }
-    if isinstance(first := attack.stages[0], Trained):
+    if made := trained_in(attack):
         said["trained"] = True
-        if first.training_seed != seed:
-            said["training_seed"] = first.training_seed
+        if made.training_seed != seed:
+            said["training_seed"] = made.training_seed
     return said
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from hashprobe.evaluation.cells.measured import Measured
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.facts import trained_in
 from hashprobe.evaluation.gallery import choose_queries, gallery_entries
 from hashprobe.evaluation.scores import Score
 from hashprobe.results import ResultRow
@@ -50,12 +51,11 @@ def measure(
         return _measure_codes(spec, protocol, evaluator, row_name or spec.row_name(None, protocol))
     kind, code, title = spec.goal_kind, spec.code_name, spec.title
     attack = spec.build(evaluator.trained)
-    first = attack.stages[0]
     if not spec.reads_code and isinstance(attack, Trained):  # the row names the code that it learned
         code = getattr(attack.settings, "target_code", code)
     trained_on = attack.attacked_model if isinstance(attack, Trained) else evaluator.model_sha256
-    if isinstance(first, Trained) and not transfer:
-        check_against(first, evaluator.model_sha256)
+    if (made_by := trained_in(attack)) and not transfer:
+        check_against(made_by, evaluator.model_sha256)
     keep = np.empty(0, dtype=np.intp)
     if spec.gallery and folder is not None:
         keep = choose_queries(evaluator, pictures)

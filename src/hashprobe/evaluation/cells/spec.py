@@ -153,20 +153,22 @@ class CellSpec(BaseModel):
         assert name is not None
         check_settings(kind, name, self.settings)
         if issubclass(kind, Trained):
-            return self._of(trained, name, self.settings)
+            return self._trained_attack(trained, name, self.settings)
         made = kind(**self.settings)  # type: ignore[arg-type]
         if self.start is None:
             return made
         assert self.start_kind is not None
         budget = {"epsilon": made.epsilon} | ({} if made.norm == "linf" else {"norm": made.norm})
         first = (
-            self._of(trained, self.start, budget)
+            self._trained_attack(trained, self.start, budget)
             if issubclass(self.start_kind, Trained)
             else self.start_kind(**budget)  # type: ignore[arg-type]
         )
         return dataclasses.replace(made, start=first)  # type: ignore[call-arg]
 
-    def _of(self, trained: Mapping[str, Trained], name: str, numbers: Mapping[str, Any]) -> Attack:
+    def _trained_attack(
+        self, trained: Mapping[str, Trained], name: str, numbers: Mapping[str, Any]
+    ) -> Attack:
         """Return a trained attack with other numbers; see :meth:`build`."""
         if name not in trained:
             raise HashprobeError(

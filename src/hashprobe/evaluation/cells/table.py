@@ -12,10 +12,11 @@ from hashprobe.evaluation.cells.measured import CellStore, Measured
 from hashprobe.evaluation.cells.planned import attacks_on_each, cells_under, check_cells
 from hashprobe.evaluation.cells.spec import CellSpec
 from hashprobe.evaluation.evaluator import Evaluator
+from hashprobe.evaluation.facts import trained_in
 from hashprobe.hashing import MODELS
 from hashprobe.identity import fingerprint, identity_of, version_of
 from hashprobe.targets import CODES, PROTOCOLS
-from hashprobe.trained import TRAINED, Trained
+from hashprobe.trained import TRAINED
 
 Say = Callable[[str], None]
 
@@ -112,7 +113,7 @@ def _key(
     pictures: int,
 ) -> str:
     """Fingerprint all that a cell depends on: models and trained parts by their bytes."""
-    evaluator, first = models[name], attack.stages[0] if attack else None
+    evaluator = models[name]
     code = evaluator.trained.get(spec.code_name)
     return fingerprint(
         spec,
@@ -121,7 +122,7 @@ def _key(
         evaluator.data.sha256,
         evaluator.seed,
         evaluator.search,
-        identity_of(first) if isinstance(first, Trained) else None,
+        identity_of(trained_in(attack)),
         code.sha256() if code else None,
         pictures if spec.gallery else 0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -27,8 +28,7 @@ class JoinedNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return z for images in [0, 1], ``(n, ΣK)``."""
-        outputs = [model.logits(images) for model in self.models if isinstance(model, HashModel)]
-        return torch.cat(outputs, dim=1)
+        return torch.cat([cast(HashModel, model).logits(images) for model in self.models], dim=1)
 
 
 def joined(models: Sequence[HashModel]) -> HashModel:
